@@ -1,0 +1,299 @@
+"""params.yaml as typed, validated settings; the only reader of that file.
+
+``load`` checks the whole file before any stage does any work: every key, type and combination, and
+every run with its overrides applied. What depends on the data (``num_vds``, names of VDs, length of
+the parts) is checked by ``prepare``.
+"""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from vdcast.errors import InputError
+
+PATH = Path("params.yaml")
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Settings as the file has them: no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class WideTable(Section):
+    """CSV or parquet: a time column and a column per detector (``vdcast.ingest.wide_table``)."""
+
+    format: Literal["wide_table"]
+    raw: str
+    time_column: str = "time"
+    time_zone: str
+    interval: Positive
+    feature: str
+    unit: str
+    missing_codes: list[float] = []
+
+
+class Prepare(Section):
+    features: Annotated[list[str], Field(min_length=1)]
+    targets: Annotated[list[str], Field(min_length=1)]
+    vds: Literal["all"] | list[str]
+    max_missing: Share
+    min_mean: float
+    split: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=3, max_length=3)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if abs(sum(self.split) - 1) > 1e-9:
+            raise ValueError(f"split {self.split} adds up to {sum(self.split):g}, not to 1")
+        if unknown := set(self.targets) - set(self.features):
+            raise ValueError(f"targets {sorted(unknown)} are not among features {self.features}")
+        return self
+
+
+class Window(Section):
+    sequence_length: Positive
+    prediction_length: Positive
+
+
+class Train(Section):
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    epochs: Positive
+    patience: Positive
+    gradient_clip: Rate
+    device: Literal["auto", "cpu", "cuda"]
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, seeds):
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds {seeds} repeat; each trains one copy")
+        return seeds
+
+
+class Optimiser(Section):
+    """What the two models set each for themselves beside their architecture."""
+
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    batch_size: Positive
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0)]
+
+
+class LSTM(Optimiser):
+    hidden_size: Positive
+    num_layers: Positive
+
+
+class XLSTM(Optimiser):
+    embedding_dim: Positive
+    num_blocks: Positive
+    slstm_at: list[int]
+    num_heads: Positive
+    context_length: Positive
+    slstm_backend: Literal["vanilla", "cuda"]
+    mlstm_backend: Literal["vanilla"]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if bad := [i for i in self.slstm_at if not 0 <= i < self.num_blocks]:
+            raise ValueError(
+                f"slstm_at {self.slstm_at} names block {bad[0]}; num_blocks {self.num_blocks} "
+                f"allows 0 to {self.num_blocks - 1}"
+            )
+        if len(set(self.slstm_at)) != len(self.slstm_at):
+            raise ValueError(f"slstm_at {self.slstm_at} names a block twice")
+        if self.embedding_dim % self.num_heads:
+            raise ValueError(f"num_heads {self.num_heads} must divide embedding_dim {self.embedding_dim}")
+        return self
+
+
+class SingleVD(Section):
+    target_vd_index: Annotated[int, Field(ge=0)]
+
+
+class ManyVDs(Section):
+    num_vds: Positive
+
+
+class Modes(Section):
+    single_vd: SingleVD
+    multi_vd: ManyVDs
+    independent_multi_vd: ManyVDs
+
+    @property
+    def target_vd_index(self) -> int:
+        """The VD that all three modes are compared on."""
+        return self.single_vd.target_vd_index
+
+    def vd_indices(self, mode: str) -> list[int]:
+        """Which of the prepared VDs a mode forecasts."""
+        if mode == "single_vd":
+            return [self.target_vd_index]
+        return list(range(getattr(self, mode).num_vds))
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for mode in ("multi_vd", "independent_multi_vd"):
+            if self.target_vd_index not in self.vd_indices(mode):
+                raise ValueError(
+                    f"single_vd.target_vd_index {self.target_vd_index} is not among the "
+                    f"{getattr(self, mode).num_vds} VDs of {mode}; allowed: 0 to {getattr(self, mode).num_vds - 1}"
+                )
+        return self
+
+
+class Evaluate(Section):
+    mape_floor: Annotated[float, Field(ge=0)]
+
+
+class Run(Section):
+    """One run with its overrides applied: everything that its training depends on."""
+
+    name: str
+    model: Literal["lstm", "xlstm"]
+    mode: Literal["single_vd", "multi_vd", "independent_multi_vd"]
+    network: LSTM | XLSTM
+    train: Train
+
+
+NETWORKS: dict[str, type[Optimiser]] = {"lstm": LSTM, "xlstm": XLSTM}
+
+
+class Sections(Section):
+    data: WideTable
+    prepare: Prepare
+    window: Window
+    train: Train
+    lstm: LSTM
+    xlstm: XLSTM
+    modes: Modes
+    evaluate: Evaluate
+
+
+class Params(Sections):
+    """The whole file, with every run resolved."""
+
+    runs: dict[str, Run]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        for run in self.runs.values():
+            limit = getattr(run.network, "context_length", None)
+            if limit is not None and limit < self.window.sequence_length:
+                raise ValueError(
+                    f"xlstm.context_length {limit} (run {run.name}) is below window.sequence_length "
+                    f"{self.window.sequence_length}; it is an upper bound of it"
+                )
+        return self
+
+    def run(self, name: str) -> Run:
+        if name not in self.runs:
+            raise InputError(f"no run {name!r} in {PATH}; its runs are: {', '.join(self.runs)}")
+        return self.runs[name]
+
+
+def load(path: Path = PATH) -> Params:
+    """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
+    try:
+        document = yaml.load(Path(path).read_text("utf-8"), _Yaml12Floats)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist here; run from the folder that holds dvc.yaml") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path} holds {type(document).__name__}, not sections of settings")
+    _check("", Sections, {key: value for key, value in document.items() if key != "runs"})
+    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
+    return _check("", Params, {**document, "runs": runs})
+
+
+class _Yaml12Floats(yaml.SafeLoader):
+    """PyYAML reads 1e-3 as text (YAML 1.1); DVC, like everyone who types it, means a number."""
+
+
+_Yaml12Floats.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _runs(document: dict) -> dict[str, dict]:
+    runs = document.get("runs")
+    if not isinstance(runs, dict) or not runs or not all(isinstance(line, dict) for line in runs.values()):
+        raise InputError(f"{PATH}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`")
+    return runs
+
+
+def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
+    """A run's line laid over its model's section and over ``train``."""
+    where = f"runs.{name}"
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise InputError(f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder")
+    overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
+    model = line.get("model")
+    if model not in NETWORKS:
+        raise InputError(f"{PATH}: {where}.model = {model!r}: allowed are {', '.join(NETWORKS)}")
+    for key in overrides:
+        allowed = [*NETWORKS[model].model_fields, *Train.model_fields]
+        if key not in allowed:
+            raise InputError(f"{PATH}: {where}.{key} is not a setting{_suggest(key, allowed)}")
+
+    def overridden(section: str, fields: type[Section]) -> Section:
+        changed = {key: value for key, value in overrides.items() if key in fields.model_fields}
+        return _check(where, fields, {**document[section], **changed})
+
+    return {
+        "name": name,
+        "model": model,
+        "mode": line.get("mode"),
+        "network": overridden(model, NETWORKS[model]),
+        "train": overridden("train", Train),
+    }
+
+
+def _check(where: str, section: type[Section], values: dict[str, Any]) -> Section:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        # a misspelt key is also a missing one: name what was typed first
+        first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        path = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
+        more = f" (and {len(others)} more)" if others else ""
+        raise InputError(f"{PATH}: {_sentence(path, first, section)}{more}") from None
+
+
+def _sentence(path: str, error: dict, section: type[Section]) -> str:
+    parent, _, key = path.rpartition(".")
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{path} is not a setting{_suggest(key, _siblings(error['loc'], section))}"
+        case "missing":
+            return f"{path} is missing"
+        case "value_error":
+            return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
+        case _:
+            found = error["input"]
+            return f"{path} = {found!r} ({type(found).__name__}): {error['msg'].lower()}"
+
+
+def _siblings(loc: tuple, section: type[Section]) -> list[str]:
+    """The keys allowed where ``loc`` points, following nested sections."""
+    for part in loc[:-1]:
+        inner = section.model_fields.get(str(part))
+        if inner is None or not isinstance(inner.annotation, type) or not issubclass(inner.annotation, Section):
+            return []
+        section = inner.annotation
+    return list(section.model_fields)
+
+
+def _suggest(key: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(key, allowed, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{hint} (allowed: {', '.join(allowed)})" if allowed else hint

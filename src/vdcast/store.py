@@ -1,0 +1,200 @@
+"""The h5 schema, and the only module that opens h5 files.
+
+A table of detectors is a group (the root of ``data/detectors.h5``) that holds
+
+===============  ==============  ================================================================
+``values``       (T, V, F) f4    NaN where there is no valid observation
+``timestamps``   (T,) i8         Unix seconds, UTC, start of the interval, strictly regular
+``vd_ids``       (V,) str        unique
+``features``     (F,) str        unique, e.g. speed, volume, occupancy
+``units``        (F,) str        one per feature
+``info/<key>``   (V,)            what is known of each VD: lon, lat, road, direction, lanes
+===============  ==============  ================================================================
+
+and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
+calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
+(``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
+and the attribute ``targets``. The same input gives the same bytes, so DVC's cache hits.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from vdcast.errors import InputError
+
+SCHEMA = 1
+PARTS = ("train", "validation", "test")
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detectors:
+    """Series of V detectors with F features on T regular time steps; the layout of the module docstring."""
+
+    values: np.ndarray
+    timestamps: np.ndarray
+    vd_ids: tuple[str, ...]
+    features: tuple[str, ...]
+    units: tuple[str, ...]
+    interval: int
+    time_zone: str
+    source: str
+    info: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self):
+        T, V, F = self.values.shape
+        problems = [
+            (self.values.dtype != np.float32, f"values are {self.values.dtype}, not float32"),
+            (len(self.timestamps) != T, f"{len(self.timestamps)} timestamps for {T} rows"),
+            (len(self.vd_ids) != V, f"{len(self.vd_ids)} vd_ids for {V} detectors"),
+            (len(self.features) != F, f"{len(self.features)} features for {F} columns"),
+            (len(self.units) != F, f"{len(self.units)} units for {F} features"),
+            (len(set(self.vd_ids)) != V, "vd_ids are not unique"),
+            (len(set(self.features)) != F, "features are not unique"),
+            (self.interval <= 0, f"interval is {self.interval} s"),
+            (np.any(np.diff(self.timestamps) != self.interval), f"timestamps are not {self.interval} s apart"),
+            (any(len(column) != V for column in self.info.values()), "an info column has another length"),
+        ]
+        for wrong, what in problems:
+            if wrong:
+                raise InputError(f"table of detectors from {self.source!r}: {what}")
+
+    def select(self, vd_ids: Sequence[str], features: Sequence[str]) -> "Detectors":
+        """Those detectors and features, in that order."""
+        v = [self.vd_ids.index(vd) for vd in vd_ids]
+        f = [self.features.index(feature) for feature in features]
+        return replace(
+            self,
+            values=np.ascontiguousarray(self.values[:, v][:, :, f]),
+            vd_ids=tuple(vd_ids),
+            features=tuple(features),
+            units=tuple(self.units[i] for i in f),
+            info={key: column[v] for key, column in self.info.items()},
+        )
+
+    def rows(self, start: int, stop: int) -> "Detectors":
+        """The time steps ``start:stop`` (views, no copy)."""
+        return replace(self, values=self.values[start:stop], timestamps=self.timestamps[start:stop])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What ``prepare`` leaves: parts of the split by name, the training part's statistics, the targets."""
+
+    parts: dict[str, Detectors]
+    mean: np.ndarray
+    std: np.ndarray
+    targets: tuple[str, ...]
+
+
+def write(path: Path, table: Detectors) -> None:
+    """Write a table of detectors to ``path``; the file appears under its name only when whole."""
+    with _replacing(path) as file:
+        _write_group(file, table)
+
+
+def read(path: Path) -> Detectors:
+    """Read the table of detectors at ``path``. Raises InputError where it is missing, corrupt or foreign."""
+    with _opened(path) as file:
+        return _read_group(file)
+
+
+def write_prepared(path: Path, prepared: Prepared) -> None:
+    """Write the parts of the split and the training part's statistics to ``path``."""
+    with _replacing(path) as file:
+        for name, table in prepared.parts.items():
+            _write_group(file.create_group(name), table)
+        for name in ("mean", "std"):
+            file.create_dataset(f"scaler/{name}", data=getattr(prepared, name), track_times=False)
+        file.attrs["targets"] = list(prepared.targets)
+
+
+def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
+    """Read those ``parts`` and no other: ``train`` asks for no test part, so it has none to misuse."""
+    with _opened(path) as file:
+        return Prepared(
+            parts={name: _read_group(file[name]) for name in parts},
+            mean=file["scaler/mean"][:],
+            std=file["scaler/std"][:],
+            targets=tuple(file.attrs["targets"]),
+        )
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[h5py.File]:
+    """A new h5 file under a temporary name; it takes the final one only when whole."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with h5py.File(partial, "w") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"h5 file '{path}' does not exist; run `dvc repro` to make it") from None
+    except OSError as error:
+        raise InputError(f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`") from None
+    with file:
+        try:
+            yield file
+        except KeyError as error:
+            raise InputError(
+                f"h5 file '{path}' does not follow vdcast's schema {SCHEMA} ({error.args[0]}); "
+                "delete it and run `dvc repro`, or set data.format to the format that it has"
+            ) from None
+        except OSError as error:
+            raise InputError(f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`") from None
+
+
+def _strings(column: np.ndarray) -> np.ndarray:
+    """Text as fixed-length UTF-8, the form of h5 strings that is byte for byte reproducible."""
+    encoded = np.char.encode(np.asarray(column, "U"), "utf-8")
+    return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))
+
+
+def _write_group(group: h5py.Group, table: Detectors) -> None:
+    T, V, F = table.values.shape
+    steps = max(1, min(T, CHUNK_BYTES // (V * F * table.values.itemsize)))
+    group.create_dataset("values", data=table.values, chunks=(steps, V, F), track_times=False)
+    group.create_dataset("timestamps", data=table.timestamps.astype("i8"), track_times=False)
+    for name in ("vd_ids", "features", "units"):
+        group.create_dataset(name, data=_strings(getattr(table, name)), track_times=False)
+    for key, column in sorted(table.info.items()):
+        column = _strings(column) if column.dtype.kind in "UO" else column
+        group.create_dataset(f"info/{key}", data=column, track_times=False)
+    for name in ("interval", "time_zone", "source"):
+        group.attrs[name] = getattr(table, name)
+    group.attrs["schema"] = SCHEMA
+
+
+def _read_group(group: h5py.Group) -> Detectors:
+    if group.attrs["schema"] != SCHEMA:
+        raise KeyError(f"schema is {group.attrs['schema']}")
+    text = {name: tuple(group[name].asstr()[:].tolist()) for name in ("vd_ids", "features", "units")}
+    info = {
+        key: column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
+        for key, column in group.get("info", {}).items()
+    }
+    return Detectors(
+        values=group["values"][:],
+        timestamps=group["timestamps"][:],
+        interval=int(group.attrs["interval"]),
+        time_zone=str(group.attrs["time_zone"]),
+        source=str(group.attrs["source"]),
+        info=info,
+        **text,
+    )
