@@ -19,6 +19,7 @@ from vdcast.models import stacked
 from vdcast.models.forecaster import Forecaster, build_seeded
 from vdcast.windows import Batch, Windows
 
+MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
 VALIDATION_WINDOWS = 1024  # at once; without gradients large batches cost little memory
 
 
@@ -91,7 +92,7 @@ def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, dev
             break
         if len(keep) < len(active):
             active = active[keep]
-            drop_stopped(model, optimiser, keep, [seeds[n] for n in active.tolist()])
+            drop_stopped(model, optimiser, keep.tolist())
     progress.close()
     return Fitted(best, seeds, history, best_epoch.tolist(), best_loss.tolist())
 
@@ -160,11 +161,8 @@ def warm_up_then_decay(steps_per_epoch: int, warm_up: float = 1.0, halve_every: 
     return factor
 
 
-def drop_stopped(model: Forecaster, optimiser: torch.optim.Optimizer, keep: Tensor, seeds: list[int]) -> None:
-    """Keep only the copies ``keep`` in the stack, in the weights and in the optimiser's memory of them."""
+def drop_stopped(model: Forecaster, optimiser: torch.optim.Optimizer, keep: list[int]) -> None:
+    """Keep only the copies ``keep`` in the stack, and in the optimiser's memory of them."""
+    stacked.keep_copies(model, keep)
     for p in model.parameters():
-        p.data, p.grad = p.data[keep], None
-        state = optimiser.state[p]
-        for name in ("exp_avg", "exp_avg_sq"):
-            state[name] = state[name][keep]
-    stacked.seed_dropout(model, seeds)
+        optimiser.state[p].update(stacked.take({name: optimiser.state[p][name] for name in MOMENTS}, keep))

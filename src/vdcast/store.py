@@ -14,7 +14,8 @@ A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
 calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
 (``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
-and the attribute ``targets``. The same input gives the same bytes, so DVC's cache hits.
+and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``. The same input
+gives the same bytes, so DVC's cache hits.
 """
 
 import contextlib
@@ -123,6 +124,54 @@ def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
             mean=file["scaler/mean"][:],
             std=file["scaler/std"][:],
             targets=tuple(file.attrs["targets"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Forecasts of S seeds for W windows, H steps, V detectors and K targets, in original units."""
+
+    forecast: np.ndarray  # (S, W, H, V, K) float32
+    observed: np.ndarray  # (W, H, V, K) float32, NaN where there is no valid observation
+    origins: np.ndarray  # (W,) int64, Unix seconds: start of the last interval of the lookback
+    vd_ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    units: tuple[str, ...]
+    interval: int
+    time_zone: str
+
+    def of(self, vd_ids: Sequence[str]) -> "Predictions":
+        """Those detectors, in that order."""
+        v = [self.vd_ids.index(vd) for vd in vd_ids]
+        return replace(
+            self, forecast=self.forecast[..., v, :], observed=self.observed[..., v, :], vd_ids=tuple(vd_ids)
+        )
+
+    @property
+    def times(self) -> np.ndarray:
+        """(W, H) Unix seconds of the start of each interval that was forecast."""
+        steps = np.arange(1, self.observed.shape[1] + 1)
+        return self.origins[:, None] + self.interval * steps
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write ``predictions`` to ``path``."""
+    with _replacing(path) as file:
+        for name in ("forecast", "observed", "origins"):
+            file.create_dataset(name, data=getattr(predictions, name), track_times=False)
+        for name in ("vd_ids", "targets", "units"):
+            file.create_dataset(name, data=_strings(getattr(predictions, name)), track_times=False)
+        file.attrs.update(schema=SCHEMA, interval=predictions.interval, time_zone=predictions.time_zone)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what ``write_predictions`` wrote. Raises InputError where it is missing, corrupt or foreign."""
+    with _opened(path) as file:
+        return Predictions(
+            **{name: file[name][:] for name in ("forecast", "observed", "origins")},
+            **{name: tuple(file[name].asstr()[:].tolist()) for name in ("vd_ids", "targets", "units")},
+            interval=int(file.attrs["interval"]),
+            time_zone=str(file.attrs["time_zone"]),
         )
 
 
