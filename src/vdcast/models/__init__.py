@@ -1,0 +1,1 @@
+"""The networks: N copies with weights of their own are one module."""
