@@ -21,7 +21,9 @@ class Forecaster(nn.Module):
     give that step's change against the last valid observation.
     """
 
-    def __init__(self, encoder: nn.Module, width: int, *, copies: int, channels: tuple[int, int, int], horizon: int):
+    def __init__(
+        self, encoder: nn.Module, width: int, *, copies: int, channels: tuple[int, int, int], horizon: int
+    ):
         super().__init__()
         inputs, calendar, outputs = channels
         self.project = stacked.Linear(copies, inputs + calendar, width)
@@ -40,7 +42,9 @@ class Forecaster(nn.Module):
         return batch.last[:, :, None] + change
 
 
-def build(network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int) -> Forecaster:
+def build(
+    network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int
+) -> Forecaster:
     """The forecaster that ``network`` describes, with freshly drawn weights."""
     if isinstance(network, params.LSTM):
         from vdcast.models.lstm import LSTM
