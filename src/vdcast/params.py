@@ -240,6 +240,8 @@ def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, A
         raise InputError(
             f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
         )
+    if name == "naive":
+        raise InputError(f"{PATH}: {where}: 'naive' is the baselines' folder; name the run otherwise")
     overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
     model = line.get("model")
     if model not in NETWORKS:
