@@ -228,17 +228,21 @@ def test_learning_curves_show_each_training_and_both_parts(results, browse):
 
 @needs_browser
 def test_diff_draws_the_older_version_paler_in_the_same_colours(results, browse):
-    for run in RUNS[3:]:
-        write(results, Path("runs", run, "by_horizon.csv"), 0.5)
+    for file in FILES:
+        if file.parent.name.startswith("xlstm"):
+            write(results, file, 0.5)
     dvc(results, "plots", "diff")
     page = browse(results)
     assert page.console == []
-    lines = {(of_run(line), line.values["rev"]): line for line in chart(page, "Error by horizon")}
+    for name in PLOTS:
+        lines = [line for line in chart(page, name) if line.colour in (BLUE, ORANGE)]
+        assert {(of_run(line), line.values["rev"], line.colour) for line in lines} == {
+            (run, version, colour(run)) for run in RUNS for version in ("workspace", "HEAD")
+        }, name
+        assert all(line.opacity == (1 if line.values["rev"] == "workspace" else 0.5) for line in lines), name
+    paths = {(of_run(line), line.values["rev"]): line.path for line in chart(page, "Error by horizon")}
     for run in RUNS:
-        now, before = lines[run, "workspace"], lines[run, "HEAD"]
-        assert now.opacity == 1 and before.opacity < 0.6
-        assert now.colour == before.colour == colour(run)
-        assert (now.path == before.path) == run.startswith("lstm")
+        assert (paths[run, "workspace"] == paths[run, "HEAD"]) == run.startswith("lstm")
 
 
 @needs_browser
