@@ -6,11 +6,11 @@ DVC's own page loads Vega from the internet. This one carries it, as ``vl-conver
 """
 
 import argparse
-from pathlib import Path
 
 from vdcast.errors import one_sentence
+from vdcast.layout import REPORTS
 
-PAGE = Path("reports/plots_page.html")  # named in .dvc/config: plots.html_template
+PAGE = REPORTS / "plots_page.html"  # named in .dvc/config: plots.html_template
 
 # DVC writes one `vegaEmbed('#id', spec)` per plot, with an empty spec where a plot has no data yet.
 EMBED = """
@@ -61,8 +61,9 @@ def page() -> str:
 
 
 def main() -> None:
-    raw = argparse.RawDescriptionHelpFormatter
-    argparse.ArgumentParser(description=__doc__, formatter_class=raw).parse_args()
+    argparse.ArgumentParser(
+        prog="python -m vdcast.plots_page", description=__doc__.split("\n")[0]
+    ).parse_args()
     with one_sentence():
         PAGE.parent.mkdir(parents=True, exist_ok=True)
         PAGE.write_text(page(), "utf-8")

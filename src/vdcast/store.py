@@ -14,7 +14,8 @@ A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
 calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
 (``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
-and the attribute ``targets``. The same input gives the same bytes, so DVC's cache hits.
+and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``. The same input
+gives the same bytes, so DVC's cache hits.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ import h5py
 import numpy as np
 
 from vdcast.errors import InputError
+from vdcast.predictions import Predictions
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
@@ -58,7 +60,10 @@ class Detectors:
             (len(set(self.vd_ids)) != V, "vd_ids are not unique"),
             (len(set(self.features)) != F, "features are not unique"),
             (self.interval <= 0, f"interval is {self.interval} s"),
-            (np.any(np.diff(self.timestamps) != self.interval), f"timestamps are not {self.interval} s apart"),
+            (
+                np.any(np.diff(self.timestamps) != self.interval),
+                f"timestamps are not {self.interval} s apart",
+            ),
             (any(len(column) != V for column in self.info.values()), "an info column has another length"),
         ]
         for wrong, what in problems:
@@ -126,6 +131,35 @@ def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
         )
 
 
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write ``predictions`` to ``path``."""
+    with _replacing(path) as file:
+        for name in ("forecast", "observed", "origins"):
+            file.create_dataset(name, data=getattr(predictions, name), track_times=False)
+        for name in ("vd_ids", "targets", "units"):
+            file.create_dataset(name, data=_strings(getattr(predictions, name)), track_times=False)
+        file.attrs.update(schema=SCHEMA, interval=predictions.interval, time_zone=predictions.time_zone)
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what ``write_predictions`` wrote. Raises InputError where it is missing, corrupt or foreign."""
+    with _opened(path) as file:
+        return Predictions(
+            **{name: file[name][:] for name in ("forecast", "observed", "origins")},
+            **{name: tuple(file[name].asstr()[:].tolist()) for name in ("vd_ids", "targets", "units")},
+            interval=int(file.attrs["interval"]),
+            time_zone=str(file.attrs["time_zone"]),
+        )
+
+
+def read_naive(folder: Path) -> dict[str, Predictions]:
+    """Predictions of every baseline in ``folder``, by name."""
+    found = sorted(Path(folder).glob("*/predictions.h5"))
+    if not found:
+        raise InputError(f"'{folder}' holds no baseline; run `dvc repro evaluate_naive`")
+    return {path.parent.name: read_predictions(path) for path in found}
+
+
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[h5py.File]:
     """A new h5 file under a temporary name; it takes the final one only when whole."""
@@ -147,7 +181,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise InputError(f"h5 file '{path}' does not exist; run `dvc repro` to make it") from None
     except OSError as error:
-        raise InputError(f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`") from None
+        raise InputError(
+            f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`"
+        ) from None
     with file:
         try:
             yield file
@@ -157,7 +193,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
                 "delete it and run `dvc repro`, or set data.format to the format that it has"
             ) from None
         except OSError as error:
-            raise InputError(f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`") from None
+            raise InputError(
+                f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`"
+            ) from None
 
 
 def _strings(column: np.ndarray) -> np.ndarray:

@@ -63,11 +63,10 @@ def series(file: Path, level: float) -> tuple[list[str], Iterator[tuple]]:
     """Columns and rows of a file that a stage would write, for a forecast whose error is `level`."""
     match file.name:
         case "history.csv":
-            columns = "epoch train_loss validation_loss validation_mae training"
+            columns = "epoch train_loss validation_loss validation_mae"
             rows = (
-                (epoch, level / epoch, level * (1 / epoch + 0.05 * epoch), level * 9 / epoch, training)
-                for training in (0, 1)
-                for epoch in range(1, 7 + training)
+                (epoch, level / epoch, level * (1 / epoch + 0.05 * epoch), level * 9 / epoch)
+                for epoch in range(1, 9)
             )
         case "by_horizon.csv":
             columns = "minutes mae"
@@ -207,21 +206,21 @@ def test_models_differ_by_colour_and_baselines_by_dash(results, browse):
         assert {(of_run(line), line.colour) for line in coloured} == {(run, colour(run)) for run in RUNS}, (
             name
         )
-    baselines = [line for line in chart(page, "Error by horizon") if of_run(line) not in RUNS]
-    assert {line.colour for line in baselines} == {GREY}
-    dashes = {of_run(line): line.dash for line in baselines}
-    assert len(set(dashes.values())) == len(dashes)
-    assert len(baselines) == len(MODES) * len(dashes)  # one in the panel of each mode
+    for name in ("Error by horizon", "Error by hour of day"):
+        baselines = [line for line in chart(page, name) if of_run(line) not in RUNS]
+        assert {line.colour for line in baselines} == {GREY}
+        dashes = {of_run(line): line.dash for line in baselines}
+        assert len(set(dashes.values())) == len(dashes)
+        assert len(baselines) == len(MODES) * len(dashes)  # one in the panel of each mode
 
 
 @needs_browser
-def test_learning_curves_show_each_training_and_both_parts(results, browse):
+def test_learning_curves_tell_training_from_validation_by_dash(results, browse):
     dvc(results, "plots", "show", "Learning curves")
     lines = chart(browse(results), "Learning curves")
-    assert {(of_run(line), line.values["Training"], line.values["Curve"], line.dash) for line in lines} == {
-        (run, training, curve, dash)
+    assert {(of_run(line), line.values["Curve"], line.dash) for line in lines} == {
+        (run, curve, dash)
         for run in RUNS
-        for training in "01"
         for curve, dash in (("validation_loss", "1,0"), ("train_loss", "4,3"))
     }
 

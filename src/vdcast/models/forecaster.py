@@ -1,0 +1,78 @@
+"""The forecaster around an encoder: everything that LSTM and xLSTM share.
+
+Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C input channels,
+E calendar features, D width of the encoder, Q output channels.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vdcast import params
+from vdcast.models import stacked
+from vdcast.windows import Batch
+
+
+class Forecaster(nn.Module):
+    """Windows in, forecasts (N, B, H, Q) in scaled units out.
+
+    The lookback with its calendar features is projected to the encoder's width; the encoder's last
+    state, the calendar of each forecast time and a learned embedding of each horizon step together
+    give that step's change against the last valid observation.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, width: int, *, copies: int, channels: tuple[int, int, int], horizon: int
+    ):
+        super().__init__()
+        inputs, calendar, outputs = channels
+        self.project = stacked.Linear(copies, inputs + calendar, width)
+        self.encoder = encoder
+        self.state = stacked.Linear(copies, width, width)
+        self.when = stacked.Linear(copies, calendar, width, bias=False)
+        self.step = nn.Parameter(torch.randn(copies, 1, horizon, width) * 0.1)
+        self.out = stacked.Linear(copies, width, outputs)
+
+    def forward(self, batch: Batch) -> Tensor:
+        _N, _B, L, _C = batch.x.shape
+        x = self.project(torch.cat([batch.x, batch.calendar[:, :, :L]], dim=-1))  # (N, B, L, D)
+        state = self.state(self.encoder(x)[:, :, -1])  # (N, B, D)
+        when = self.when(batch.calendar[:, :, L:])  # (N, B, H, D)
+        change = self.out(functional.gelu(state[:, :, None] + when + self.step))  # (N, B, H, Q)
+        return batch.last[:, :, None] + change
+
+
+def build(
+    network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int
+) -> Forecaster:
+    """The forecaster that ``network`` describes, with freshly drawn weights."""
+    if isinstance(network, params.LSTM):
+        from vdcast.models.lstm import LSTM
+
+        width = network.hidden_size
+        encoder = LSTM(copies, width, width, num_layers=network.num_layers, dropout=network.dropout)
+    else:
+        from vdcast.models.xlstm import XLSTM
+
+        width = network.embedding_dim
+        architecture = network.model_dump(exclude=set(params.Optimiser.model_fields) - {"dropout"})
+        encoder = XLSTM(copies, **architecture)
+    return Forecaster(encoder, width, copies=copies, channels=channels, horizon=horizon)
+
+
+def build_seeded(
+    network: params.LSTM | params.XLSTM, *, seeds: list[int], channels: tuple[int, int, int], horizon: int
+) -> Forecaster:
+    """One copy per entry of ``seeds``, each with the weights that it would have alone.
+
+    Copies with the same seed start from the same weights, as V models trained one by one would.
+    """
+    shape = dict(channels=channels, horizon=horizon)
+    singles = {}
+    for seed in dict.fromkeys(seeds):
+        torch.manual_seed(seed)
+        singles[seed] = build(network, copies=1, **shape)
+    model = build(network, copies=len(seeds), **shape)
+    model.load_state_dict(stacked.stack([singles[seed] for seed in seeds]))
+    stacked.seed_dropout(model, seeds)
+    return model

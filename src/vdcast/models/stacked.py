@@ -1,0 +1,171 @@
+"""Building blocks for N copies of a network, each with weights of its own, as one module.
+
+Every parameter has a leading axis N, the copies; every input is (N, B, ..., D). Copy n sees only
+``x[n]`` and ``weight[n]``, so the copies are N independent models that share their kernels: V
+detectors times S seeds train in one graph. N = 1 takes the same kernels as the plain torch module.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``x[n] @ weight[n].T + bias[n]``: x (N, ..., I), weight (N, O, I), bias (N, O) -> (N, ..., O)."""
+    copies, *middle, features = x.shape
+    if copies == 1:
+        return F.linear(x, weight.squeeze(0), None if bias is None else bias.squeeze(0))
+    rows = x.reshape(copies, -1, features)
+    y = torch.bmm(rows, weight.mT) if bias is None else torch.baddbmm(bias.unsqueeze(1), rows, weight.mT)
+    return y.view(copies, *middle, -1)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Normalise the last axis, then scale and shift per copy: x (N, ..., D), weight and bias (N, D)."""
+    if x.shape[0] == 1:
+        return F.layer_norm(
+            x, x.shape[-1:], weight.squeeze(0), None if bias is None else bias.squeeze(0), eps
+        )
+    over = (weight.shape[0], *[1] * (x.dim() - 2), weight.shape[1])
+    y = F.layer_norm(x, x.shape[-1:], eps=eps) * weight.view(over)
+    return y if bias is None else y + bias.view(over)
+
+
+class Linear(nn.Module):
+    """N times ``nn.Linear``: (N, ..., in_features) -> (N, ..., out_features), initialised as it is."""
+
+    def __init__(self, copies: int, in_features: int, out_features: int, bias: bool = True):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(copies, out_features, in_features))
+        self.bias = nn.Parameter(torch.empty(copies, out_features)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / sqrt(self.weight.shape[-1])
+        for n, weight in enumerate(self.weight):
+            nn.init.kaiming_uniform_(weight, a=sqrt(5))
+            if self.bias is not None:
+                nn.init.uniform_(self.bias[n], -bound, bound)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+class LayerNorm(nn.Module):
+    """N times ``nn.LayerNorm`` over the last axis: (N, ..., features) -> the same shape."""
+
+    def __init__(self, copies: int, features: int, eps: float = 1e-5, bias: bool = True):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(copies, features))
+        self.bias = nn.Parameter(torch.zeros(copies, features)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x, self.weight, self.bias, self.eps)
+
+
+class MaskStreams:
+    """One random stream of dropout masks per distinct seed; ``seeds[n]`` is the seed of copy n."""
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str):
+        self.device = torch.device(device)
+        self.generators = {
+            seed: torch.Generator(self.device).manual_seed(seed) for seed in dict.fromkeys(seeds)
+        }
+        self.assign(seeds)
+
+    def assign(self, seeds: Sequence[int]) -> None:
+        """The copies are now these; a stream goes on where it was as long as one copy has its seed."""
+        self.seeds = list(seeds)
+        self.generators = {seed: self.generators[seed] for seed in dict.fromkeys(seeds)}
+        row = {seed: row for row, seed in enumerate(self.generators)}
+        self.rows = torch.tensor([row[seed] for seed in seeds], device=self.device)
+
+    def draw(self, like: Tensor, keep: float) -> Tensor:
+        """0 or 1/keep: (N, ...) like ``like``, or (1, ...) if all copies share a seed."""
+        if like.shape[0] != len(self.seeds):
+            raise ValueError(f"input has {like.shape[0]} copies, dropout was seeded for {len(self.seeds)}")
+        masks = like.new_empty(len(self.generators), *like.shape[1:])
+        for mask, generator in zip(masks, self.generators.values(), strict=True):
+            mask.bernoulli_(keep, generator=generator)
+        masks.mul_(1 / keep)
+        return masks if len(masks) in (1, len(self.seeds)) else masks[self.rows]
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks depend on a copy's seed alone, not on the copies beside it.
+
+    ``seed_dropout`` must be called before the first training step. Copies of one seed share their
+    masks, as do models trained one by one after the same seed. In ``eval`` nothing is drawn.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+        self.streams: MaskStreams | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, B, ...) -> the same shape. Raises RuntimeError where no seeds were given."""
+        if not self.training or self.p == 0:
+            return x
+        if self.streams is None:
+            raise RuntimeError("Dropout has no seeds: call seed_dropout(module, seeds) before training")
+        return x * self.streams.draw(x, 1 - self.p)
+
+
+def _dropouts(module: nn.Module) -> list[Dropout]:
+    return [part for part in module.modules() if isinstance(part, Dropout)]
+
+
+def seed_dropout(module: nn.Module, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+    """Let every Dropout in ``module`` draw from one stream per seed; ``seeds[n]`` belongs to copy n.
+
+    ``device`` is where the module computes.
+    """
+    streams = MaskStreams(seeds, device)
+    for dropout in _dropouts(module):
+        dropout.streams = streams
+
+
+def dropout_state(module: nn.Module) -> dict[int, Tensor]:
+    """State of each seed's stream, for a checkpoint; empty without seeded dropout."""
+    dropouts = _dropouts(module)
+    if not dropouts or dropouts[0].streams is None:
+        return {}
+    return {seed: generator.get_state() for seed, generator in dropouts[0].streams.generators.items()}
+
+
+def set_dropout_state(module: nn.Module, state: Mapping[int, Tensor]) -> None:
+    """Go on from ``dropout_state``, after ``seed_dropout`` with the same seeds."""
+    dropouts = _dropouts(module)
+    if dropouts:
+        for seed, generator in dropouts[0].streams.generators.items():
+            generator.set_state(state[seed])
+
+
+def stack(modules: Sequence[nn.Module]) -> dict[str, Tensor]:
+    """The state_dict of one module that holds the copies of all ``modules``, in their order."""
+    states = [module.state_dict() for module in modules]
+    return {name: torch.cat([state[name] for state in states]) for name in states[0]}
+
+
+def take(tensors: Mapping[str, Tensor], copies: Sequence[int]) -> dict[str, Tensor]:
+    """Only these copies of every tensor (N, ...): of a state_dict, of gradients, of optimiser state."""
+    return {name: tensor[list(copies)] for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def keep_copies(module: nn.Module, copies: Sequence[int]) -> None:
+    """Drop all other copies of ``module`` in place; parameters stay the same objects, without gradients.
+
+    The dropout streams of the copies that stay go on where they were.
+    """
+    for parameter in module.parameters():
+        parameter.data = parameter.data[list(copies)]
+        parameter.grad = None
+    streams = {id(dropout.streams): dropout.streams for dropout in _dropouts(module) if dropout.streams}
+    for stream in streams.values():
+        stream.assign([stream.seeds[n] for n in copies])

@@ -1,0 +1,129 @@
+"""A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
+
+from vdcast.models.trained import Trained
+forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+"""
+
+import io
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vdcast import params, store
+from vdcast.errors import InputError
+from vdcast.models.forecaster import Forecaster, build
+from vdcast.windows import Windows, ungrouped
+
+WINDOWS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Weights, settings, scaler and names; plain tensors, numbers and text, so that loading runs no code."""
+
+    weights: dict[str, Tensor]  # (N, ...), N = seeds x groups, seed-major
+    run: dict  # params.Run, dumped
+    length: int  # L
+    horizon: int  # H
+    mean: list[list[float]]  # (V, F) of the training part
+    std: list[list[float]]
+    vd_ids: list[str]
+    features: list[str]
+    targets: list[str]
+    units: list[str]  # of the targets
+    interval: int
+    time_zone: str
+
+    @property
+    def settings(self) -> params.Run:
+        """The run's settings as they were when it was trained."""
+        network = params.NETWORKS[self.run["model"]].model_validate(self.run["network"])
+        return params.Run.model_validate({**self.run, "network": network})
+
+    def windows(self, part: store.Detectors, device: str = "cpu") -> Windows:
+        """All windows of ``part``, scaled as in training.
+
+        Raises InputError where ``part`` lacks a detector or feature, or has another interval.
+        """
+        for kind, needed, given in (
+            ("VD", self.vd_ids, part.vd_ids),
+            ("feature", self.features, part.features),
+        ):
+            if lacking := [name for name in needed if name not in given]:
+                raise InputError(
+                    f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
+                )
+        if part.interval != self.interval:
+            raise InputError(
+                f"run {self.run['name']} was trained on an interval of {self.interval} s; "
+                f"{part.source} has {part.interval} s"
+            )
+        return Windows(
+            part.select(self.vd_ids, self.features),
+            np.array(self.mean),
+            np.array(self.std),
+            tuple(self.targets),
+            length=self.length,
+            horizon=self.horizon,
+            joint=is_joint(self.run["mode"]),
+            device=device,
+        )
+
+    def model(self, windows: Windows) -> Forecaster:
+        """The network with its weights, ready to forecast."""
+        copies = len(next(iter(self.weights.values())))
+        model = build(self.settings.network, copies=copies, channels=windows.channels, horizon=self.horizon)
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    @torch.no_grad()
+    def forecast(self, part: store.Detectors, device: str = "cpu") -> np.ndarray:
+        """Forecasts (S, W, H, V, K) float32, in units, for every window of ``part``."""
+        windows = self.windows(part, device)
+        model = self.model(windows).to(device)
+        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.vd_ids)
+        group = torch.arange(G, device=device).repeat(S)
+        starts = torch.arange(len(windows), device=device).split(WINDOWS_AT_ONCE)
+        scaled = torch.cat([model(windows.batch(group, start.expand(S * G, -1))) for start in starts], dim=1)
+        forecast = ungrouped(scaled.unflatten(0, (S, G)), V).cpu().numpy()  # (S, W, H, V, K)
+        k = [self.features.index(target) for target in self.targets]
+        return (forecast * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+
+    def save(self, path: Path) -> None:
+        """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
+        buffer = io.BytesIO()
+        torch.save({"schema": store.SCHEMA, **asdict(self)}, buffer)
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(buffer.getbuffer())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> "Trained":
+        """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
+        try:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+            if content.pop("schema") != store.SCHEMA:
+                raise KeyError("schema")
+            return cls(**content)
+        except FileNotFoundError:
+            raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
+        except (UnpicklingError, RuntimeError, KeyError, TypeError, AttributeError, EOFError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise InputError(
+                f"'{path}' is not a model of this version of vdcast ({reason}); delete it and run `dvc repro`"
+            ) from None
+
+
+def is_joint(mode: str) -> bool:
+    """Whether a mode's detectors share one network (``multi_vd``; ``single_vd`` is the case V = 1)."""
+    return mode != "independent_multi_vd"

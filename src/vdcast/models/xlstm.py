@@ -1,0 +1,382 @@
+"""N copies of the xLSTM block stack (Beck et al. 2024, arXiv:2405.04517), written for short sequences.
+
+The same network as ``xlstm.xLSTMBlockStack`` of the package ``xlstm``: the same parameters under the
+same names, each with a leading axis of copies, the same initial weights after the same
+``torch.manual_seed``, and the same outputs and gradients to rounding. Like the package, it keeps a
+swap of names: the weights called ``fgate`` feed the input gate, those called ``igate`` the forget gate.
+
+Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM block, H heads, d = D/H or
+E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
+"""
+
+from math import ceil, sqrt
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vdcast.errors import InputError
+from vdcast.models.stacked import Dropout, layer_norm, linear
+
+CONV = 4  # taps of the causal convolution
+QKV_BLOCK = 4  # q, k, v are block-diagonal projections of this block size
+EPS = 1e-6  # keeps the mLSTM normaliser off zero
+
+
+class XLSTM(nn.Module):
+    """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
+
+    Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "cuda" runs the sLSTM
+    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device.
+    Raises InputError for widths that the heads do not divide.
+    """
+
+    def __init__(
+        self,
+        copies: int,
+        embedding_dim: int,
+        num_blocks: int,
+        slstm_at: list[int],
+        num_heads: int,
+        context_length: int,
+        slstm_backend: str = "vanilla",
+        mlstm_backend: str = "vanilla",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        inner = _multiple_of_64(2 * embedding_dim)
+        if embedding_dim % num_heads or inner % num_heads or embedding_dim == num_heads:
+            raise InputError(
+                f"xlstm.num_heads {num_heads} must divide embedding_dim {embedding_dim} and the inner width "
+                f"{inner} that follows from it, and be less than embedding_dim"
+            )
+        self.context_length = context_length
+        shape = (copies, embedding_dim, num_heads, num_blocks)
+        self.blocks = nn.ModuleList(
+            SLSTMBlock(*shape, index, dropout, slstm_backend)
+            if index in slstm_at
+            else MLSTMBlock(*shape, dropout)
+            for index in range(num_blocks)
+        )
+        self.post_blocks_norm = Norm(copies, embedding_dim)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The package's initial weights: it draws most of them more than once, and so do we."""
+        for n in range(self.post_blocks_norm.weight.shape[0]):
+            for block in self.blocks:
+                block.init(n)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[2] > self.context_length:
+            raise ValueError(
+                f"sequence of {x.shape[2]} steps is longer than context_length {self.context_length}"
+            )
+        x = x.transpose(1, 2).contiguous()
+        for block in self.blocks:
+            x = block(x)
+        return self.post_blocks_norm(x).transpose(1, 2)
+
+
+class Weights(nn.Module):
+    """Parameters under the package's name for them: ``Weights(weight=shape, bias=shape)``."""
+
+    def __init__(self, **shapes: tuple[int, ...]):
+        super().__init__()
+        for name, shape in shapes.items():
+            setattr(self, name, nn.Parameter(torch.zeros(shape)))
+
+
+class Norm(Weights):
+    """Layer norm that learns its scale as a difference from 1."""
+
+    def __init__(self, copies: int, features: int):
+        super().__init__(weight=(copies, features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return layer_norm(x, 1 + self.weight)
+
+
+class MLSTMBlock(nn.Module):
+    """x + mLSTM layer(norm(x)): (N, L, B, D) -> the same shape (paper, figure 11)."""
+
+    def __init__(self, copies: int, width: int, heads: int, num_blocks: int, dropout: float):
+        super().__init__()
+        self.heads, self.num_blocks = heads, num_blocks
+        inner = _multiple_of_64(2 * width)
+        blocks = (copies, inner // QKV_BLOCK, QKV_BLOCK, QKV_BLOCK)
+        gate = {"weight": (copies, heads, 3 * inner), "bias": (copies, heads)}
+        self.xlstm_norm = Norm(copies, width)
+        self.xlstm = Weights(learnable_skip=(copies, inner))
+        self.xlstm.proj_up = Weights(weight=(copies, 2 * inner, width))
+        self.xlstm.q_proj = Weights(weight=blocks)
+        self.xlstm.k_proj = Weights(weight=blocks)
+        self.xlstm.v_proj = Weights(weight=blocks)
+        self.xlstm.conv1d = _conv_weights(copies, inner)
+        self.xlstm.mlstm_cell = Weights()
+        self.xlstm.mlstm_cell.igate = Weights(**gate)
+        self.xlstm.mlstm_cell.fgate = Weights(**gate)
+        self.xlstm.mlstm_cell.outnorm = Norm(copies, inner)
+        self.xlstm.proj_down = Weights(weight=(copies, width, inner))
+        self.dropout = Dropout(dropout)
+
+    @torch.no_grad()
+    def init(self, n: int) -> None:
+        layer, cell, width = self.xlstm, self.xlstm.mlstm_cell, self.xlstm_norm.weight.shape[1]
+        qkv = (layer.q_proj, layer.k_proj, layer.v_proj)
+        _as_linear(layer.proj_up, n)
+        for proj in qkv:
+            proj.weight[n].normal_(std=sqrt(2 / 5 / QKV_BLOCK))
+        _as_conv(layer.conv1d.conv, n)
+        _as_linear(cell.igate, n)
+        _as_linear(cell.fgate, n)
+        cell.igate.bias[n].normal_(std=0.1)
+        _as_linear(layer.proj_down, n)
+        for _ in range(2):
+            layer.proj_up.weight[n].normal_(std=_small(width))
+            layer.proj_down.weight[n].normal_(std=_wang(width, self.num_blocks))
+            for proj in qkv:
+                proj.weight[n].normal_(std=_small(width))
+            cell.igate.bias[n].normal_(std=0.1)
+        cell.igate.weight[n] = 0
+        cell.fgate.weight[n] = 0
+        cell.fgate.bias[n] = torch.linspace(3.0, 6.0, self.heads)
+        layer.learnable_skip[n] = 1
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer, cell = self.xlstm, self.xlstm.mlstm_cell
+        u, z = linear(self.xlstm_norm(x), layer.proj_up.weight).chunk(2, dim=-1)
+        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
+        q, k = (headwise(a, proj.weight) for proj in (layer.q_proj, layer.k_proj))
+        v = headwise(u, layer.v_proj.weight)
+        qkv = torch.cat([q, k, v], dim=-1)
+        i = linear(qkv, cell.igate.weight, cell.igate.bias)
+        f = linear(qkv, cell.fgate.weight, cell.fgate.bias)
+        h = mlstm(q, k, v, i, f)  # (N, L, B, H, d), normalised per head
+        y = h.flatten(3) * _row(1 + cell.outnorm.weight) + _row(layer.learnable_skip) * a
+        return x + self.dropout(linear(y * F.silu(z), layer.proj_down.weight))
+
+
+class SLSTMBlock(nn.Module):
+    """x + sLSTM layer(norm(x)), then a gated feed-forward: (N, L, B, D) -> the same shape (figure 10)."""
+
+    def __init__(
+        self, copies: int, width: int, heads: int, num_blocks: int, index: int, dropout: float, backend: str
+    ):
+        super().__init__()
+        self.heads, self.num_blocks, self.index, self.backend = heads, num_blocks, index, backend
+        head = width // heads
+        hidden = _multiple_of_64(1.3 * width)
+        gate = (copies, heads, head, head)
+        self.xlstm_norm = Norm(copies, width)
+        self.xlstm = Weights()
+        self.xlstm.conv1d = _conv_weights(copies, width)
+        self.xlstm.fgate = Weights(weight=gate)
+        self.xlstm.igate = Weights(weight=gate)
+        self.xlstm.zgate = Weights(weight=gate)
+        self.xlstm.ogate = Weights(weight=gate)
+        self.xlstm.slstm_cell = Weights(
+            _recurrent_kernel_=(copies, heads, 4 * head, head), _bias_=(copies, 4 * width)
+        )
+        self.xlstm.group_norm = Norm(copies, width)
+        self.ffn_norm = Norm(copies, width)
+        self.ffn = Weights()
+        self.ffn.proj_up = Weights(weight=(copies, 2 * hidden, width))
+        self.ffn.proj_down = Weights(weight=(copies, width, hidden))
+        self.dropout = Dropout(dropout)
+
+    @torch.no_grad()
+    def init(self, n: int) -> None:
+        layer, ffn, width = self.xlstm, self.ffn, self.xlstm_norm.weight.shape[1]
+        head = width // self.heads
+        _as_conv(layer.conv1d.conv, n)
+        for gate in (layer.fgate, layer.igate, layer.zgate, layer.ogate):
+            gate.weight[n].normal_(std=sqrt(2 / 5 / head))
+        _as_linear(ffn.proj_up, n)
+        _as_linear(ffn.proj_down, n)
+        for draw in range(2):
+            if draw:
+                for gate in (layer.igate, layer.fgate, layer.zgate, layer.ogate):
+                    gate.weight[n].normal_(std=_small(width))
+            ffn.proj_up.weight[n].normal_(std=_small(width))
+            ffn.proj_down.weight[n].normal_(std=_wang(width, self.num_blocks))
+        depth = self.index / (self.num_blocks - 1) if self.num_blocks > 1 else 0.0
+        forget = 5 - 12 * (torch.arange(head) / (head - 1)) ** (0.3 + 1.3 * depth)  # a power law over a head
+        bias = torch.zeros(4, self.heads, head)
+        bias[1] = forget
+        layer.slstm_cell._bias_[n] = bias.flatten()
+        layer.slstm_cell._recurrent_kernel_[n] = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer = self.xlstm
+        u = self.xlstm_norm(x)
+        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
+        gates = self._gates(a, u)  # (N*H, 4d, L, B)
+        recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
+        h = slstm(gates, recurrent)  # (L, N*H, d, B)
+        N, L, B, D = x.shape
+        h = h.view(L, N, self.heads, -1, B).permute(1, 0, 4, 2, 3)  # (N, L, B, H, d)
+        h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
+        x = x + h * _row(1 + layer.group_norm.weight)
+        gate, up = linear(self.ffn_norm(x), self.ffn.proj_up.weight).chunk(2, dim=-1)
+        return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
+
+    def _gates(self, a: Tensor, u: Tensor) -> Tensor:
+        """What the input gives to the gates i, f, z, o of all steps: (N, L, B, D) -> (N*H, 4d, L, B)."""
+        layer = self.xlstm
+        N, L, B, D = u.shape
+
+        def project(x: Tensor, *weights: Tensor) -> Tensor:
+            columns = x.reshape(N, L * B, self.heads, -1).permute(0, 2, 3, 1)  # (N, H, d, L*B)
+            return torch.matmul(torch.cat(weights, dim=2), columns).flatten(0, 1)
+
+        both = [
+            project(a, layer.fgate.weight, layer.igate.weight),
+            project(u, layer.zgate.weight, layer.ogate.weight),
+        ]
+        bias = (
+            layer.slstm_cell._bias_.view(N, 4, self.heads, -1).transpose(1, 2).reshape(N * self.heads, -1, 1)
+        )
+        return (torch.cat(both, dim=1) + bias).unflatten(2, (L, B))
+
+
+def headwise(x: Tensor, weight: Tensor) -> Tensor:
+    """Block-diagonal projection: x (N, L, B, P*p), weight (N, P, o, p) -> (N, L, B, P*o)."""
+    N, P, o, p = weight.shape
+    return torch.einsum("nlbhd,nhod->nlbho", x.unflatten(3, (P, p)), weight).flatten(3)
+
+
+def conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """silu of a causal convolution over L, channel by channel: x (N, L, B, F), weight (N, F, 1, CONV)."""
+    *earlier, last = weight.squeeze(2).unbind(-1)
+    y = torch.addcmul(_row(bias), x, _row(last))
+    for lag, tap in zip(range(CONV - 1, 0, -1), earlier, strict=True):
+        y = y + F.pad(x[:, :-lag] * _row(tap), (0, 0, 0, 0, lag, 0))[:, : x.shape[1]]
+    return F.silu(y)
+
+
+def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> Tensor:
+    """mLSTM cell in parallel form (paper, appendix A.3), normalised per head.
+
+    q, k, v (N, L, B, E), gate pre-activations i, f (N, L, B, H) -> (N, L, B, H, d). Step t reads step
+    s <= t with weight exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of them.
+    """
+    N, L, B, E = q.shape
+    H = i.shape[-1]
+
+    def heads_first(x: Tensor) -> Tensor:
+        return x.reshape(N, L, B * H, E // H).transpose(1, 2)  # (N, B*H, L, d)
+
+    q, k, v = heads_first(q), heads_first(k), heads_first(v)
+    decay = F.logsigmoid(f).reshape(N, L, B * H).transpose(1, 2).cumsum(-1)  # (N, B*H, L)
+    start = i.reshape(N, L, B * H).transpose(1, 2) - decay
+    largest = start.cummax(-1).values
+    future = torch.ones(L, L, dtype=torch.bool, device=q.device).triu(1)
+    weights = (start.unsqueeze(-2) - largest.unsqueeze(-1)).masked_fill(future, -torch.inf).exp()
+    scores = torch.matmul(q, k.mT) * (weights / sqrt(E // H))
+    norm = torch.maximum(scores.sum(-1).abs(), torch.exp(-(decay + largest)))
+    h = torch.matmul(scores / (norm.unsqueeze(-1) + EPS), v)
+    return F.layer_norm(h, h.shape[-1:]).transpose(1, 2).unflatten(2, (B, H))
+
+
+def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
+    """sLSTM recurrence (paper, equations 8 to 17) from a zero state.
+
+    gates (M, 4d, L, B): the input's share of the pre-activations i, f, z, o; recurrent (M, 4d, d);
+    M = N*H. Returns h (L, M, d, B).
+
+    The paper's c_t and n_t only meet as r_t = c_t / n_t, and n_t only as its logarithm l_t (stabiliser
+    included), so that two states remain:
+    alpha_t = exp(i_t) / n_t = sigma(i_t - log sigma(f_t) - l_{t-1}), l_t = i_t - log alpha_t,
+    r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
+    """
+    return SLSTMScan.apply(gates, recurrent)
+
+
+class SLSTMScan(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, gates: Tensor, recurrent: Tensor) -> Tensor:
+        M, G, L, B = gates.shape
+        d = G // 4
+        pre = gates.new_empty(L, M, G, B)
+        alpha, r, h = (gates.new_empty(L, M, d, B) for _ in range(3))
+        log_n = gates.new_full((M, d, B), -torch.inf)
+        h_last = r_last = gates.new_zeros(M, d, B)
+        for t in range(L):
+            torch.baddbmm(gates[:, :, t], recurrent, h_last, out=pre[t])
+            i, f, z, o = pre[t].split(d, dim=1)
+            log_alpha = F.logsigmoid(i - F.logsigmoid(f) - log_n)
+            log_n = i - log_alpha
+            torch.exp(log_alpha, out=alpha[t])
+            torch.lerp(r_last, torch.tanh(z), alpha[t], out=r[t])
+            torch.mul(torch.sigmoid(o), r[t], out=h[t])
+            h_last, r_last = h[t], r[t]
+        ctx.save_for_backward(pre, alpha, r, h, recurrent)
+        return h
+
+    @staticmethod
+    def backward(ctx, grad_h: Tensor) -> tuple[Tensor, Tensor]:
+        pre, alpha, r, h, recurrent = ctx.saved_tensors
+        L, M, d, B = h.shape
+        _, f, z, o = pre.split(d, dim=2)
+        # all factors that do not recur, for all steps at once
+        o, z, not_f = torch.sigmoid(o), torch.tanh(z), torch.sigmoid(-f)
+        r_before = torch.cat([torch.zeros_like(r[:1]), r[:-1]])
+        rest = 1 - alpha
+        to_o = r * o * (1 - o)
+        to_z = alpha * (1 - z * z)
+        to_alpha = (z - r_before) * alpha * rest
+        back = recurrent.mT
+        grad_pre = torch.empty_like(pre)
+        grad_r = torch.zeros_like(r[0])
+        grad_log_n = torch.zeros_like(r[0])
+        for t in range(L - 1, -1, -1):
+            grad_i, grad_f, grad_z, grad_o = grad_pre[t].split(d, dim=1)
+            g = grad_h[t] if t == L - 1 else torch.baddbmm(grad_h[t], back, grad_pre[t + 1])
+            torch.mul(g, to_o[t], out=grad_o)
+            grad_r = torch.addcmul(grad_r, g, o[t])
+            torch.mul(grad_r, to_z[t], out=grad_z)
+            torch.addcmul(grad_r * to_alpha[t], grad_log_n, alpha[t], out=grad_i)
+            grad_log_n = grad_log_n - grad_i
+            torch.mul(grad_log_n, not_f[t], out=grad_f)
+            grad_r = grad_r * rest[t]
+        grad_recurrent = torch.einsum("lmgb,lmdb->mgd", grad_pre[1:], h[:-1])
+        return grad_pre.permute(1, 2, 0, 3), grad_recurrent
+
+
+def _row(per_channel: Tensor) -> Tensor:
+    """(N, F) -> (N, 1, 1, F), to meet (N, L, B, F)."""
+    return per_channel[:, None, None, :]
+
+
+def _multiple_of_64(width: float) -> int:
+    return ceil(width / 64) * 64
+
+
+def _conv_weights(copies: int, features: int) -> Weights:
+    weights = Weights()
+    weights.conv = Weights(weight=(copies, features, 1, CONV), bias=(copies, features))
+    return weights
+
+
+def _small(width: int) -> float:
+    """Standard deviation after Nguyen & Salazar 2019, "Transformers without Tears"."""
+    return sqrt(2 / (5 * width))
+
+
+def _wang(width: int, num_blocks: int) -> float:
+    """Standard deviation for projections back into the residual stream, as in GPT-NeoX."""
+    return 2 / num_blocks / sqrt(width)
+
+
+def _as_linear(weights: Weights, n: int) -> None:
+    bound = 1 / sqrt(weights.weight.shape[-1])
+    nn.init.kaiming_uniform_(weights.weight[n], a=sqrt(5))
+    if hasattr(weights, "bias"):
+        nn.init.uniform_(weights.bias[n], -bound, bound)
+
+
+def _as_conv(weights: Weights, n: int) -> None:
+    for _ in range(2):
+        nn.init.kaiming_uniform_(weights.weight[n], a=sqrt(5))
+        nn.init.uniform_(weights.bias[n], -1 / sqrt(CONV), 1 / sqrt(CONV))
