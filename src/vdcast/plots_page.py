@@ -12,6 +12,9 @@ from vdcast.layout import REPORTS
 
 PAGE = REPORTS / "plots_page.html"  # named in .dvc/config: plots.html_template
 
+# 6.4, the newest in vl-convert-python 1.9, writes "undefined" into the tooltip of the nearest point.
+VEGA_LITE = "6.1"
+
 # DVC writes one `vegaEmbed('#id', spec)` per plot, with an empty spec where a plot has no data yet.
 EMBED = """
 window.vegaEmbed = (selector, spec) => {
@@ -57,7 +60,7 @@ def page() -> str:
     """The HTML that ``plots.html_template`` wants: placeholders for DVC, and all of Vega (about 0.9 MB)."""
     import vl_convert  # loads a JavaScript engine: not for `--help`
 
-    return HTML.replace("{vega}", vl_convert.javascript_bundle(EMBED))
+    return HTML.replace("{vega}", vl_convert.javascript_bundle(EMBED, vl_version=VEGA_LITE))
 
 
 def main() -> None:

@@ -135,12 +135,14 @@ def results(project, tmp_path) -> Path:
 
 
 @pytest.fixture
-def browse(tmp_path) -> Callable[[Path], Page]:
-    """Open the page that DVC wrote, with every name but that of a local file unresolvable."""
+def browse(tmp_path) -> Callable[..., Page]:
+    """Open the page that DVC wrote, without network; ``then`` is JavaScript for when all is drawn."""
 
-    def opened(folder: Path) -> Page:
-        page = (folder / "dvc_plots" / "index.html").as_uri()
-        command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", page]
+    def opened(folder: Path, then: str = "") -> Page:
+        page = folder / "dvc_plots" / "index.html"
+        with page.open("a", encoding="utf-8") as stream:
+            stream.write(f"<script>setTimeout(() => {{ {then} }}, 3000)</script>")
+        command = [BROWSER, *FLAGS, f"--user-data-dir={tmp_path / 'browser'}", page.as_uri()]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         body = done.stdout[done.stdout.index("<body>") :]
         console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
@@ -242,6 +244,32 @@ def test_diff_draws_the_older_version_paler_in_the_same_colours(results, browse)
     paths = {(of_run(line), line.values["rev"]): line.path for line in chart(page, "Error by horizon")}
     for run in RUNS:
         assert (paths[run, "workspace"] == paths[run, "HEAD"]) == run.startswith("lstm")
+
+
+@needs_browser
+def test_hovering_names_the_run_and_its_values(results, browse):
+    dvc(results, "plots", "show", "Error by horizon")
+    near_a_point = "document.querySelector('[class*=voronoi] path')"
+    page = browse(
+        results, f"{near_a_point}.dispatchEvent(new PointerEvent('pointermove', {{bubbles: true}}))"
+    )
+    [tooltip] = re.findall(r'id="vg-tooltip-element".*?</table>', page.text)
+    shown = dict(re.findall(r'class="key">([^<]*)</td><td class="value">([^<]*)<', tooltip))
+    assert shown == {
+        "Forecast": "lstm-single_vd",
+        "Version": "workspace",
+        "Minutes ahead": "15",
+        "MAE (veh/15min)": "5.000",
+    }
+
+
+@needs_browser
+def test_clicking_a_model_in_the_legend_fades_the_others(results, browse):
+    dvc(results, "plots", "show", "Error by horizon")
+    xlstm = "document.querySelectorAll('.role-legend-symbol path')[1]"
+    page = browse(results, f"{xlstm}.dispatchEvent(new PointerEvent('click', {{bubbles: true}}))")
+    for line in chart(page, "Error by horizon"):
+        assert (line.opacity == 1) == of_run(line).startswith("xlstm")
 
 
 @needs_browser
