@@ -20,6 +20,7 @@ from vdcast.models.stacked import Dropout, layer_norm, linear
 
 CONV = 4  # taps of the causal convolution
 QKV_BLOCK = 4  # q, k, v are block-diagonal projections of this block size
+WIDEN = 4  # so many of those blocks go into one matmul (measured: 4 of 1, 2, 4, 8, 16)
 EPS = 1e-6  # keeps the mLSTM normaliser off zero
 
 
@@ -145,16 +146,39 @@ class MLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
-        u, z = linear(self.xlstm_norm(x), layer.proj_up.weight).chunk(2, dim=-1)
-        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        q, k = (headwise(a, proj.weight) for proj in (layer.q_proj, layer.k_proj))
-        v = headwise(u, layer.v_proj.weight)
-        qkv = torch.cat([q, k, v], dim=-1)
-        i = linear(qkv, cell.igate.weight, cell.igate.bias)
-        f = linear(qkv, cell.fgate.weight, cell.fgate.bias)
-        h = mlstm(q, k, v, i, f)  # (N, L, B, H, d), normalised per head
-        y = h.flatten(3) * _row(1 + cell.outnorm.weight) + _row(layer.learnable_skip) * a
-        return x + self.dropout(linear(y * F.silu(z), layer.proj_down.weight))
+        y = MLSTMLayer.apply(
+            linear(self.xlstm_norm(x), layer.proj_up.weight),
+            layer.conv1d.conv.weight,
+            layer.conv1d.conv.bias,
+            *self._attention(),
+            *self._gates(),
+            1 + cell.outnorm.weight,
+            layer.learnable_skip,
+        )
+        return x + self.dropout(linear(y, layer.proj_down.weight))
+
+    def _attention(self) -> tuple[Tensor, Tensor]:
+        """Block-diagonal weights that make queries and values, in wide blocks.
+
+        q and k only meet in products q . k = (K a)' (Q a): one projection of a, by K'Q, does for both.
+        """
+        layer = self.xlstm
+        head = layer.learnable_skip.shape[1] // self.heads
+        return widen(layer.k_proj.weight.mT @ layer.q_proj.weight / sqrt(head)), widen(layer.v_proj.weight)
+
+    def _gates(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights (N, 2H, E) of a and of u, and bias (N, 2H, 1), of the input and forget gates.
+
+        The gates read q, k and v, which are linear in a and u: so are the gates.
+        """
+        layer, cell = self.xlstm, self.xlstm.mlstm_cell
+        gate = torch.cat([cell.igate.weight, cell.fgate.weight], dim=1)  # (N, 2H, 3E)
+        N, rows, _ = gate.shape
+        q, k, v = gate.view(N, rows, 3, -1, QKV_BLOCK).permute(2, 0, 3, 1, 4)  # each (N, P, 2H, p)
+        from_a = q @ layer.q_proj.weight + k @ layer.k_proj.weight
+        from_u = v @ layer.v_proj.weight
+        bias = torch.cat([cell.igate.bias, cell.fgate.bias], dim=1).unsqueeze(-1)
+        return from_a.transpose(1, 2).flatten(2), from_u.transpose(1, 2).flatten(2), bias
 
 
 class SLSTMBlock(nn.Module):
@@ -210,7 +234,7 @@ class SLSTMBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         layer = self.xlstm
         u = self.xlstm_norm(x)
-        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
+        a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
         gates = self._gates(a, u)  # (N*H, 4d, L, B)
         recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
         h = slstm(gates, recurrent)  # (L, N*H, d, B)
@@ -240,43 +264,176 @@ class SLSTMBlock(nn.Module):
         return (torch.cat(both, dim=1) + bias).unflatten(2, (L, B))
 
 
-def headwise(x: Tensor, weight: Tensor) -> Tensor:
-    """Block-diagonal projection: x (N, L, B, P*p), weight (N, P, o, p) -> (N, L, B, P*o)."""
-    N, P, o, p = weight.shape
-    return torch.einsum("nlbhd,nhod->nlbho", x.unflatten(3, (P, p)), weight).flatten(3)
+class MLSTMLayer(torch.autograd.Function):
+    """What an mLSTM layer does between its projections up and down (paper, figure 11 and appendix A.3).
 
+    uz (N, L, B, 2E) -> y (N, L, B, E), by: u, z = uz; a = silu(conv(u)); queries, keys and scores from a,
+    values from u; h_t = sum over s <= t of P_ts v_s, where P_ts = q_t . k_s W_ts / norm_t and
+    W_ts = exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of its row;
+    y = (scale * normalised(h) + skip * a) * silu(z).
 
-def conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """silu of a causal convolution over L, channel by channel: x (N, L, B, F), weight (N, F, 1, CONV)."""
-    *earlier, last = weight.squeeze(2).unbind(-1)
-    y = torch.addcmul(_row(bias), x, _row(last))
-    for lag, tap in zip(range(CONV - 1, 0, -1), earlier, strict=True):
-        y = y + F.pad(x[:, :-lag] * _row(tap), (0, 0, 0, 0, lag, 0))[:, : x.shape[1]]
-    return F.silu(y)
-
-
-def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> Tensor:
-    """mLSTM cell in parallel form (paper, appendix A.3), normalised per head.
-
-    q, k, v (N, L, B, E), gate pre-activations i, f (N, L, B, H) -> (N, L, B, H, d). Step t reads step
-    s <= t with weight exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of them.
+    One function with its gradient by hand: autograd would pass over these arrays twice as often.
     """
-    N, L, B, E = q.shape
-    H = i.shape[-1]
 
-    def heads_first(x: Tensor) -> Tensor:
-        return x.reshape(N, L, B * H, E // H).transpose(1, 2)  # (N, B*H, L, d)
+    @staticmethod
+    def forward(ctx, uz, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
+        N, L, B, E = uz.shape[:3] + skip.shape[1:]
+        H = gate_a.shape[1] // 2
+        u, z = uz.chunk(2, dim=-1)
+        c = causal_conv(u, conv, conv_bias)
+        a = F.silu(c)
+        q, v = headwise(a, query), headwise(u, value)
+        gates = torch.baddbmm(gate_bias, gate_a, _tokens(a).mT).baddbmm_(gate_u, _tokens(u).mT)
+        i, f = gates.view(N, 2, H, L, B).permute(1, 0, 4, 2, 3).reshape(2, N * B * H, L)
+        decay = F.logsigmoid(f).cumsum(-1)
+        start = i - decay
+        largest, at = start.cummax(-1)
+        future = torch.full((L, L), -torch.inf, dtype=uz.dtype, device=uz.device).triu_(1)
+        weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
+        scores = torch.bmm(_heads(q, H), _heads(a, H).mT).mul_(weights)
+        total = scores.sum(-1)
+        floor = torch.exp(-(decay + largest))
+        norm = torch.maximum(total.abs(), floor).add_(EPS)
+        probs = scores / norm.unsqueeze(-1)
+        h = torch.bmm(probs, _heads(v, H))
+        normed, mean, rstd = torch.native_layer_norm(h, h.shape[-1:], None, None, 1e-5)
+        mixed = (_row(skip) * a).addcmul_(_unheads(normed, N, L, B), _row(scale))
+        ctx.save_for_backward(uz, conv, query, value, gate_a, gate_u, scale, skip)
+        ctx.inner = c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed
+        return mixed * F.silu(z)
 
-    q, k, v = heads_first(q), heads_first(k), heads_first(v)
-    decay = F.logsigmoid(f).reshape(N, L, B * H).transpose(1, 2).cumsum(-1)  # (N, B*H, L)
-    start = i.reshape(N, L, B * H).transpose(1, 2) - decay
-    largest = start.cummax(-1).values
-    future = torch.ones(L, L, dtype=torch.bool, device=q.device).triu(1)
-    weights = (start.unsqueeze(-2) - largest.unsqueeze(-1)).masked_fill(future, -torch.inf).exp()
-    scores = torch.matmul(q, k.mT) * (weights / sqrt(E // H))
-    norm = torch.maximum(scores.sum(-1).abs(), torch.exp(-(decay + largest)))
-    h = torch.matmul(scores / (norm.unsqueeze(-1) + EPS), v)
-    return F.layer_norm(h, h.shape[-1:]).transpose(1, 2).unflatten(2, (B, H))
+    @staticmethod
+    def backward(ctx, grad):
+        uz, conv, query, value, gate_a, gate_u, scale, skip = ctx.saved_tensors
+        c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed = ctx.inner
+        N, L, B, E = a.shape
+        H = gate_a.shape[1] // 2
+        u, z = uz.chunk(2, dim=-1)
+        grad_uz = torch.empty_like(uz)
+        grad_u, grad_z = grad_uz.chunk(2, dim=-1)
+        torch.ops.aten.silu_backward(grad * mixed, z, grad_input=grad_z)
+        grad_mixed = grad * F.silu(z)
+        grad_skip = (grad_mixed * a).sum((1, 2))
+        grad_scale = (grad_mixed * _unheads(normed, N, L, B)).sum((1, 2))
+        grad_h = torch.ops.aten.native_layer_norm_backward(
+            _heads(grad_mixed * _row(scale), H), h, h.shape[-1:], mean, rstd, None, None, [True, False, False]
+        )[0]
+        grad_a = grad_mixed.mul_(_row(skip))
+        # the cell
+        grad_v = torch.bmm(probs.mT, grad_h)
+        grad_probs = torch.bmm(grad_h, _heads(v, H).mT)
+        grad_norm = (grad_probs * probs).sum(-1).div_(norm).neg_()
+        grad_floor = torch.where(total.abs() < floor, -grad_norm * floor, 0)
+        grad_total = torch.where(total.abs() < floor, 0, grad_norm * total.sign())
+        grad_scores = grad_probs.div_(norm.unsqueeze(-1)).add_(grad_total.unsqueeze(-1))
+        grad_log = grad_scores * scores
+        grad_start = grad_log.sum(1).scatter_add_(1, at, grad_floor - grad_log.sum(2))
+        grad_decay = grad_floor - grad_start
+        grad_f = grad_decay.flip(-1).cumsum(-1).flip(-1) * torch.sigmoid(-f)
+        grad_gates = torch.stack([grad_start, grad_f]).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, -1)
+        grad_qk = grad_scores.mul_(weights)
+        grad_q = _unheads(torch.bmm(grad_qk, _heads(a, H)), N, L, B)
+        grad_v = _unheads(grad_v, N, L, B)
+        grad_a += _unheads(torch.bmm(grad_qk.mT, _heads(q, H)), N, L, B)
+        # the projections
+        grad_a += headwise(grad_q, query.mT)
+        _tokens(grad_a).baddbmm_(grad_gates.mT, gate_a)
+        grad_c = torch.ops.aten.silu_backward(grad_a, c)
+        grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv, out=grad_u)
+        grad_u += headwise(grad_v, value.mT)
+        grad_u += torch.bmm(grad_gates.mT, gate_u).view(a.shape)
+        return (
+            grad_uz,
+            grad_conv,
+            grad_conv_bias,
+            headwise_grad(a, grad_q, query),
+            headwise_grad(u, grad_v, value),
+            torch.bmm(grad_gates, _tokens(a)),
+            torch.bmm(grad_gates, _tokens(u)),
+            grad_gates.sum(-1, keepdim=True),
+            grad_scale,
+            grad_skip,
+        )
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """(N, L, B, E) -> (N, L*B, E)."""
+    return x.flatten(1, 2)
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """(N, L, B, H*d) -> (N*B*H, L, d)."""
+    N, L, B, E = x.shape
+    return x.reshape(N, L, B * heads, E // heads).transpose(1, 2).flatten(0, 1)
+
+
+def _unheads(x: Tensor, N: int, L: int, B: int) -> Tensor:
+    """(N*B*H, L, d) -> (N, L, B, H*d)."""
+    return x.view(N, -1, L, x.shape[-1]).transpose(1, 2).reshape(N, L, B, -1)
+
+
+def widen(weight: Tensor) -> Tensor:
+    """Blocks (N, P, p, p) on the diagonal of fewer, wider ones (N, P/WIDEN, WIDEN*p, WIDEN*p).
+
+    Blocks of four are too small for a matmul kernel.
+    """
+    N, P, p, _ = weight.shape
+    diagonal = torch.eye(WIDEN, dtype=weight.dtype, device=weight.device).view(WIDEN, 1, WIDEN, 1)
+    return (weight.view(N, -1, WIDEN, p, 1, p) * diagonal).view(N, P // WIDEN, WIDEN * p, WIDEN * p)
+
+
+def _blocks(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, L, B, P*p) -> (N*P, L*B, p), for the blocks of ``weight`` (N, P, p, p)."""
+    N, P, p, _ = weight.shape
+    return x.reshape(N, -1, P, p).transpose(1, 2).flatten(0, 1)
+
+
+def headwise(x: Tensor, weight: Tensor) -> Tensor:
+    """Block-diagonal projection: x (N, L, B, P*p), weight (N, P, p, p) -> (N, L, B, P*p)."""
+    N, P, p, _ = weight.shape
+    y = torch.bmm(_blocks(x, weight), weight.flatten(0, 1).mT)
+    return y.view(N, P, -1, p).transpose(1, 2).reshape(x.shape)
+
+
+def headwise_grad(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+    """Gradient of ``headwise`` by its weight."""
+    return torch.bmm(_blocks(grad, weight).mT, _blocks(x, weight)).view(weight.shape)
+
+
+def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolution over L, channel by channel, of this step and those before it: x (N, L, B, F), weight (N, F, 1, CONV)."""
+    *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
+    y = torch.addcmul(_row(bias), x, last)
+    for lag, tap in enumerate(reversed(earlier), start=1):
+        y[:, lag:].addcmul_(x[:, :-lag], tap)
+    return y
+
+
+def causal_conv_backward(grad: Tensor, x: Tensor, weight: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of ``causal_conv`` by x, into ``out``, and by weight and bias."""
+    *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
+    torch.mul(grad, last, out=out)
+    taps = [(grad * x).sum((1, 2))]
+    for lag, tap in enumerate(reversed(earlier), start=1):
+        out[:, :-lag].addcmul_(grad[:, lag:], tap)
+        taps.append((grad[:, lag:] * x[:, :-lag]).sum((1, 2)))
+    return torch.stack(taps[::-1], dim=-1).unsqueeze(2), grad.sum((1, 2))
+
+
+class ConvSiLU(torch.autograd.Function):
+    """silu(causal_conv(x, weight, bias))."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        y = causal_conv(x, weight, bias)
+        ctx.save_for_backward(x, weight, y)
+        return F.silu(y)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight, y = ctx.saved_tensors
+        grad_x = torch.empty_like(x)
+        return grad_x, *causal_conv_backward(torch.ops.aten.silu_backward(grad, y), x, weight, out=grad_x)
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
