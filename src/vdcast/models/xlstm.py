@@ -146,8 +146,12 @@ class MLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
+        normed = self.xlstm_norm(x)
+        # two products rather than one and a split: both halves lie in memory of their own
+        u, z = (linear(normed, weight) for weight in layer.proj_up.weight.chunk(2, dim=1))
         y = MLSTMLayer.apply(
-            linear(self.xlstm_norm(x), layer.proj_up.weight),
+            u,
+            z,
             layer.conv1d.conv.weight,
             layer.conv1d.conv.bias,
             *self._attention(),
@@ -242,7 +246,8 @@ class SLSTMBlock(nn.Module):
         h = h.view(L, N, self.heads, -1, B).permute(1, 0, 4, 2, 3)  # (N, L, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
         x = x + h * _row(1 + layer.group_norm.weight)
-        gate, up = linear(self.ffn_norm(x), self.ffn.proj_up.weight).chunk(2, dim=-1)
+        normed = self.ffn_norm(x)
+        gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
 
     def _gates(self, a: Tensor, u: Tensor) -> Tensor:
@@ -267,8 +272,7 @@ class SLSTMBlock(nn.Module):
 class MLSTMLayer(torch.autograd.Function):
     """What an mLSTM layer does between its projections up and down (paper, figure 11 and appendix A.3).
 
-    uz (N, L, B, 2E) -> y (N, L, B, E), by: u, z = uz; a = silu(conv(u)); queries, keys and scores from a,
-    values from u; h_t = sum over s <= t of P_ts v_s, where P_ts = q_t . k_s W_ts / norm_t and
+    u, z (N, L, B, E) -> y (N, L, B, E): a = silu(conv(u)); queries and keys from a, values from u; h_t = sum over s <= t of P_ts v_s, where P_ts = q_t . k_s W_ts / norm_t and
     W_ts = exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of its row;
     y = (scale * normalised(h) + skip * a) * silu(z).
 
@@ -276,10 +280,9 @@ class MLSTMLayer(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, uz, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
-        N, L, B, E = uz.shape[:3] + skip.shape[1:]
+    def forward(ctx, u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
+        N, L, B, _ = u.shape
         H = gate_a.shape[1] // 2
-        u, z = uz.chunk(2, dim=-1)
         c = causal_conv(u, conv, conv_bias)
         a = F.silu(c)
         q, v = headwise(a, query), headwise(u, value)
@@ -288,7 +291,7 @@ class MLSTMLayer(torch.autograd.Function):
         decay = F.logsigmoid(f).cumsum(-1)
         start = i - decay
         largest, at = start.cummax(-1)
-        future = torch.full((L, L), -torch.inf, dtype=uz.dtype, device=uz.device).triu_(1)
+        future = torch.full((L, L), -torch.inf, dtype=u.dtype, device=u.device).triu_(1)
         weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
         scores = torch.bmm(_heads(q, H), _heads(a, H).mT).mul_(weights)
         total = scores.sum(-1)
@@ -298,21 +301,19 @@ class MLSTMLayer(torch.autograd.Function):
         h = torch.bmm(probs, _heads(v, H))
         normed, mean, rstd = torch.native_layer_norm(h, h.shape[-1:], None, None, 1e-5)
         mixed = (_row(skip) * a).addcmul_(_unheads(normed, N, L, B), _row(scale))
-        ctx.save_for_backward(uz, conv, query, value, gate_a, gate_u, scale, skip)
-        ctx.inner = c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed
-        return mixed * F.silu(z)
+        opened = F.silu(z)
+        ctx.save_for_backward(u, z, conv, query, value, gate_a, gate_u, scale, skip)
+        ctx.inner = c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed, opened
+        return mixed * opened
 
     @staticmethod
     def backward(ctx, grad):
-        uz, conv, query, value, gate_a, gate_u, scale, skip = ctx.saved_tensors
-        c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed = ctx.inner
+        u, z, conv, query, value, gate_a, gate_u, scale, skip = ctx.saved_tensors
+        c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed, opened = ctx.inner
         N, L, B, E = a.shape
         H = gate_a.shape[1] // 2
-        u, z = uz.chunk(2, dim=-1)
-        grad_uz = torch.empty_like(uz)
-        grad_u, grad_z = grad_uz.chunk(2, dim=-1)
-        torch.ops.aten.silu_backward(grad * mixed, z, grad_input=grad_z)
-        grad_mixed = grad * F.silu(z)
+        grad_z = torch.ops.aten.silu_backward(grad * mixed, z)
+        grad_mixed = grad * opened
         grad_skip = (grad_mixed * a).sum((1, 2))
         grad_scale = (grad_mixed * _unheads(normed, N, L, B)).sum((1, 2))
         grad_h = torch.ops.aten.native_layer_norm_backward(
@@ -339,11 +340,12 @@ class MLSTMLayer(torch.autograd.Function):
         grad_a += headwise(grad_q, query.mT)
         _tokens(grad_a).baddbmm_(grad_gates.mT, gate_a)
         grad_c = torch.ops.aten.silu_backward(grad_a, c)
-        grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv, out=grad_u)
+        grad_u, grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv)
         grad_u += headwise(grad_v, value.mT)
-        grad_u += torch.bmm(grad_gates.mT, gate_u).view(a.shape)
+        _tokens(grad_u).baddbmm_(grad_gates.mT, gate_u)
         return (
-            grad_uz,
+            grad_u,
+            grad_z,
             grad_conv,
             grad_conv_bias,
             headwise_grad(a, grad_q, query),
@@ -409,15 +411,15 @@ def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return y
 
 
-def causal_conv_backward(grad: Tensor, x: Tensor, weight: Tensor, out: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of ``causal_conv`` by x, into ``out``, and by weight and bias."""
+def causal_conv_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of ``causal_conv`` by x, weight and bias."""
     *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
-    torch.mul(grad, last, out=out)
+    grad_x = grad * last
     taps = [(grad * x).sum((1, 2))]
     for lag, tap in enumerate(reversed(earlier), start=1):
-        out[:, :-lag].addcmul_(grad[:, lag:], tap)
+        grad_x[:, :-lag].addcmul_(grad[:, lag:], tap)
         taps.append((grad[:, lag:] * x[:, :-lag]).sum((1, 2)))
-    return torch.stack(taps[::-1], dim=-1).unsqueeze(2), grad.sum((1, 2))
+    return grad_x, torch.stack(taps[::-1], dim=-1).unsqueeze(2), grad.sum((1, 2))
 
 
 class ConvSiLU(torch.autograd.Function):
@@ -432,8 +434,7 @@ class ConvSiLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, y = ctx.saved_tensors
-        grad_x = torch.empty_like(x)
-        return grad_x, *causal_conv_backward(torch.ops.aten.silu_backward(grad, y), x, weight, out=grad_x)
+        return causal_conv_backward(torch.ops.aten.silu_backward(grad, y), x, weight)
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
@@ -442,63 +443,67 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     gates (M, 4d, L, B): the input's share of the pre-activations i, f, z, o; recurrent (M, 4d, d);
     M = N*H. Returns h (L, M, d, B).
 
-    The paper's c_t and n_t only meet as r_t = c_t / n_t, and n_t only as its logarithm l_t (stabiliser
-    included), so that two states remain:
-    alpha_t = exp(i_t) / n_t = sigma(i_t - log sigma(f_t) - l_{t-1}), l_t = i_t - log alpha_t,
+    The paper's c_t and n_t only meet in r_t = c_t / n_t. With l_t = log n_t, which needs no other stabiliser,
+    l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})), alpha_t = exp(i_t - l_t),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
     return SLSTMScan.apply(gates, recurrent)
 
 
 class SLSTMScan(torch.autograd.Function):
+    """``slstm`` with its gradient by hand: only what recurs stands in the loops."""
+
     @staticmethod
     def forward(ctx, gates: Tensor, recurrent: Tensor) -> Tensor:
         M, G, L, B = gates.shape
-        d = G // 4
         pre = gates.new_empty(L, M, G, B)
-        alpha, r, h = (gates.new_empty(L, M, d, B) for _ in range(3))
-        log_n = gates.new_full((M, d, B), -torch.inf)
-        h_last = r_last = gates.new_zeros(M, d, B)
-        for t in range(L):
-            torch.baddbmm(gates[:, :, t], recurrent, h_last, out=pre[t])
-            i, f, z, o = pre[t].split(d, dim=1)
-            log_alpha = F.logsigmoid(i - F.logsigmoid(f) - log_n)
-            log_n = i - log_alpha
-            torch.exp(log_alpha, out=alpha[t])
-            torch.lerp(r_last, torch.tanh(z), alpha[t], out=r[t])
-            torch.mul(torch.sigmoid(o), r[t], out=h[t])
-            h_last, r_last = h[t], r[t]
+        alpha, r, h = gates.new_empty(3, L, M, G // 4, B)
+        log_n = torch.full_like(h[0], -torch.inf)
+        h_t = r_t = torch.zeros_like(h[0])
+        steps = zip(gates.unbind(2), pre, *pre.chunk(4, dim=2), alpha, r, h, strict=True)
+        for gates_t, pre_t, i, f, z, o, alpha_t, r_out, h_out in steps:
+            torch.baddbmm(gates_t, recurrent, h_t, out=pre_t)
+            kept = F.logsigmoid(f).add_(log_n)
+            log_n = torch.logaddexp(i, kept)
+            torch.sigmoid(i - kept, out=alpha_t)
+            r_t = torch.lerp(r_t, torch.tanh(z), alpha_t, out=r_out)
+            h_t = torch.mul(torch.sigmoid(o), r_t, out=h_out)
         ctx.save_for_backward(pre, alpha, r, h, recurrent)
         return h
 
     @staticmethod
     def backward(ctx, grad_h: Tensor) -> tuple[Tensor, Tensor]:
         pre, alpha, r, h, recurrent = ctx.saved_tensors
-        L, M, d, B = h.shape
-        _, f, z, o = pre.split(d, dim=2)
-        # all factors that do not recur, for all steps at once
-        o, z, not_f = torch.sigmoid(o), torch.tanh(z), torch.sigmoid(-f)
-        r_before = torch.cat([torch.zeros_like(r[:1]), r[:-1]])
+        _, f, z, o = pre.chunk(4, dim=2)
+        o, z, forget = torch.sigmoid(o), torch.tanh(z), torch.sigmoid(-f)
         rest = 1 - alpha
-        to_o = r * o * (1 - o)
-        to_z = alpha * (1 - z * z)
-        to_alpha = (z - r_before) * alpha * rest
-        back = recurrent.mT
+        by_alpha = alpha * rest
+        by_alpha[0] *= z[0]
+        by_alpha[1:] *= z[1:] - r[:-1]
+        by_o = (1 - o).mul_(o).mul_(r)
+        by_z = (1 - z * z).mul_(alpha)
         grad_pre = torch.empty_like(pre)
         grad_r = torch.zeros_like(r[0])
         grad_log_n = torch.zeros_like(r[0])
-        for t in range(L - 1, -1, -1):
-            grad_i, grad_f, grad_z, grad_o = grad_pre[t].split(d, dim=1)
-            g = grad_h[t] if t == L - 1 else torch.baddbmm(grad_h[t], back, grad_pre[t + 1])
-            torch.mul(g, to_o[t], out=grad_o)
-            grad_r = torch.addcmul(grad_r, g, o[t])
-            torch.mul(grad_r, to_z[t], out=grad_z)
-            torch.addcmul(grad_r * to_alpha[t], grad_log_n, alpha[t], out=grad_i)
+        transposed = recurrent.mT
+        after = None
+        parts = (grad_h, grad_pre, *grad_pre.chunk(4, dim=2), o, alpha, rest, forget, by_alpha, by_z, by_o)
+        for g, grad_t, grad_i, grad_f, grad_z, grad_o, o_t, alpha_t, rest_t, forget_t, *by in zip(
+            *(reversed(part.unbind()) for part in parts), strict=True
+        ):
+            by_alpha_t, by_z_t, by_o_t = by
+            if after is not None:
+                g = torch.baddbmm(g, transposed, after)
+            torch.mul(g, by_o_t, out=grad_o)
+            grad_r = torch.addcmul(grad_r, g, o_t)
+            torch.mul(grad_r, by_z_t, out=grad_z)
+            torch.addcmul(grad_r * by_alpha_t, grad_log_n, alpha_t, out=grad_i)
             grad_log_n = grad_log_n - grad_i
-            torch.mul(grad_log_n, not_f[t], out=grad_f)
-            grad_r = grad_r * rest[t]
-        grad_recurrent = torch.einsum("lmgb,lmdb->mgd", grad_pre[1:], h[:-1])
-        return grad_pre.permute(1, 2, 0, 3), grad_recurrent
+            torch.mul(grad_log_n, forget_t, out=grad_f)
+            grad_r.mul_(rest_t)
+            after = grad_t
+        by_step = torch.bmm(grad_pre[1:].flatten(0, 1), h[:-1].flatten(0, 1).mT)
+        return grad_pre.permute(1, 2, 0, 3), by_step.view(-1, *recurrent.shape).sum(0)
 
 
 def _row(per_channel: Tensor) -> Tensor:
