@@ -457,53 +457,54 @@ class SLSTMScan(torch.autograd.Function):
     def forward(ctx, gates: Tensor, recurrent: Tensor) -> Tensor:
         M, G, L, B = gates.shape
         pre = gates.new_empty(L, M, G, B)
-        alpha, r, h = gates.new_empty(3, L, M, G // 4, B)
-        log_n = torch.full_like(h[0], -torch.inf)
-        h_t = r_t = torch.zeros_like(h[0])
-        steps = zip(gates.unbind(2), pre, *pre.chunk(4, dim=2), alpha, r, h, strict=True)
+        alpha, r = gates.new_empty(2, L, M, G // 4, B)
+        h = gates.new_zeros(L + 1, M, G // 4, B)
+        h_t, r_t, log_n = h[0], h[0], torch.full_like(h[0], -torch.inf)
+        steps = zip(gates.unbind(2), pre, *pre.chunk(4, dim=2), alpha, r, h[1:], strict=True)
         for gates_t, pre_t, i, f, z, o, alpha_t, r_out, h_out in steps:
             torch.baddbmm(gates_t, recurrent, h_t, out=pre_t)
             kept = F.logsigmoid(f).add_(log_n)
             log_n = torch.logaddexp(i, kept)
-            torch.sigmoid(i - kept, out=alpha_t)
-            r_t = torch.lerp(r_t, torch.tanh(z), alpha_t, out=r_out)
-            h_t = torch.mul(torch.sigmoid(o), r_t, out=h_out)
+            torch.sigmoid(torch.sub(i, kept, out=kept), out=alpha_t)
+            r_t = torch.lerp(r_t, z.tanh_(), alpha_t, out=r_out)
+            h_t = torch.mul(o.sigmoid_(), r_t, out=h_out)
         ctx.save_for_backward(pre, alpha, r, h, recurrent)
-        return h
+        return h[1:]
 
     @staticmethod
     def backward(ctx, grad_h: Tensor) -> tuple[Tensor, Tensor]:
         pre, alpha, r, h, recurrent = ctx.saved_tensors
-        _, f, z, o = pre.chunk(4, dim=2)
-        o, z, forget = torch.sigmoid(o), torch.tanh(z), torch.sigmoid(-f)
+        _, f, z, o = pre.chunk(4, dim=2)  # z and o as activated
+        forget = torch.sigmoid(-f)
         rest = 1 - alpha
         by_alpha = alpha * rest
-        by_alpha[0] *= z[0]
-        by_alpha[1:] *= z[1:] - r[:-1]
-        by_o = (1 - o).mul_(o).mul_(r)
+        by_alpha[0].mul_(z[0])
+        by_alpha[1:].mul_(z[1:] - r[:-1])
+        by_o = (1 - o).mul_(h[1:])
         by_z = (1 - z * z).mul_(alpha)
         grad_pre = torch.empty_like(pre)
         grad_r = torch.zeros_like(r[0])
         grad_log_n = torch.zeros_like(r[0])
-        transposed = recurrent.mT
+        back = recurrent.mT
         after = None
         parts = (grad_h, grad_pre, *grad_pre.chunk(4, dim=2), o, alpha, rest, forget, by_alpha, by_z, by_o)
         for g, grad_t, grad_i, grad_f, grad_z, grad_o, o_t, alpha_t, rest_t, forget_t, *by in zip(
-            *(reversed(part.unbind()) for part in parts), strict=True
+            *(part.unbind()[::-1] for part in parts), strict=True
         ):
             by_alpha_t, by_z_t, by_o_t = by
             if after is not None:
-                g = torch.baddbmm(g, transposed, after)
+                g = torch.baddbmm(g, back, after)
             torch.mul(g, by_o_t, out=grad_o)
-            grad_r = torch.addcmul(grad_r, g, o_t)
+            grad_r.addcmul_(g, o_t)
             torch.mul(grad_r, by_z_t, out=grad_z)
-            torch.addcmul(grad_r * by_alpha_t, grad_log_n, alpha_t, out=grad_i)
-            grad_log_n = grad_log_n - grad_i
+            torch.mul(grad_r, by_alpha_t, out=grad_i).addcmul_(grad_log_n, alpha_t)
+            grad_log_n.sub_(grad_i)
             torch.mul(grad_log_n, forget_t, out=grad_f)
             grad_r.mul_(rest_t)
             after = grad_t
-        by_step = torch.bmm(grad_pre[1:].flatten(0, 1), h[:-1].flatten(0, 1).mT)
-        return grad_pre.permute(1, 2, 0, 3), by_step.view(-1, *recurrent.shape).sum(0)
+        grad_gates = grad_pre.permute(1, 2, 0, 3).contiguous()
+        before = h[:-1].permute(1, 2, 0, 3).flatten(2)
+        return grad_gates, torch.bmm(grad_gates.flatten(2), before.mT)
 
 
 def _row(per_channel: Tensor) -> Tensor:
