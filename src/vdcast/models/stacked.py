@@ -88,10 +88,19 @@ class MaskStreams:
         """0 or 1/keep: (N, ...) like ``like``, or (1, ...) if all copies share a seed."""
         if like.shape[0] != len(self.seeds):
             raise ValueError(f"input has {like.shape[0]} copies, dropout was seeded for {len(self.seeds)}")
-        masks = like.new_empty(len(self.generators), *like.shape[1:])
+        # 16 random bits an element decide, which on CPU costs a quarter of bernoulli_
+        dropped = round((1 - keep) * 2**16)
+        shape = like.shape[1:]
+        masks = like.new_empty(len(self.generators), *shape)
         for mask, generator in zip(masks, self.generators.values(), strict=True):
-            mask.bernoulli_(keep, generator=generator)
-        masks.mul_(1 / keep)
+            words = torch.empty(-(-mask.numel() // 4), dtype=torch.int64, device=self.device)
+            bits = (
+                words.random_(-(2**63), None, generator=generator)
+                .view(torch.int16)[: mask.numel()]
+                .view(shape)
+            )
+            torch.ge(bits, dropped - 2**15, out=mask)
+        masks.mul_(2**16 / (2**16 - dropped))
         return masks if len(masks) in (1, len(self.seeds)) else masks[self.rows]
 
 

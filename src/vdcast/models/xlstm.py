@@ -9,6 +9,7 @@ Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM bl
 E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
 """
 
+from functools import cache
 from math import ceil, sqrt
 
 import torch
@@ -68,14 +69,17 @@ class XLSTM(nn.Module):
             for block in self.blocks:
                 block.init(n)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
+        """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
         if x.shape[2] > self.context_length:
             raise ValueError(
                 f"sequence of {x.shape[2]} steps is longer than context_length {self.context_length}"
             )
         x = x.transpose(1, 2).contiguous()
-        for block in self.blocks:
+        *earlier, last = self.blocks
+        for block in earlier:
             x = block(x)
+        x = last(x, 1) if last_only else last(x)
         return self.post_blocks_norm(x).transpose(1, 2)
 
 
@@ -144,14 +148,16 @@ class MLSTMBlock(nn.Module):
         cell.fgate.bias[n] = torch.linspace(3.0, 6.0, self.heads)
         layer.learnable_skip[n] = 1
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """All steps, or the last ``steps`` of them."""
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
+        first = 0 if steps is None else x.shape[1] - steps
         normed = self.xlstm_norm(x)
         # two products rather than one and a split: both halves lie in memory of their own
-        u, z = (linear(normed, weight) for weight in layer.proj_up.weight.chunk(2, dim=1))
+        up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
         y = MLSTMLayer.apply(
-            u,
-            z,
+            linear(normed, up_u),
+            linear(normed[:, first:], up_z),
             layer.conv1d.conv.weight,
             layer.conv1d.conv.bias,
             *self._attention(),
@@ -159,7 +165,7 @@ class MLSTMBlock(nn.Module):
             1 + cell.outnorm.weight,
             layer.learnable_skip,
         )
-        return x + self.dropout(linear(y, layer.proj_down.weight))
+        return x[:, first:] + self.dropout(linear(y, layer.proj_down.weight))
 
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
@@ -192,7 +198,8 @@ class SLSTMBlock(nn.Module):
         self, copies: int, width: int, heads: int, num_blocks: int, index: int, dropout: float, backend: str
     ):
         super().__init__()
-        self.heads, self.num_blocks, self.index, self.backend = heads, num_blocks, index, backend
+        self.heads, self.num_blocks, self.index = heads, num_blocks, index
+        self.scan = SCANS[backend]
         head = width // heads
         hidden = _multiple_of_64(1.3 * width)
         gate = (copies, heads, head, head)
@@ -235,17 +242,17 @@ class SLSTMBlock(nn.Module):
         layer.slstm_cell._bias_[n] = bias.flatten()
         layer.slstm_cell._recurrent_kernel_[n] = 0
 
-    def forward(self, x: Tensor) -> Tensor:
-        layer = self.xlstm
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """All steps, or the last ``steps`` of them."""
+        N, L = x.shape[:2]
+        first = 0 if steps is None else L - steps
+        layer, cell = self.xlstm, self.xlstm.slstm_cell
         u = self.xlstm_norm(x)
         a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        gates = self._gates(a, u)  # (N*H, 4d, L, B)
-        recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
-        h = slstm(gates, recurrent)  # (L, N*H, d, B)
-        N, L, B, D = x.shape
-        h = h.view(L, N, self.heads, -1, B).permute(1, 0, 4, 2, 3)  # (N, L, B, H, d)
+        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))[first:]  # (steps, N*H, d, B)
+        h = h.unflatten(1, (N, self.heads)).permute(1, 0, 4, 2, 3)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        x = x + h * _row(1 + layer.group_norm.weight)
+        x = x[:, first:] + h * _row(1 + layer.group_norm.weight)
         normed = self.ffn_norm(x)
         gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
@@ -253,7 +260,7 @@ class SLSTMBlock(nn.Module):
     def _gates(self, a: Tensor, u: Tensor) -> Tensor:
         """What the input gives to the gates i, f, z, o of all steps: (N, L, B, D) -> (N*H, 4d, L, B)."""
         layer = self.xlstm
-        N, L, B, D = u.shape
+        N, L, B, _ = u.shape
 
         def project(x: Tensor, *weights: Tensor) -> Tensor:
             columns = x.reshape(N, L * B, self.heads, -1).permute(0, 2, 3, 1)  # (N, H, d, L*B)
@@ -272,9 +279,10 @@ class SLSTMBlock(nn.Module):
 class MLSTMLayer(torch.autograd.Function):
     """What an mLSTM layer does between its projections up and down (paper, figure 11 and appendix A.3).
 
-    u, z (N, L, B, E) -> y (N, L, B, E): a = silu(conv(u)); queries and keys from a, values from u; h_t = sum over s <= t of P_ts v_s, where P_ts = q_t . k_s W_ts / norm_t and
-    W_ts = exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of its row;
-    y = (scale * normalised(h) + skip * a) * silu(z).
+    u (N, L, B, E), z (N, T, B, E) -> y (N, T, B, E), for the last T of the L steps: a = silu(conv(u));
+    queries and keys from a, values from u; h_t = sum over s <= t of P_ts v_s, where
+    P_ts = q_t . k_s W_ts / norm_t and W_ts = exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled
+    by the largest of its row; y = (scale * normalised(h) + skip * a) * silu(z).
 
     One function with its gradient by hand: autograd would pass over these arrays twice as often.
     """
@@ -282,44 +290,86 @@ class MLSTMLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
         N, L, B, _ = u.shape
+        T = z.shape[1]
         H = gate_a.shape[1] // 2
         c = causal_conv(u, conv, conv_bias)
         a = F.silu(c)
-        q, v = headwise(a, query), headwise(u, value)
+        a_out = a[:, L - T :]
+        q, v = headwise(a_out, query), headwise(u, value)
         gates = torch.baddbmm(gate_bias, gate_a, _tokens(a).mT).baddbmm_(gate_u, _tokens(u).mT)
         i, f = gates.view(N, 2, H, L, B).permute(1, 0, 4, 2, 3).reshape(2, N * B * H, L)
         decay = F.logsigmoid(f).cumsum(-1)
         start = i - decay
-        largest, at = start.cummax(-1)
-        future = torch.full((L, L), -torch.inf, dtype=u.dtype, device=u.device).triu_(1)
+        largest, at = (x[:, L - T :] for x in start.cummax(-1))
+        future = torch.full((T, L), -torch.inf, dtype=u.dtype, device=u.device).triu_(L - T + 1)
         weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
         scores = torch.bmm(_heads(q, H), _heads(a, H).mT).mul_(weights)
         total = scores.sum(-1)
-        floor = torch.exp(-(decay + largest))
+        floor = torch.exp(-(decay[:, L - T :] + largest))
         norm = torch.maximum(total.abs(), floor).add_(EPS)
         probs = scores / norm.unsqueeze(-1)
         h = torch.bmm(probs, _heads(v, H))
         normed, mean, rstd = torch.native_layer_norm(h, h.shape[-1:], None, None, 1e-5)
-        mixed = (_row(skip) * a).addcmul_(_unheads(normed, N, L, B), _row(scale))
+        mixed = (_row(skip) * a_out).addcmul_(_unheads(normed, N, B), _row(scale))
         opened = F.silu(z)
-        ctx.save_for_backward(u, z, conv, query, value, gate_a, gate_u, scale, skip)
-        ctx.inner = c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed, opened
+        inputs = u, z, conv, query, value, gate_a, gate_u, scale, skip
+        inner = (
+            c,
+            a,
+            q,
+            v,
+            f,
+            at,
+            weights,
+            scores,
+            total,
+            floor,
+            norm,
+            probs,
+            h,
+            normed,
+            mean,
+            rstd,
+            mixed,
+            opened,
+        )
+        ctx.save_for_backward(*inputs, *inner)
         return mixed * opened
 
     @staticmethod
     def backward(ctx, grad):
-        u, z, conv, query, value, gate_a, gate_u, scale, skip = ctx.saved_tensors
-        c, a, q, v, f, at, weights, scores, total, floor, norm, probs, h, normed, mean, rstd, mixed, opened = ctx.inner
-        N, L, B, E = a.shape
+        u, z, conv, query, value, gate_a, gate_u, scale, skip, *inner = ctx.saved_tensors
+        (
+            c,
+            a,
+            q,
+            v,
+            f,
+            at,
+            weights,
+            scores,
+            total,
+            floor,
+            norm,
+            probs,
+            h,
+            normed,
+            mean,
+            rstd,
+            mixed,
+            opened,
+        ) = inner
+        N, L, B, _ = u.shape
+        T = z.shape[1]
         H = gate_a.shape[1] // 2
+        a_out = a[:, L - T :]
         grad_z = torch.ops.aten.silu_backward(grad * mixed, z)
         grad_mixed = grad * opened
-        grad_skip = (grad_mixed * a).sum((1, 2))
-        grad_scale = (grad_mixed * _unheads(normed, N, L, B)).sum((1, 2))
+        grad_skip = (grad_mixed * a_out).sum((1, 2))
+        grad_scale = (grad_mixed * _unheads(normed, N, B)).sum((1, 2))
         grad_h = torch.ops.aten.native_layer_norm_backward(
             _heads(grad_mixed * _row(scale), H), h, h.shape[-1:], mean, rstd, None, None, [True, False, False]
         )[0]
-        grad_a = grad_mixed.mul_(_row(skip))
         # the cell
         grad_v = torch.bmm(probs.mT, grad_h)
         grad_probs = torch.bmm(grad_h, _heads(v, H).mT)
@@ -329,15 +379,18 @@ class MLSTMLayer(torch.autograd.Function):
         grad_scores = grad_probs.div_(norm.unsqueeze(-1)).add_(grad_total.unsqueeze(-1))
         grad_log = grad_scores * scores
         grad_start = grad_log.sum(1).scatter_add_(1, at, grad_floor - grad_log.sum(2))
-        grad_decay = grad_floor - grad_start
+        grad_decay = -grad_start
+        grad_decay[:, L - T :] += grad_floor
         grad_f = grad_decay.flip(-1).cumsum(-1).flip(-1) * torch.sigmoid(-f)
-        grad_gates = torch.stack([grad_start, grad_f]).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, -1)
+        grad_gates = (
+            torch.stack([grad_start, grad_f]).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, -1)
+        )
         grad_qk = grad_scores.mul_(weights)
-        grad_q = _unheads(torch.bmm(grad_qk, _heads(a, H)), N, L, B)
-        grad_v = _unheads(grad_v, N, L, B)
-        grad_a += _unheads(torch.bmm(grad_qk.mT, _heads(q, H)), N, L, B)
+        grad_q = _unheads(torch.bmm(grad_qk, _heads(a, H)), N, B)
+        grad_v = _unheads(grad_v, N, B)
+        grad_a = _unheads(torch.bmm(grad_qk.mT, _heads(q, H)), N, B)
         # the projections
-        grad_a += headwise(grad_q, query.mT)
+        grad_a[:, L - T :].addcmul_(grad_mixed, _row(skip)).add_(headwise(grad_q, query.mT))
         _tokens(grad_a).baddbmm_(grad_gates.mT, gate_a)
         grad_c = torch.ops.aten.silu_backward(grad_a, c)
         grad_u, grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv)
@@ -348,7 +401,7 @@ class MLSTMLayer(torch.autograd.Function):
             grad_z,
             grad_conv,
             grad_conv_bias,
-            headwise_grad(a, grad_q, query),
+            headwise_grad(a_out, grad_q, query),
             headwise_grad(u, grad_v, value),
             torch.bmm(grad_gates, _tokens(a)),
             torch.bmm(grad_gates, _tokens(u)),
@@ -369,9 +422,10 @@ def _heads(x: Tensor, heads: int) -> Tensor:
     return x.reshape(N, L, B * heads, E // heads).transpose(1, 2).flatten(0, 1)
 
 
-def _unheads(x: Tensor, N: int, L: int, B: int) -> Tensor:
+def _unheads(x: Tensor, N: int, B: int) -> Tensor:
     """(N*B*H, L, d) -> (N, L, B, H*d)."""
-    return x.view(N, -1, L, x.shape[-1]).transpose(1, 2).reshape(N, L, B, -1)
+    _, L, d = x.shape
+    return x.view(N, -1, L, d).transpose(1, 2).reshape(N, L, B, -1)
 
 
 def widen(weight: Tensor) -> Tensor:
@@ -403,7 +457,7 @@ def headwise_grad(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
 
 
 def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Convolution over L, channel by channel, of this step and those before it: x (N, L, B, F), weight (N, F, 1, CONV)."""
+    """Channel by channel, of a step and those before it: x (N, L, B, F), weight (N, F, 1, CONV)."""
     *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
     y = torch.addcmul(_row(bias), x, last)
     for lag, tap in enumerate(reversed(earlier), start=1):
@@ -448,6 +502,45 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
     return SLSTMScan.apply(gates, recurrent)
+
+
+def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
+    """``slstm`` by the package's CUDA kernel, in float32; copies are more heads to it.
+
+    Raises InputError where there is no GPU or the kernel does not compile.
+    """
+    if not gates.is_cuda:
+        raise InputError(
+            f"xlstm.slstm_backend 'cuda' needs an NVIDIA GPU, and the network is on {gates.device.type}; "
+            "set slstm_backend to vanilla, or device to cuda"
+        )
+    M, G, L, B = gates.shape
+    d = G // 4
+    x = gates.permute(2, 3, 0, 1).reshape(L, B, M * G).float()
+    states = kernel(M, d).apply(
+        True, x, x.new_zeros(4, B, M * d), recurrent.mT.contiguous().float(), x.new_zeros(M * G)
+    )
+    return states[0, 1:].view(L, B, M, d).permute(0, 2, 3, 1).to(gates.dtype)
+
+
+@cache
+def kernel(heads: int, head_dim: int) -> type[torch.autograd.Function]:
+    """The package's CUDA cell, compiled by nvcc on first use; raises InputError if that fails."""
+    from xlstm.blocks.slstm.cell import sLSTMCellConfig, sLSTMCellFuncGenerator  # takes seconds to import
+
+    config = sLSTMCellConfig(
+        hidden_size=heads * head_dim, num_heads=heads, dtype="float32", enable_automatic_mixed_precision=False
+    )
+    try:
+        return sLSTMCellFuncGenerator(True, config)
+    except (ImportError, KeyError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"xlstm.slstm_backend 'cuda' did not compile ({reason}); set it to vanilla"
+        ) from error
+
+
+SCANS = {"vanilla": slstm, "cuda": slstm_by_kernel}
 
 
 class SLSTMScan(torch.autograd.Function):
