@@ -166,15 +166,15 @@ def take(tensors: Mapping[str, Tensor], copies: Sequence[int]) -> dict[str, Tens
     return {name: tensor[list(copies)] for name, tensor in tensors.items()}
 
 
-@torch.no_grad()
 def keep_copies(module: nn.Module, copies: Sequence[int]) -> None:
-    """Drop all other copies of ``module`` in place; parameters stay the same objects, without gradients.
+    """Drop all other copies of ``module``: its parameters are new objects, which an optimiser must be given.
 
     The dropout streams of the copies that stay go on where they were.
     """
-    for parameter in module.parameters():
-        parameter.data = parameter.data[list(copies)]
-        parameter.grad = None
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            # autograd may hold on to the old shape of a parameter that is resized in place
+            setattr(part, name, nn.Parameter(parameter.detach()[list(copies)]))
     streams = {id(dropout.streams): dropout.streams for dropout in _dropouts(module) if dropout.streams}
     for stream in streams.values():
         stream.assign([stream.seeds[n] for n in copies])

@@ -412,8 +412,8 @@ class MLSTMLayer(torch.autograd.Function):
 
 
 def _tokens(x: Tensor) -> Tensor:
-    """(N, L, B, E) -> (N, L*B, E)."""
-    return x.flatten(1, 2)
+    """(N, L, B, E) -> (N, L*B, E), never a copy: results are added in place."""
+    return x.view(x.shape[0], -1, x.shape[-1])
 
 
 def _heads(x: Tensor, heads: int) -> Tensor:
@@ -425,7 +425,7 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 def _unheads(x: Tensor, N: int, B: int) -> Tensor:
     """(N*B*H, L, d) -> (N, L, B, H*d)."""
     _, L, d = x.shape
-    return x.view(N, -1, L, d).transpose(1, 2).reshape(N, L, B, -1)
+    return x.view(N, -1, L, d).transpose(1, 2).contiguous().view(N, L, B, -1)
 
 
 def widen(weight: Tensor) -> Tensor:
