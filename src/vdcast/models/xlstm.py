@@ -434,8 +434,8 @@ def widen(weight: Tensor) -> Tensor:
     Blocks of four are too small for a matmul kernel.
     """
     N, P, p, _ = weight.shape
-    diagonal = torch.eye(WIDEN, dtype=weight.dtype, device=weight.device).view(WIDEN, 1, WIDEN, 1)
-    return (weight.view(N, -1, WIDEN, p, 1, p) * diagonal).view(N, P // WIDEN, WIDEN * p, WIDEN * p)
+    along = weight.view(N, -1, WIDEN, p, p).permute(0, 1, 3, 4, 2)
+    return torch.diag_embed(along, dim1=2, dim2=4).reshape(N, P // WIDEN, WIDEN * p, WIDEN * p)
 
 
 def _blocks(x: Tensor, weight: Tensor) -> Tensor:
@@ -456,9 +456,14 @@ def headwise_grad(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
     return torch.bmm(_blocks(grad, weight).mT, _blocks(x, weight)).view(weight.shape)
 
 
+def _taps(weight: Tensor) -> list[Tensor]:
+    """(N, F, 1, CONV) -> CONV times (N, 1, 1, F), each in one piece of memory."""
+    return [_row(tap) for tap in weight.squeeze(2).permute(2, 0, 1).contiguous()]
+
+
 def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Channel by channel, of a step and those before it: x (N, L, B, F), weight (N, F, 1, CONV)."""
-    *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
+    *earlier, last = _taps(weight)
     y = torch.addcmul(_row(bias), x, last)
     for lag, tap in enumerate(reversed(earlier), start=1):
         y[:, lag:].addcmul_(x[:, :-lag], tap)
@@ -467,7 +472,7 @@ def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def causal_conv_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of ``causal_conv`` by x, weight and bias."""
-    *earlier, last = (_row(tap) for tap in weight.squeeze(2).unbind(-1))
+    *earlier, last = _taps(weight)
     grad_x = grad * last
     taps = [(grad * x).sum((1, 2))]
     for lag, tap in enumerate(reversed(earlier), start=1):
