@@ -6,7 +6,7 @@ import torch
 from vdcast.errors import InputError
 from vdcast.models import xlstm as ours
 from vdcast.models.stacked import keep_copies, seed_dropout, stack, take
-from vdcast.models.xlstm import XLSTM, MLSTMLayer, slstm
+from vdcast.models.xlstm import XLSTM, MLSTMLayer, slstm, slstm_plain
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations in the package's own imports
@@ -130,10 +130,11 @@ def textbook_slstm(gates, recurrent):
     return torch.stack(outputs)
 
 
-def test_slstm_follows_the_textbook():
+@pytest.mark.parametrize("run", [slstm, slstm_plain])
+def test_slstm_follows_the_textbook(run):
     M, d, L, B = 2, 3, 7, 2
     gates, recurrent = inputs(M, 4 * d, L, B).requires_grad_(), inputs(M, 4 * d, d).requires_grad_()
-    h = slstm(gates, recurrent)
+    h = run(gates, recurrent)
     expected = torch.stack(
         [
             torch.stack(
@@ -280,6 +281,17 @@ def test_no_step_sees_the_future():
     x = inputs(1, 2, 10, 32).requires_grad_()
     (grad,) = torch.autograd.grad(model(x)[:, :, 5, 0].sum(), x)
     assert grad[:, :, :6].abs().amax((0, 1, 3)).min() > 1e-9 and not grad[:, :, 6:].any()
+
+
+@pytest.mark.slow
+def test_one_graph_for_the_compiler():
+    model = perturbed(build(*SIZES["small"])).double()
+    x = inputs(1, 2, 5, 32)
+    try:
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+        assert_close(value_and_gradients(model, x, run=compiled), value_and_gradients(model, x), 1e-10)
+    finally:
+        torch.compiler.reset()
 
 
 def test_cuda_backend_speaks_the_kernels_layout(monkeypatch):
