@@ -63,7 +63,7 @@ def inputs(*shape, dtype=torch.float64):
 
 def value_and_gradients(module, x, run=None):
     x = x.clone().requires_grad_()
-    y = (run or module)(x)
+    y = (module if run is None else run)(x)
     loss = (y * torch.sin(torch.arange(y.numel(), dtype=x.dtype)).view(y.shape)).sum()
     names, parameters = zip(*module.named_parameters(), strict=True)
     return dict(zip(["y", "x", *names], [y, *torch.autograd.grad(loss, [x, *parameters])], strict=True))
