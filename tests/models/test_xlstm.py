@@ -6,7 +6,7 @@ import torch
 from vdcast.errors import InputError
 from vdcast.models import xlstm as ours
 from vdcast.models.stacked import keep_copies, seed_dropout, stack, take
-from vdcast.models.xlstm import XLSTM, MLSTMLayer, slstm, slstm_plain
+from vdcast.models.xlstm import XLSTM, MLSTMLayer, mlstm_cell, mlstm_cell_backward, slstm, slstm_plain
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # deprecations in the package's own imports
@@ -160,6 +160,16 @@ def test_slstm_survives_extreme_gates():
     (grad,) = torch.autograd.grad(h.square().sum(), gates)
     assert h.isfinite().all() and h.abs().max() <= 1
     assert grad.isfinite().all()
+
+
+def test_mlstm_survives_extreme_gates():
+    """Input gates so small that the floor exp(-m) leaves float32, and so large that nothing else counts."""
+    q, k, v = (inputs(4, 9, 3, dtype=torch.float32).roll(r, 0).requires_grad_() for r in range(3))
+    i, f = (400 * inputs(4, 9, dtype=torch.float32).roll(r, 0) for r in range(2))
+    h, *cell = mlstm_cell(q, k, v, i, f)
+    gradients = mlstm_cell_backward(torch.ones_like(h), q, k, v, *cell)
+    assert i.min() < -200 and i.max() > 200
+    assert all(part.isfinite().all() for part in (h, *gradients))
 
 
 def textbook_mlstm(q, k, v, i, f):
