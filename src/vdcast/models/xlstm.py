@@ -70,6 +70,15 @@ class XLSTM(nn.Module):
             for block in self.blocks:
                 block.init(n)
 
+    def compile(self, **options) -> None:
+        """Let torch.compile fuse the mLSTM blocks, which share one graph; ``options`` are its own.
+
+        sLSTM stays eager: compiled by torch 2.13, the gradient of its recurrent weights is wrong.
+        """
+        for block in self.blocks:
+            if isinstance(block, MLSTMBlock):
+                block.compile(dynamic=False, **options)
+
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
         if x.shape[2] > self.context_length:
@@ -481,24 +490,7 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})), alpha_t = exp(i_t - l_t),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
-    if torch.compiler.is_compiling():
-        return slstm_plain(gates, recurrent)
     return SLSTMScan.apply(gates, recurrent)
-
-
-def slstm_plain(gates: Tensor, recurrent: Tensor) -> Tensor:
-    """``slstm`` step by step, for torch.compile to fuse and differentiate."""
-    h = r = torch.zeros_like(gates[:, : gates.shape[1] // 4, 0])
-    log_n = torch.full_like(h, -torch.inf)
-    outputs = []
-    for gates_t in gates.unbind(2):
-        i, f, z, o = torch.baddbmm(gates_t, recurrent, h).chunk(4, dim=1)
-        kept = F.logsigmoid(f) + log_n
-        log_n = torch.logaddexp(i, kept)
-        r = torch.lerp(r, torch.tanh(z), torch.sigmoid(i - kept))
-        h = torch.sigmoid(o) * r
-        outputs.append(h)
-    return torch.stack(outputs)
 
 
 def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
