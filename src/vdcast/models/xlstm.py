@@ -29,7 +29,8 @@ class XLSTM(nn.Module):
     """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
 
     Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "cuda" runs the sLSTM
-    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device.
+    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device. For mLSTM
+    "vanilla", the parallel form, is the only backend.
     Raises InputError for widths that the heads do not divide.
     """
 
@@ -68,6 +69,15 @@ class XLSTM(nn.Module):
         for n in range(self.post_blocks_norm.weight.shape[0]):
             for block in self.blocks:
                 block.init(n)
+
+    def compile(self, **options) -> None:
+        """Let torch.compile fuse the mLSTM blocks, which share one graph; ``options`` are its own.
+
+        sLSTM stays eager: compiled by torch 2.13, the gradient of its recurrent weights is wrong.
+        """
+        for block in self.blocks:
+            if isinstance(block, MLSTMBlock):
+                block.compile(dynamic=False, **options)
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
@@ -270,19 +280,15 @@ class SLSTMBlock(nn.Module):
             project(a, layer.fgate.weight, layer.igate.weight),
             project(u, layer.zgate.weight, layer.ogate.weight),
         ]
-        bias = (
-            layer.slstm_cell._bias_.view(N, 4, self.heads, -1).transpose(1, 2).reshape(N * self.heads, -1, 1)
-        )
-        return (torch.cat(both, dim=1) + bias).unflatten(2, (L, B))
+        bias = layer.slstm_cell._bias_.view(N, 4, self.heads, -1).transpose(1, 2)  # (N, H, 4, d)
+        return (torch.cat(both, dim=1) + bias.reshape(N * self.heads, -1, 1)).unflatten(2, (L, B))
 
 
 class MLSTMLayer(torch.autograd.Function):
-    """What an mLSTM layer does between its projections up and down (paper, figure 11 and appendix A.3).
+    """What an mLSTM layer does between its projections up and down (paper, figure 11).
 
     u (N, L, B, E), z (N, T, B, E) -> y (N, T, B, E), for the last T of the L steps: a = silu(conv(u));
-    queries and keys from a, values from u; h_t = sum over s <= t of P_ts v_s, where
-    P_ts = q_t . k_s W_ts / norm_t and W_ts = exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled
-    by the largest of its row; y = (scale * normalised(h) + skip * a) * silu(z).
+    queries and keys from a, values from u, gates from both; y = (scale * normalised(h) + skip * a) * silu(z).
 
     One function with its gradient by hand: autograd would pass over these arrays twice as often.
     """
@@ -290,107 +296,44 @@ class MLSTMLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx, u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
         N, L, B, _ = u.shape
-        T = z.shape[1]
         H = gate_a.shape[1] // 2
         c = causal_conv(u, conv, conv_bias)
         a = F.silu(c)
-        a_out = a[:, L - T :]
-        q, v = headwise(a_out, query), headwise(u, value)
-        gates = torch.baddbmm(gate_bias, gate_a, _tokens(a).mT).baddbmm_(gate_u, _tokens(u).mT)
+        asked = a[:, L - z.shape[1] :]
+        q, v = headwise(asked, query), headwise(u, value)
+        gates = torch.baddbmm(gate_bias, gate_a, _tokens(a).mT).baddbmm_(
+            gate_u, _tokens(u).mT
+        )  # (N, 2H, L*B)
         i, f = gates.view(N, 2, H, L, B).permute(1, 0, 4, 2, 3).reshape(2, N * B * H, L)
-        decay = F.logsigmoid(f).cumsum(-1)
-        start = i - decay
-        largest, at = (x[:, L - T :] for x in start.cummax(-1))
-        future = torch.full((T, L), -torch.inf, dtype=u.dtype, device=u.device).triu_(L - T + 1)
-        weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
-        scores = torch.bmm(_heads(q, H), _heads(a, H).mT).mul_(weights)
-        total = scores.sum(-1)
-        floor = torch.exp(-(decay[:, L - T :] + largest))
-        norm = torch.maximum(total.abs(), floor).add_(EPS)
-        probs = scores / norm.unsqueeze(-1)
-        h = torch.bmm(probs, _heads(v, H))
+        h, *cell = mlstm_cell(_heads(q, H), _heads(a, H), _heads(v, H), i, f)
         normed, mean, rstd = torch.native_layer_norm(h, h.shape[-1:], None, None, 1e-5)
-        mixed = (_row(skip) * a_out).addcmul_(_unheads(normed, N, B), _row(scale))
+        mixed = (_row(skip) * asked).addcmul_(_unheads(normed, N, B), _row(scale))
         opened = F.silu(z)
-        inputs = u, z, conv, query, value, gate_a, gate_u, scale, skip
-        inner = (
-            c,
-            a,
-            q,
-            v,
-            f,
-            at,
-            weights,
-            scores,
-            total,
-            floor,
-            norm,
-            probs,
-            h,
-            normed,
-            mean,
-            rstd,
-            mixed,
-            opened,
+        ctx.save_for_backward(
+            *(u, z, conv, query, value, gate_a, gate_u, scale, skip),
+            *(c, a, q, v, h, normed, mean, rstd, mixed, opened),
+            *cell,
         )
-        ctx.save_for_backward(*inputs, *inner)
         return mixed * opened
 
     @staticmethod
     def backward(ctx, grad):
         u, z, conv, query, value, gate_a, gate_u, scale, skip, *inner = ctx.saved_tensors
-        (
-            c,
-            a,
-            q,
-            v,
-            f,
-            at,
-            weights,
-            scores,
-            total,
-            floor,
-            norm,
-            probs,
-            h,
-            normed,
-            mean,
-            rstd,
-            mixed,
-            opened,
-        ) = inner
+        c, a, q, v, h, normed, mean, rstd, mixed, opened, *cell = inner
         N, L, B, _ = u.shape
-        T = z.shape[1]
         H = gate_a.shape[1] // 2
-        a_out = a[:, L - T :]
+        asked = slice(L - z.shape[1], L)
         grad_z = torch.ops.aten.silu_backward(grad * mixed, z)
         grad_mixed = grad * opened
-        grad_skip = (grad_mixed * a_out).sum((1, 2))
-        grad_scale = (grad_mixed * _unheads(normed, N, B)).sum((1, 2))
         grad_h = torch.ops.aten.native_layer_norm_backward(
             _heads(grad_mixed * _row(scale), H), h, h.shape[-1:], mean, rstd, None, None, [True, False, False]
         )[0]
-        # the cell
-        grad_v = torch.bmm(probs.mT, grad_h)
-        grad_probs = torch.bmm(grad_h, _heads(v, H).mT)
-        grad_norm = (grad_probs * probs).sum(-1).div_(norm).neg_()
-        grad_floor = torch.where(total.abs() < floor, -grad_norm * floor, 0)
-        grad_total = torch.where(total.abs() < floor, 0, grad_norm * total.sign())
-        grad_scores = grad_probs.div_(norm.unsqueeze(-1)).add_(grad_total.unsqueeze(-1))
-        grad_log = grad_scores * scores
-        grad_start = grad_log.sum(1).scatter_add_(1, at, grad_floor - grad_log.sum(2))
-        grad_decay = -grad_start
-        grad_decay[:, L - T :] += grad_floor
-        grad_f = grad_decay.flip(-1).cumsum(-1).flip(-1) * torch.sigmoid(-f)
-        grad_gates = (
-            torch.stack([grad_start, grad_f]).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, -1)
+        grad_q, grad_k, grad_v, *grad_if = mlstm_cell_backward(
+            grad_h, _heads(q, H), _heads(a, H), _heads(v, H), *cell
         )
-        grad_qk = grad_scores.mul_(weights)
-        grad_q = _unheads(torch.bmm(grad_qk, _heads(a, H)), N, B)
-        grad_v = _unheads(grad_v, N, B)
-        grad_a = _unheads(torch.bmm(grad_qk.mT, _heads(q, H)), N, B)
-        # the projections
-        grad_a[:, L - T :].addcmul_(grad_mixed, _row(skip)).add_(headwise(grad_q, query.mT))
+        grad_q, grad_a, grad_v = (_unheads(part, N, B) for part in (grad_q, grad_k, grad_v))
+        grad_gates = torch.stack(grad_if).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, L * B)
+        grad_a[:, asked].addcmul_(grad_mixed, _row(skip)).add_(headwise(grad_q, query.mT))
         _tokens(grad_a).baddbmm_(grad_gates.mT, gate_a)
         grad_c = torch.ops.aten.silu_backward(grad_a, c)
         grad_u, grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv)
@@ -401,14 +344,55 @@ class MLSTMLayer(torch.autograd.Function):
             grad_z,
             grad_conv,
             grad_conv_bias,
-            headwise_grad(a_out, grad_q, query),
+            headwise_grad(a[:, asked], grad_q, query),
             headwise_grad(u, grad_v, value),
             torch.bmm(grad_gates, _tokens(a)),
             torch.bmm(grad_gates, _tokens(u)),
             grad_gates.sum(-1, keepdim=True),
-            grad_scale,
-            grad_skip,
+            (grad_mixed * _unheads(normed, N, B)).sum((1, 2)),
+            (grad_mixed * a[:, asked]).sum((1, 2)),
         )
+
+
+def mlstm_cell(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> tuple[Tensor, ...]:
+    """mLSTM in parallel form (paper, appendix A.3): h, and what ``mlstm_cell_backward`` needs.
+
+    q (M, T, d) of the last T steps, k and v (M, L, d), gate pre-activations i and f (M, L) -> h (M, T, d).
+    h_t = sum over s <= t of P_ts v_s, P_ts = (q_t . k_s) W_ts / norm_t, and W_ts =
+    exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled such that the largest of a row is 1.
+    """
+    T, L = q.shape[1], k.shape[1]
+    decay = F.logsigmoid(f).cumsum(-1)
+    start = i - decay
+    largest, at = (x[:, L - T :] for x in start.cummax(-1))
+    future = torch.full((T, L), -torch.inf, dtype=q.dtype, device=q.device).triu_(L - T + 1)
+    weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
+    scores = torch.bmm(q, k.mT).mul_(weights)
+    total = scores.sum(-1)
+    floor = torch.exp(-(decay[:, L - T :] + largest).clamp_(min=-80))  # float32 ends at exp(88)
+    norm = torch.maximum(total.abs(), floor).add_(EPS)
+    probs = scores / norm.unsqueeze(-1)
+    return torch.bmm(probs, v), f, at, weights, scores, total, floor, norm, probs
+
+
+def mlstm_cell_backward(
+    grad_h, q, k, v, f, at, weights, scores, total, floor, norm, probs
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of h by q, k, v, i, f."""
+    T, L = q.shape[1], k.shape[1]
+    grad_probs = torch.bmm(grad_h, v.mT)
+    grad_norm = (grad_probs * probs).sum(-1).div_(norm).neg_()
+    floored = total.abs() < floor
+    grad_floor = torch.where(floored, -grad_norm * floor, 0)  # by the exponent
+    grad_total = torch.where(floored, 0, grad_norm * total.sign())
+    grad_scores = grad_probs.div_(norm.unsqueeze(-1)).add_(grad_total.unsqueeze(-1))
+    grad_log = grad_scores * scores  # by the logarithm of the weights
+    grad_i = grad_log.sum(1).scatter_add_(1, at, grad_floor - grad_log.sum(2))
+    grad_decay = -grad_i
+    grad_decay[:, L - T :] += grad_floor
+    grad_f = grad_decay.flip(-1).cumsum(-1).flip(-1).mul_(torch.sigmoid(-f))
+    grad_qk = grad_scores.mul_(weights)
+    return torch.bmm(grad_qk, k), torch.bmm(grad_qk.mT, q), torch.bmm(probs.mT, grad_h), grad_i, grad_f
 
 
 def _tokens(x: Tensor) -> Tensor:
@@ -506,24 +490,7 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})), alpha_t = exp(i_t - l_t),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
-    if torch.compiler.is_compiling():
-        return slstm_plain(gates, recurrent)
     return SLSTMScan.apply(gates, recurrent)
-
-
-def slstm_plain(gates: Tensor, recurrent: Tensor) -> Tensor:
-    """``slstm`` step by step, for torch.compile to fuse and differentiate."""
-    h = r = torch.zeros_like(gates[:, : gates.shape[1] // 4, 0])
-    log_n = torch.full_like(h, -torch.inf)
-    outputs = []
-    for gates_t in gates.unbind(2):
-        i, f, z, o = torch.baddbmm(gates_t, recurrent, h).chunk(4, dim=1)
-        kept = F.logsigmoid(f) + log_n
-        log_n = torch.logaddexp(i, kept)
-        r = torch.lerp(r, torch.tanh(z), torch.sigmoid(i - kept))
-        h = torch.sigmoid(o) * r
-        outputs.append(h)
-    return torch.stack(outputs)
 
 
 def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
