@@ -161,13 +161,12 @@ class MLSTMBlock(nn.Module):
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
-        first = 0 if steps is None else x.shape[1] - steps
         normed = self.xlstm_norm(x)
         # two products rather than one and a split: both halves lie in memory of their own
         up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
         y = MLSTMLayer.apply(
             linear(normed, up_u),
-            linear(normed[:, first:], up_z),
+            linear(_last(normed, steps), up_z),
             layer.conv1d.conv.weight,
             layer.conv1d.conv.bias,
             *self._attention(),
@@ -175,7 +174,7 @@ class MLSTMBlock(nn.Module):
             1 + cell.outnorm.weight,
             layer.learnable_skip,
         )
-        return x[:, first:] + self.dropout(linear(y, layer.proj_down.weight))
+        return _last(x, steps) + self.dropout(linear(y, layer.proj_down.weight))
 
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
@@ -254,15 +253,13 @@ class SLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
-        N, L = x.shape[:2]
-        first = 0 if steps is None else L - steps
         layer, cell = self.xlstm, self.xlstm.slstm_cell
         u = self.xlstm_norm(x)
         a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))[first:]  # (steps, N*H, d, B)
-        h = h.unflatten(1, (N, self.heads)).permute(1, 0, 4, 2, 3)  # (N, steps, B, H, d)
+        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))  # (L, N*H, d, B)
+        h = _last(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        x = x[:, first:] + h * _row(1 + layer.group_norm.weight)
+        x = _last(x, steps) + h * _row(1 + layer.group_norm.weight)
         normed = self.ffn_norm(x)
         gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
@@ -477,7 +474,8 @@ class ConvSiLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, y = ctx.saved_tensors
-        return causal_conv_backward(torch.ops.aten.silu_backward(grad, y), x, weight)
+        # the gates' gradient arrives transposed; as it is, the pointwise kernels would crawl
+        return causal_conv_backward(torch.ops.aten.silu_backward(grad.contiguous(), y), x, weight)
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
@@ -587,6 +585,11 @@ class SLSTMScan(torch.autograd.Function):
         grad_gates = grad_pre.permute(1, 2, 0, 3).contiguous()
         before = h[:-1].permute(1, 2, 0, 3).flatten(2)
         return grad_gates, torch.bmm(grad_gates.flatten(2), before.mT)
+
+
+def _last(x: Tensor, steps: int | None) -> Tensor:
+    """The last ``steps`` of (N, L, ...), or all: a slice that takes all still costs a copy backward."""
+    return x if steps is None else x[:, -steps:]
 
 
 def _row(per_channel: Tensor) -> Tensor:
