@@ -23,7 +23,6 @@ SIZES = {
     "one block": (48, 1, [], 1),
     "width no multiple of 64": (40, 2, [0], 2),
 }
-TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-10}
 
 
 def build(embedding_dim, num_blocks, slstm_at, num_heads, copies=1, dropout=0.0, seed=0, **settings):
@@ -83,15 +82,36 @@ def test_initial_weights_are_the_packages(size):
         assert torch.equal(found[name][0], tensor), name
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-def test_outputs_and_gradients_are_the_packages(size, dtype):
-    theirs = perturbed(build_package(*size)).to(dtype)
-    mine = build(*size, seed=1).to(dtype)
+@pytest.fixture(params=SIZES.values(), ids=SIZES)
+def twins(request):
+    theirs = perturbed(build_package(*request.param))
+    mine = build(*request.param, seed=1)
     mine.load_state_dict({name: tensor[None] for name, tensor in theirs.state_dict().items()})
-    x = inputs(3, 20, size[0], dtype=dtype)
-    found = {name: value[0] for name, value in value_and_gradients(mine, x[None]).items()}
-    assert_close(found, value_and_gradients(theirs, x), TOLERANCE[dtype])
+    return mine, theirs, inputs(3, 20, request.param[0])
+
+
+def first_copy(values):
+    return {name: value[0] for name, value in values.items()}
+
+
+def test_outputs_and_gradients_are_the_packages(twins):
+    mine, theirs, x = twins
+    found = first_copy(value_and_gradients(mine.double(), x[None]))
+    assert_close(found, value_and_gradients(theirs.double(), x), 1e-10)
+
+
+def test_float32_is_as_exact_as_the_packages(twins):
+    """Within 1e-5 of the package in float64; or, where its own float32 is not, within three times its error.
+
+    That is the gradient of gate biases: a common shift of the gates cancels in the cell but for the floor.
+    """
+    mine, theirs, x = twins
+    found = first_copy(value_and_gradients(mine, x[None].float()))
+    same = value_and_gradients(theirs, x.float())
+    exact = value_and_gradients(theirs.double(), x)
+    for name, value in exact.items():
+        tolerance = max(1e-5 * value.norm(), 3 * (same[name] - value).norm())
+        assert (found[name] - value).norm() <= tolerance, name
 
 
 def test_the_package_reads_our_weights():
@@ -109,7 +129,7 @@ def test_any_length_and_batch(steps, windows):
     mine = build(*size).double()
     mine.load_state_dict({name: tensor[None] for name, tensor in theirs.state_dict().items()})
     x = inputs(windows, steps, 32)
-    found = {name: value[0] for name, value in value_and_gradients(mine, x[None]).items()}
+    found = first_copy(value_and_gradients(mine, x[None]))
     expected = value_and_gradients(theirs, x)
     if steps == 1:  # one step has no past: its gradients by recurrent weights and forget gates are zero
         found, expected = ({k: v for k, v in d.items() if k in ("y", "x")} for d in (found, expected))

@@ -62,8 +62,7 @@ def _empty(*shape: int) -> nn.Parameter:
 def loop(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
     """One layer, copy after copy, by torch's LSTM kernel: (N, B, L, I) -> (N, B, L, H)."""
     state = x.new_zeros(1, x.shape[1], w_hh.shape[2])
-    # unbind, not indexing: its backward is one stack, where N indexings write N zero-padded gradients
-    copies = zip(x.unbind(), w_ih.unbind(), w_hh.unbind(), b_ih.unbind(), b_hh.unbind(), strict=True)
+    copies = zip(*(_split(tensor) for tensor in (x, w_ih, w_hh, b_ih, b_hh)), strict=True)
     outputs = [
         torch.lstm(
             x_n,
@@ -79,6 +78,14 @@ def loop(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> T
         for x_n, *weights in copies
     ]
     return torch.stack(outputs) if len(outputs) > 1 else outputs[0].unsqueeze(0)
+
+
+def _split(x: Tensor) -> tuple[Tensor, ...]:
+    """The N parts of (N, ...), by the cheapest backward: a view for one, one stack for more.
+
+    (N indexings would write N zero-padded gradients.)
+    """
+    return (x.squeeze(0),) if len(x) == 1 else x.unbind()
 
 
 def scan(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:

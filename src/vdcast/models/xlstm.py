@@ -10,7 +10,7 @@ E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of m
 """
 
 from functools import cache
-from math import ceil, sqrt
+from math import ceil, log, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -161,13 +161,12 @@ class MLSTMBlock(nn.Module):
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
-        first = 0 if steps is None else x.shape[1] - steps
         normed = self.xlstm_norm(x)
         # two products rather than one and a split: both halves lie in memory of their own
         up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
         y = MLSTMLayer.apply(
             linear(normed, up_u),
-            linear(normed[:, first:], up_z),
+            linear(_last(normed, steps), up_z),
             layer.conv1d.conv.weight,
             layer.conv1d.conv.bias,
             *self._attention(),
@@ -175,7 +174,7 @@ class MLSTMBlock(nn.Module):
             1 + cell.outnorm.weight,
             layer.learnable_skip,
         )
-        return x[:, first:] + self.dropout(linear(y, layer.proj_down.weight))
+        return _last(x, steps) + self.dropout(linear(y, layer.proj_down.weight))
 
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
@@ -254,15 +253,13 @@ class SLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
-        N, L = x.shape[:2]
-        first = 0 if steps is None else L - steps
         layer, cell = self.xlstm, self.xlstm.slstm_cell
         u = self.xlstm_norm(x)
         a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))[first:]  # (steps, N*H, d, B)
-        h = h.unflatten(1, (N, self.heads)).permute(1, 0, 4, 2, 3)  # (N, steps, B, H, d)
+        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))  # (L, N*H, d, B)
+        h = _last(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        x = x[:, first:] + h * _row(1 + layer.group_norm.weight)
+        x = _last(x, steps) + h * _row(1 + layer.group_norm.weight)
         normed = self.ffn_norm(x)
         gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
@@ -366,7 +363,9 @@ def mlstm_cell(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> tuple[T
     start = i - decay
     largest, at = (x[:, L - T :] for x in start.cummax(-1))
     future = torch.full((T, L), -torch.inf, dtype=q.dtype, device=q.device).triu_(L - T + 1)
-    weights = (start.unsqueeze(1) - largest.unsqueeze(2)).add_(future).exp_()
+    # in powers of two: on CPU exp2 takes a third of exp's time
+    bits, most = start / log(2), largest / log(2)
+    weights = (bits.unsqueeze(1) - most.unsqueeze(2)).add_(future).exp2_()
     scores = torch.bmm(q, k.mT).mul_(weights)
     total = scores.sum(-1)
     floor = torch.exp(-(decay[:, L - T :] + largest).clamp_(min=-80))  # float32 ends at exp(88)
@@ -477,7 +476,8 @@ class ConvSiLU(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight, y = ctx.saved_tensors
-        return causal_conv_backward(torch.ops.aten.silu_backward(grad, y), x, weight)
+        # the gates' gradient arrives transposed; as it is, the pointwise kernels would crawl
+        return causal_conv_backward(torch.ops.aten.silu_backward(grad.contiguous(), y), x, weight)
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
@@ -487,7 +487,8 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     M = N*H. Returns h (L, M, d, B).
 
     The paper's c_t and n_t only meet in r_t = c_t / n_t. With l_t = log n_t, which needs no other stabiliser,
-    l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})), alpha_t = exp(i_t - l_t),
+    l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})),
+    alpha_t = exp(i_t - l_t) = sigma(i_t - log sigma(f_t) - l_{t-1}),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
     return SLSTMScan.apply(gates, recurrent)
@@ -569,6 +570,7 @@ class SLSTMScan(torch.autograd.Function):
         grad_log_n = torch.zeros_like(r[0])
         back = recurrent.mT
         after = None
+        grad_h = grad_h.contiguous()
         parts = (grad_h, grad_pre, *grad_pre.chunk(4, dim=2), o, alpha, rest, forget, by_alpha, by_z, by_o)
         for g, grad_t, grad_i, grad_f, grad_z, grad_o, o_t, alpha_t, rest_t, forget_t, *by in zip(
             *(part.unbind()[::-1] for part in parts), strict=True
@@ -587,6 +589,11 @@ class SLSTMScan(torch.autograd.Function):
         grad_gates = grad_pre.permute(1, 2, 0, 3).contiguous()
         before = h[:-1].permute(1, 2, 0, 3).flatten(2)
         return grad_gates, torch.bmm(grad_gates.flatten(2), before.mT)
+
+
+def _last(x: Tensor, steps: int | None) -> Tensor:
+    """The last ``steps`` of (N, L, ...), or all: a slice that takes all still costs a copy backward."""
+    return x if steps is None else x[:, -steps:]
 
 
 def _row(per_channel: Tensor) -> Tensor:
