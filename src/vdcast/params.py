@@ -141,7 +141,7 @@ class TaiwanM05A(Measured):
 
     format: Literal["taiwan_m05a"]
     vehicle_types: Annotated[list[int], Field(min_length=1)] = [31, 32, 41, 42, 5]
-    missing_when: Literal["any", "all"] = "all"
+    missing_when: Literal["any", "all"] = "any"
     gantries: str | None = None
 
 

@@ -83,6 +83,23 @@ def _layout(text: str, date_order: str | None) -> str:
     return date + clock + ("%z" if offset else "")
 
 
+def start(file, text: str, date_order: str | None) -> np.datetime64:
+    """``data.start``: the local time of the first row of a file without timestamps."""
+    try:
+        values, aware = column(np.array([text], object), date_order)
+    except ValueError as error:
+        raise file.bad(f"data.start: {error.args[1]}") from None
+    if aware:
+        raise file.bad(f"data.start {text!r} carries an offset; give the local time")
+    return values[0]
+
+
+def taken(localiser: "Localiser") -> Counter:
+    """What ``localiser`` has counted since this was last asked."""
+    counts, localiser.counts = localiser.counts, Counter()
+    return counts
+
+
 class Localiser:
     """Local times of one file to UTC, right across daylight saving.
 

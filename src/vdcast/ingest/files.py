@@ -70,8 +70,15 @@ class RawFile:
                     yield stream
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self.bad(f"is a truncated or damaged gzip file ({error})") from None
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-            raise self.bad(f"cannot be read from its zip archive ({error})") from None
+        except zipfile.BadZipFile as error:
+            raise self.bad(f"is a damaged member of its zip archive ({error})") from None
+
+    @contextlib.contextmanager
+    def seekable(self) -> Iterator[BinaryIO]:
+        """The content as a stream to jump about in, for formats that keep an index."""
+        with self._stored() as stored:
+            plain = self.member is None and stored.peek(2)[:2] != b"\x1f\x8b"
+            yield stored if plain else io.BytesIO(self.read())
 
     @contextlib.contextmanager
     def _stored(self) -> Iterator[io.BufferedReader]:
@@ -79,7 +86,11 @@ class RawFile:
             with open(self.path, "rb") as stream:
                 yield stream
         else:
-            with _archive(self.path, os.getpid()).open(self.member) as stream:
+            try:
+                stream = _archive(self.path, os.getpid()).open(self.member)
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+                raise self.bad(f"cannot be read from its zip archive ({error})") from None
+            with stream:
                 yield stream
 
 

@@ -1,7 +1,6 @@
 """CSV and parquet files as batches of text times and columns of numbers, in bounded memory."""
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -28,10 +27,11 @@ def batches(
 ) -> Iterator[pa.Table]:
     """The table's columns, ``texts`` as they are and ``numbers`` (all others, if None) as f8, some rows at a time."""
     with file.open() as stream:
-        if stream.peek(4)[:4] == b"PAR1":
-            yield from _parquet(file, texts, numbers)
-        else:
+        if stream.peek(4)[:4] != b"PAR1":
             yield from _csv(file, stream, settings, texts, numbers)
+            return
+    with file.seekable() as stream:
+        yield from _parquet(file, stream, texts, numbers)
 
 
 def _csv(
@@ -84,11 +84,11 @@ def header_of(file: RawFile, stream: BinaryIO, encoding: str) -> tuple[list[str]
     return names, stream
 
 
-def _parquet(file: RawFile, texts: Sequence[str], numbers: Sequence[str] | None) -> Iterator[pa.Table]:
+def _parquet(
+    file: RawFile, stream: BinaryIO, texts: Sequence[str], numbers: Sequence[str] | None
+) -> Iterator[pa.Table]:
     try:
-        # its index is at the end, so it is read as a file rather than as a stream
-        source = str(file.path) if file.member is None else io.BytesIO(file.read())
-        table = pa.parquet.ParquetFile(source)
+        table = pa.parquet.ParquetFile(stream)
         size = sum(table.metadata.row_group(i).total_byte_size for i in range(table.num_row_groups))
         if size > max(ALWAYS, EXPANSION * file.size):
             raise file.bad(f"{file.size} bytes expand to {size}, as in a decompression bomb")

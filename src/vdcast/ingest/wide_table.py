@@ -28,9 +28,9 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
     line, latest = 2, -np.inf
     for part in tables.batches(file, settings, texts, None):
         if settings.time_column is None:
-            local = _start(file, settings) + np.timedelta64(settings.interval, "s") * np.arange(
-                line - 2, line - 2 + part.num_rows
-            )
+            local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
+                settings.interval, "s"
+            ) * np.arange(line - 2, line - 2 + part.num_rows)
             time, exists = localiser.utc(local)
         else:
             column = part.column(settings.time_column)
@@ -47,25 +47,7 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
             time=np.repeat(time, V),
             values=observed(x, cause).reshape(-1, 1),
             cause=cause.reshape(-1, 1),
-            counts=Counter(rows_out_of_order=back),
+            counts=clock.taken(localiser) + Counter(rows_out_of_order=back),
         )
         line += part.num_rows
         latest = time[-1] if n else latest
-    yield Records(
-        vd_ids=[],
-        vd=np.zeros(0, int),
-        time=np.zeros(0, int),
-        values=np.zeros((0, 1), "f4"),
-        cause=np.zeros((0, 1), "u1"),
-        counts=localiser.counts,
-    )
-
-
-def _start(file: RawFile, settings: WideTable) -> np.datetime64:
-    try:
-        values, aware = clock.column(np.array([settings.start], object), settings.date_order)
-    except ValueError as error:
-        raise file.bad(f"data.start: {error.args[1]}") from None
-    if aware:
-        raise file.bad(f"data.start {settings.start!r} carries an offset; give local time of data.time_zone")
-    return values[0]
