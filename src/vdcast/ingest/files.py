@@ -51,10 +51,14 @@ class RawFile:
 
     def read(self) -> bytes:
         """The whole content, decompressed."""
+        chunks, size = [], 0
         with self.open() as stream:
-            data = stream.read(IN_MEMORY + 1)
-        if len(data) > IN_MEMORY:
-            raise self.bad(f"expands to more than {IN_MEMORY // MIB} MiB; one snapshot is a few")
+            while chunk := stream.read(4 * MIB):
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > IN_MEMORY:
+                    raise self.bad(f"expands to more than {IN_MEMORY // MIB} MiB; one snapshot is a few")
+        data = b"".join(chunks)
         if not data.strip():
             raise self.bad("is empty")
         return data

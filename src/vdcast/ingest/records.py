@@ -35,14 +35,12 @@ class Records:
     counts: Counter = field(default_factory=Counter)
 
 
-def judge(
-    x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float = np.inf, cause: int = OBSERVED
-) -> np.ndarray:
+def judge(x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
     """Why each of ``x`` is missing, (same shape) u1: absent (NaN), a code, or outside ``low``..``high``."""
-    with np.errstate(invalid="ignore"):
-        out = np.where((x < low) | (x > high) | np.isinf(x), IMPOSSIBLE, cause).astype("u1")
-    if len(codes):
-        out[np.isin(x, codes)] = CODE
+    out = np.full(x.shape, OBSERVED, "u1")
+    out[(x < low) | (x > high) | np.isinf(x)] = IMPOSSIBLE
+    for code in codes:
+        out[x == code] = CODE
     out[np.isnan(x)] = EMPTY
     return out
 
@@ -108,14 +106,16 @@ def _reduce(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sum or (weighted) mean of ``x`` per ``index`` (size,) f8, and the cause where that is missing (size,) u1."""
     good = cause == OBSERVED
-    weight = np.ones(len(x)) if weight is None else weight
+    bad = ~good
     seen = np.bincount(index, minlength=size)
-    seen_good = np.bincount(index[good], minlength=size)
-    total = np.bincount(index[good], (x * weight)[good], minlength=size)
     worst = np.full(size, EMPTY, "u1")
-    np.maximum.at(worst, index[~good], cause[~good])
+    if bad.any():
+        np.maximum.at(worst, index[bad], cause[bad])
+        index, x, weight = index[good], x[good], None if weight is None else weight[good]
+    seen_good = np.bincount(index, minlength=size)
+    total = np.bincount(index, x if weight is None else x * weight, minlength=size)
     missing = (seen_good < seen) | (seen == 0) if strict else seen_good == 0
     if mean:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            total = total / np.bincount(index[good], weight[good], minlength=size)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing counts, which is missing
+            total = total / (seen_good if weight is None else np.bincount(index, weight, minlength=size))
     return total, np.where(missing, worst, OBSERVED).astype("u1")

@@ -100,7 +100,7 @@ def _indices(ids: list, keep: np.ndarray) -> np.ndarray:
 def _numbers(file: RawFile, what: str, values: list, default: float = np.nan) -> np.ndarray:
     """Numbers, or text of them, as f8; ``default`` where absent."""
     try:
-        if all(type(value) in _NUMBER for value in values):
+        if set(map(type, values)) <= _NUMBER:
             numbers = np.array(values, "f8")
         else:
             numbers = np.array([_number(value) for value in values], "f8")

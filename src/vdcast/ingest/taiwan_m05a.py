@@ -8,18 +8,21 @@ with vehicles and speed 0 has an impossible one, as whoever passed two gantries 
 
 import csv
 import io
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.csv
 
 from vdcast.errors import InputError
-from vdcast.ingest import clock, tables, taiwan
+from vdcast.ingest import clock, taiwan
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records, by_lane
 from vdcast.params import TaiwanM05A
@@ -43,61 +46,106 @@ def features(settings: TaiwanM05A) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
-    zone = ZoneInfo(settings.time_zone)
-    with file.open() as stream:
-        # as a whole: the types of one segment are rows of their own
-        parts = list(tables.read_csv(file, stream, "utf-8", list(_COLUMNS), _COLUMNS))
-    yield _records(file, settings, zone, pa.concat_tables(parts, promote_options="none"))
-
-
-def _records(file: RawFile, settings: TaiwanM05A, zone: ZoneInfo, table: pa.Table) -> Records:
-    for name in ("time", "from", "to", "type"):
-        if table.column(name).null_count:
-            raise file.bad(
-                f"has a row without {name}; every row is time, from, to, vehicle type, speed, volume"
-            )
-    time_of = table.column("time").combine_chunks().dictionary_encode()
-    times = _times(file, time_of.dictionary.to_pylist(), zone)
-    segment = pa.compute.binary_join_element_wise(table.column("from"), table.column("to"), "-")
-    segment = segment.combine_chunks().dictionary_encode()
-    vd_ids = segment.dictionary.to_pylist()
-    kind = table.column("type").to_numpy()
-    if (unknown := ~np.isin(kind, TYPES)).any():
-        raise file.bad(
-            f"line {int(unknown.argmax()) + 1}: vehicle type {kind[unknown][0]} is none of {TYPES}"
-        )
-
-    # one cell per time, segment and type; of repeated rows the last one stands
-    K, V = len(settings.vehicle_types), len(vd_ids)
-    group = time_of.indices.to_numpy().astype("i8") * V + segment.indices.to_numpy()
-    groups, row = np.unique(group, return_inverse=True)  # (G,), (N,)
-    cells = np.full((2, len(groups), K), np.nan)
-    wanted = np.isin(kind, settings.vehicle_types)
-    order = np.argsort(settings.vehicle_types)
-    k = order[np.searchsorted(settings.vehicle_types, kind[wanted], sorter=order)]
+    # as a whole: the types of one segment are rows of their own
+    rows = _table(file)
+    if any(rows.column(name).null_count for name in ("time", "from", "to", "type")):
+        raise file.bad("has a row that is not time, from, to, vehicle type, speed, volume")
+    time = rows.column("time").combine_chunks().dictionary_encode()
+    shape = _shape(
+        *(_text(rows, name) for name in ("from", "to")),
+        time.indices.to_numpy().tobytes(),
+        rows.column("type").to_numpy().tobytes(),
+        tuple(settings.vehicle_types),
+    )
+    if shape.unknown is not None:
+        line, kind = shape.unknown
+        raise file.bad(f"line {line}: vehicle type {kind} is none of {TYPES}")
+    cells = np.full((2, shape.groups * len(settings.vehicle_types)), np.nan)
     for i, name in enumerate(("speed", "volume")):
-        cells[i, row[wanted], k] = table.column(name).to_numpy()[wanted]
-    speed, volume = cells.reshape(2, -1)
+        cells[i, shape.cell] = rows.column(name).to_numpy()[shape.row]
+    speed, volume = cells
     speed[(speed == 0) & (volume > 0)] = np.inf
+    lanes = np.arange(len(speed))
     values, cause, impossible = by_lane(
-        groups=len(groups),
-        group=np.repeat(np.arange(len(groups)), K),
+        groups=shape.groups,
+        group=lanes // len(settings.vehicle_types),
         speed=speed,
         occupancy=np.zeros(len(speed)),
-        lane=np.arange(len(speed)),
+        lane=lanes,
         volume=volume,
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
     )
-    repeated = len(kind) - len(np.unique(group * 100 + kind))
-    return Records(
-        vd_ids=vd_ids,
-        vd=groups % V,
-        time=times[groups // V],
+    yield Records(
+        vd_ids=shape.vd_ids,
+        vd=shape.vd,
+        time=_times(file, time.dictionary.to_pylist(), ZoneInfo(settings.time_zone))[shape.time],
         values=values[:, :2],
         cause=cause[:, :2],
-        counts=Counter(impossible_values=impossible, duplicates=repeated),
+        counts=Counter(impossible_values=impossible, duplicates=shape.repeated),
+    )
+
+
+def _table(file: RawFile) -> pa.Table:
+    data = file.read()
+    try:
+        return pa.csv.read_csv(
+            pa.BufferReader(data),
+            pa.csv.ReadOptions(use_threads=False, column_names=list(_COLUMNS), block_size=len(data) + 1),
+            convert_options=pa.csv.ConvertOptions(column_types=_COLUMNS),
+        )
+    except pa.ArrowException as error:
+        raise file.bad(f"is not rows of time, from, to, vehicle type, speed, volume: {error}") from None
+
+
+def _text(table: pa.Table, name: str) -> tuple[bytes, bytes]:
+    """A column of text as arrow holds it: where each value ends, and all of them in a row."""
+    column = table.column(name).combine_chunks()
+    _, ends, text = column.buffers()
+    return ends.to_pybytes()[: 4 * len(column) + 4], text.to_pybytes()
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Where the rows of a file go: G groups, one per time and segment, of K cells, one per vehicle type."""
+
+    vd_ids: list[str]
+    vd: np.ndarray  # (G,)
+    time: np.ndarray  # (G,) index of the distinct times
+    groups: int
+    row: np.ndarray  # (M,) rows of wanted types; of repeated ones the last
+    cell: np.ndarray  # (M,) where in (G K,) they go
+    repeated: int
+    unknown: tuple[int, int] | None  # line and vehicle type
+
+
+def _values(column: tuple[bytes, bytes]) -> list[str]:
+    ends = np.frombuffer(column[0], "i4").tolist()
+    return [column[1][a:b].decode("utf-8").strip() for a, b in itertools.pairwise(ends)]
+
+
+@lru_cache(maxsize=4)  # the files of a month name the same segments in the same order
+def _shape(froms: tuple, tos: tuple, time_of: bytes, kinds: bytes, wanted: tuple) -> _Shape:
+    time, kind = np.frombuffer(time_of, "i4").astype("i8"), np.frombuffer(kinds, "i8")
+    ends = zip(_values(froms), _values(tos), strict=True)
+    index: dict[str, int] = {}
+    segment = np.array([index.setdefault(f"{a}-{b}", len(index)) for a, b in ends])
+    groups, group = np.unique(time * len(index) + segment, return_inverse=True)
+    columns = {kind: k for k, kind in enumerate(wanted)}
+    column = np.array([columns.get(k, -1) for k in kind.tolist()])
+    last = {cell: row for row, cell in enumerate((group * 100 + kind).tolist())}
+    row = np.array([row for row in last.values() if column[row] >= 0], "i8")
+    unknown = np.flatnonzero(~np.isin(kind, TYPES))
+    return _Shape(
+        vd_ids=list(index),
+        vd=groups % len(index),
+        time=groups // len(index),
+        groups=len(groups),
+        row=row,
+        cell=group[row] * len(wanted) + column[row],
+        repeated=len(kind) - len(last),
+        unknown=(int(unknown[0]) + 1, int(kind[unknown[0]])) if len(unknown) else None,
     )
 
 

@@ -59,15 +59,14 @@ def _vd_from_json(out: Lanes, vd: dict, by_link: bool) -> None:
         out.ids.append(name if link is None else f"{name}/{link['LinkID']}")
         out.times.append(time)
         out.status.append(status)
-        for flow in links if link is None else [link]:
-            for lane in flow.get("Lanes") or ():
-                vehicles = lane.get("Vehicles") or ()
-                out.detector.append(detector)
-                out.speed.append(lane.get("Speed"))
-                out.occupancy.append(lane.get("Occupancy"))
-                out.vehicles.append(len(vehicles))
-                for vehicle in vehicles:
-                    out.volume.append(vehicle.get("Volume"))
+        lanes = [lane for flow in (links if link is None else [link]) for lane in flow.get("Lanes") or ()]
+        out.detector += [detector] * len(lanes)
+        out.speed += [lane.get("Speed") for lane in lanes]
+        out.occupancy += [lane.get("Occupancy") for lane in lanes]
+        for lane in lanes:
+            volumes = [vehicle.get("Volume") for vehicle in lane.get("Vehicles") or ()]
+            out.vehicles.append(len(volumes))
+            out.volume += volumes
 
 
 # libxslt flattens a snapshot several times faster than Python can walk it. White space inside a value
@@ -125,21 +124,20 @@ def from_xml(file: RawFile, root: etree._Element, by_link: bool) -> Lanes:
         updated=root.findtext(f"{prefix}UpdateTime"), interval=root.findtext(f"{prefix}UpdateInterval")
     )
     text = str(_flattener(name.namespace, by_link)(root))
+    detector = -1
     for line in text.split("\n")[:-1]:
-        mark, *fields = line.split("\t")
+        mark, first, second, *others = line.split("\t")
         if mark == "L":
-            speed, occupancy, *volumes = fields
-            out.detector.append(len(out.ids) - 1)
-            out.speed.append(speed)
-            out.occupancy.append(occupancy)
-            out.vehicles.append(len(volumes))
-            out.volume += volumes
+            out.detector.append(detector)
+            out.speed.append(first)
+            out.occupancy.append(second)
+            out.vehicles.append(len(others))
+            out.volume += others
         else:
-            vd, time, status = fields
-            if not vd.strip("/") or not time:
-                number = len(out.ids)
-                raise file.bad(f"VD number {number + 1} has no VDID or no DataCollectTime")
-            out.ids.append(vd)
-            out.times.append(time)
-            out.status.append(status)
+            if not first.strip("/") or not second:
+                raise file.bad(f"VD number {len(out.ids) + 1} has no VDID or no DataCollectTime")
+            detector = len(out.ids)
+            out.ids.append(first)
+            out.times.append(second)
+            out.status += others
     return out
