@@ -19,7 +19,7 @@ def hour_of_day(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
 def hour_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """0 (Monday 00:00 to 00:59) to 167, (T,)."""
     when = local(timestamps, time_zone)
-    return (when.weekday * 24 + when.hour).to_numpy()
+    return (when.day_of_week * 24 + when.hour).to_numpy()
 
 
 def features(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
@@ -30,7 +30,7 @@ def features(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """
     when = local(timestamps, time_zone)
     day = ((when.hour * 60 + when.minute) / 1440).to_numpy()
-    week = (when.weekday.to_numpy() + day) / 7
+    week = (when.day_of_week.to_numpy() + day) / 7
     angles = 2 * np.pi * np.stack([day, 2 * day, 3 * day, 4 * day, week, 2 * week])
-    weekend = when.weekday.to_numpy() >= 5
+    weekend = when.day_of_week.to_numpy() >= 5
     return np.concatenate([np.sin(angles), np.cos(angles), weekend[None]]).T.astype(np.float32)

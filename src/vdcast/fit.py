@@ -60,7 +60,9 @@ def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, dev
         began = time.perf_counter()
         order = {seed: torch.randperm(W, generator=generator) for seed, generator in orders.items()}
         starts = torch.stack([order[seeds[n]] for n in active.tolist()]).to(device)  # (N, W)
-        train_loss, norm = run_epoch(model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip)
+        train_loss, norm = run_epoch(
+            model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip
+        )
         loss, mae = validate(model, validation, group[active], scale)
         latest[active] = torch.stack([train_loss, loss, mae, norm], dim=1)
         if not (finite := torch.isfinite(latest[active]).all(dim=1)).all():
@@ -77,14 +79,20 @@ def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, dev
             best[name][active[improved]] = value[improved]
         history.append(
             dict(
-                zip(("train_loss", "validation_loss", "validation_mae", "gradient_norm"), latest.mean(dim=0).tolist(), strict=True),
+                zip(
+                    ("train_loss", "validation_loss", "validation_mae", "gradient_norm"),
+                    latest.mean(dim=0).tolist(),
+                    strict=True,
+                ),
                 epoch=epoch,
                 learning_rate=schedule.get_last_lr()[0],
                 seconds=time.perf_counter() - began,
                 training=len(active),
             )
         )
-        progress.set_postfix(mae=f"{history[-1]['validation_mae']:.3f}", best=f"{best_loss.mean():.4f}", training=len(active))
+        progress.set_postfix(
+            mae=f"{history[-1]['validation_mae']:.3f}", best=f"{best_loss.mean():.4f}", training=len(active)
+        )
 
         waited = epoch - best_epoch[active.cpu()]
         keep = torch.nonzero(waited < run.train.patience).flatten().to(device)

@@ -56,7 +56,9 @@ def score(
         "mae": _ratio(total(np.abs(e)), n),
         "rmse": np.sqrt(_ratio(total(e**2), n)),
         "wape": _ratio(total(np.abs(e)), total(np.abs(y))),
-        "mape": _ratio(total(np.divide(np.abs(e), np.abs(y), out=np.zeros_like(e), where=large)), total(large)),
+        "mape": _ratio(
+            total(np.divide(np.abs(e), np.abs(y), out=np.zeros_like(e), where=large)), total(large)
+        ),
         "r2": 1 - _ratio(total(e**2), total(spread**2)),
         "bias": _ratio(total(e), n),
         "observations": n,

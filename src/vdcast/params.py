@@ -396,7 +396,9 @@ _Yaml12Floats.add_implicit_resolver(
 def _runs(document: dict) -> dict[str, dict]:
     runs = document.get("runs")
     if not isinstance(runs, dict) or not runs or not all(isinstance(line, dict) for line in runs.values()):
-        raise InputError(f"{PATH}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`")
+        raise InputError(
+            f"{PATH}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`"
+        )
     return runs
 
 
@@ -404,7 +406,11 @@ def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, A
     """A run's line laid over its model's section and over ``train``."""
     where = f"runs.{name}"
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise InputError(f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder")
+        raise InputError(
+            f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
+        )
+    if name == "naive":
+        raise InputError(f"{PATH}: {where}: 'naive' is the baselines' folder; name the run otherwise")
     overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
     model = line.get("model")
     if model not in NETWORKS:
@@ -468,7 +474,11 @@ def _siblings(loc: tuple, section: type[Section]) -> list[str]:
         if part == "data" and "data" in section.model_fields:
             continue
         inner = section.model_fields.get(str(part))
-        if inner is None or not isinstance(inner.annotation, type) or not issubclass(inner.annotation, Section):
+        if (
+            inner is None
+            or not isinstance(inner.annotation, type)
+            or not issubclass(inner.annotation, Section)
+        ):
             return []
         section = inner.annotation
     return list(section.model_fields)

@@ -9,16 +9,14 @@ none crosses a border.
 
 import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from vdcast import params, store
 from vdcast.errors import InputError, one_sentence
+from vdcast.layout import DETECTORS, PREPARED, REPORTS
 
-SOURCE = Path("data/detectors.h5")
-PREPARED = Path("data/prepared.h5")
-REPORT = Path("reports/prepare.md")
+REPORT = REPORTS / "prepare.md"
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.prepare", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
         settings = params.load()
-        prepared, dropped = prepare(store.read(SOURCE), settings.prepare)
+        prepared, dropped = prepare(store.read(DETECTORS), settings.prepare)
         check_fits(prepared, settings)
         store.write_prepared(PREPARED, prepared)
         REPORT.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +101,9 @@ def usable_vds(train: store.Detectors, settings: params.Prepare) -> tuple[list[s
         missing = np.isnan(values).mean(axis=0)
         worst = int(missing.argmax())
         if missing[worst] > settings.max_missing:
-            reason = f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
+            reason = (
+                f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
+            )
         elif (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
             reason = f"mean {settings.targets[0]} {mean:.2f}, under {settings.min_mean:g}"
         elif constant := [train.features[k] for k in targets if np.nanstd(values[:, k]) == 0]:
@@ -153,11 +153,18 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
 def describe(prepared: store.Prepared, dropped: list[Dropped]) -> str:
     """What was kept, what was dropped and why, as markdown."""
     train = prepared.parts["train"]
-    lines = ["# Prepared data", "", f"Source: {train.source}. Interval {train.interval} s, {train.time_zone}.", ""]
+    lines = [
+        "# Prepared data",
+        "",
+        f"Source: {train.source}. Interval {train.interval} s, {train.time_zone}.",
+        "",
+    ]
     lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
     for name, part in prepared.parts.items():
         first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
-        lines.append(f"| {name} | {len(part.timestamps)} | {first} | {last} | {np.isnan(part.values).mean():.2%} |")
+        lines.append(
+            f"| {name} | {len(part.timestamps)} | {first} | {last} | {np.isnan(part.values).mean():.2%} |"
+        )
     lines += ["", "| VD | Feature | Mean (train) | Std (train) | Unit |", "|---|---|---|---|---|"]
     for v, vd in enumerate(train.vd_ids):
         for f, feature in enumerate(train.features):

@@ -28,6 +28,7 @@ import h5py
 import numpy as np
 
 from vdcast.errors import InputError
+from vdcast.predictions import Predictions
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
@@ -59,7 +60,10 @@ class Detectors:
             (len(set(self.vd_ids)) != V, "vd_ids are not unique"),
             (len(set(self.features)) != F, "features are not unique"),
             (self.interval <= 0, f"interval is {self.interval} s"),
-            (np.any(np.diff(self.timestamps) != self.interval), f"timestamps are not {self.interval} s apart"),
+            (
+                np.any(np.diff(self.timestamps) != self.interval),
+                f"timestamps are not {self.interval} s apart",
+            ),
             (any(len(column) != V for column in self.info.values()), "an info column has another length"),
         ]
         for wrong, what in problems:
@@ -142,33 +146,6 @@ def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """Forecasts of S seeds for W windows, H steps, V detectors and K targets, in original units."""
-
-    forecast: np.ndarray  # (S, W, H, V, K) float32
-    observed: np.ndarray  # (W, H, V, K) float32, NaN where there is no valid observation
-    origins: np.ndarray  # (W,) int64, Unix seconds: start of the last interval of the lookback
-    vd_ids: tuple[str, ...]
-    targets: tuple[str, ...]
-    units: tuple[str, ...]
-    interval: int
-    time_zone: str
-
-    def of(self, vd_ids: Sequence[str]) -> "Predictions":
-        """Those detectors, in that order."""
-        v = [self.vd_ids.index(vd) for vd in vd_ids]
-        return replace(
-            self, forecast=self.forecast[..., v, :], observed=self.observed[..., v, :], vd_ids=tuple(vd_ids)
-        )
-
-    @property
-    def times(self) -> np.ndarray:
-        """(W, H) Unix seconds of the start of each interval that was forecast."""
-        steps = np.arange(1, self.observed.shape[1] + 1)
-        return self.origins[:, None] + self.interval * steps
-
-
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write ``predictions`` to ``path``."""
     with _replacing(path) as file:
@@ -188,6 +165,14 @@ def read_predictions(path: Path) -> Predictions:
             interval=int(file.attrs["interval"]),
             time_zone=str(file.attrs["time_zone"]),
         )
+
+
+def read_naive(folder: Path) -> dict[str, Predictions]:
+    """Predictions of every baseline in ``folder``, by name."""
+    found = sorted(Path(folder).glob("*/predictions.h5"))
+    if not found:
+        raise InputError(f"'{folder}' holds no baseline; run `dvc repro evaluate_naive`")
+    return {path.parent.name: read_predictions(path) for path in found}
 
 
 @contextlib.contextmanager
@@ -211,7 +196,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise InputError(f"h5 file '{path}' does not exist; run `dvc repro` to make it") from None
     except OSError as error:
-        raise InputError(f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`") from None
+        raise InputError(
+            f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`"
+        ) from None
     with file:
         try:
             yield file
@@ -221,7 +208,9 @@ def _opened(path: Path) -> Iterator[h5py.File]:
                 "delete it and run `dvc repro`, or set data.format to the format that it has"
             ) from None
         except OSError as error:
-            raise InputError(f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`") from None
+            raise InputError(
+                f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`"
+            ) from None
 
 
 def _strings(column: np.ndarray) -> np.ndarray:

@@ -2,18 +2,17 @@
 
     python -m vdcast.train lstm-single_vd
 
-Reads the training and validation parts alone; the test part is never loaded here.
+Reads the training and validation parts alone; the test part is never loaded here. Imports wait until
+the arguments are known: torch takes seconds that `--help` should not.
 """
 
 import argparse
 import json
 import time
-from pathlib import Path
 
-from vdcast.errors import one_sentence
-
-PREPARED = Path("data/prepared.h5")
-RUNS = Path("runs")
+from vdcast import params
+from vdcast.errors import InputError, one_sentence
+from vdcast.layout import PREPARED, RUNS
 
 
 def main() -> None:
@@ -21,13 +20,11 @@ def main() -> None:
     parser.add_argument("run", help="a key of `runs` in params.yaml, e.g. lstm-single_vd")
     name = parser.parse_args().run
     with one_sentence():
-        from vdcast import params
-
         settings = params.load()
         train(settings.run(name), settings)
 
 
-def train(run, settings) -> None:
+def train(run: params.Run, settings: params.Params) -> None:
     """Train ``run`` and leave its files in ``runs/<run>/``."""
     import pandas as pd
     import torch
@@ -83,7 +80,16 @@ def train(run, settings) -> None:
         interval=prepared.parts["train"].interval,
         time_zone=prepared.parts["train"].time_zone,
     ).save(folder / "model.pt")
-    columns = "epoch train_loss validation_loss validation_mae learning_rate gradient_norm seconds training".split()
+    columns = [
+        "epoch",
+        "train_loss",
+        "validation_loss",
+        "validation_mae",
+        "learning_rate",
+        "gradient_norm",
+        "seconds",
+        "training",
+    ]
     pd.DataFrame(fitted.history)[columns].to_csv(folder / "history.csv", index=False, float_format="%.6g")
     copies = len(fitted.seeds)
     summary = {
@@ -110,10 +116,10 @@ def choose_device(wanted: str) -> str:
     """``auto`` takes a GPU where there is one. Raises InputError for a GPU that is not there."""
     import torch
 
-    from vdcast.errors import InputError
-
     if wanted == "cuda" and not torch.cuda.is_available():
-        raise InputError("params.yaml: train.device = 'cuda', but torch finds no CUDA device here; use auto or cpu")
+        raise InputError(
+            "params.yaml: train.device = 'cuda', but torch finds no CUDA device here; use auto or cpu"
+        )
     return "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
 
 

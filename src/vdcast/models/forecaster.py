@@ -21,26 +21,39 @@ class Forecaster(nn.Module):
     give that step's change against the last valid observation.
     """
 
-    def __init__(self, encoder: nn.Module, width: int, *, copies: int, channels: tuple[int, int, int], horizon: int):
+    def __init__(
+        self,
+        encoder: nn.Module,
+        width: int,
+        *,
+        copies: int,
+        channels: tuple[int, int, int],
+        horizon: int,
+        dropout: float,
+    ):
         super().__init__()
         inputs, calendar, outputs = channels
         self.project = stacked.Linear(copies, inputs + calendar, width)
         self.encoder = encoder
+        self.dropout = stacked.Dropout(dropout)
         self.state = stacked.Linear(copies, width, width)
         self.when = stacked.Linear(copies, calendar, width, bias=False)
         self.step = nn.Parameter(torch.randn(copies, 1, horizon, width) * 0.1)
         self.out = stacked.Linear(copies, width, outputs)
+        self.keep = nn.Parameter(torch.ones(copies, 1, horizon, outputs))
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
         x = self.project(torch.cat([batch.x, batch.calendar[:, :, :L]], dim=-1))  # (N, B, L, D)
-        state = self.state(self.encoder(x)[:, :, -1])  # (N, B, D)
+        state = self.state(self.dropout(self.encoder(self.dropout(x))[:, :, -1]))  # (N, B, D)
         when = self.when(batch.calendar[:, :, L:])  # (N, B, H, D)
         change = self.out(functional.gelu(state[:, :, None] + when + self.step))  # (N, B, H, Q)
-        return batch.last[:, :, None] + change
+        return self.keep * batch.last[:, :, None] + change
 
 
-def build(network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int) -> Forecaster:
+def build(
+    network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int
+) -> Forecaster:
     """The forecaster that ``network`` describes, with freshly drawn weights."""
     if isinstance(network, params.LSTM):
         from vdcast.models.lstm import LSTM
@@ -53,7 +66,9 @@ def build(network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[i
         width = network.embedding_dim
         architecture = network.model_dump(exclude=set(params.Optimiser.model_fields) - {"dropout"})
         encoder = XLSTM(copies, **architecture)
-    return Forecaster(encoder, width, copies=copies, channels=channels, horizon=horizon)
+    return Forecaster(
+        encoder, width, copies=copies, channels=channels, horizon=horizon, dropout=network.dropout
+    )
 
 
 def build_seeded(

@@ -36,7 +36,9 @@ class History:
 
 def persistence(history: History) -> np.ndarray:
     """The last valid observation in the lookback, for every horizon."""
-    lookback = history.values[history.origins[:, None] - np.arange(history.length)]  # (W, L, V, K), newest first
+    lookback = history.values[
+        history.origins[:, None] - np.arange(history.length)
+    ]  # (W, L, V, K), newest first
     valid = np.isfinite(lookback)
     newest = np.take_along_axis(lookback, valid.argmax(axis=1)[:, None], axis=1)  # (W, 1, V, K)
     return np.broadcast_to(newest, (*history.ahead.shape, *history.values.shape[1:]))

@@ -1,7 +1,7 @@
 """A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
 
-    from vdcast.models.trained import Trained
-    forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+from vdcast.models.trained import Trained
+forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
 """
 
 import io
@@ -50,9 +50,14 @@ class Trained:
 
         Raises InputError where ``part`` lacks a detector or feature, or has another interval.
         """
-        for kind, needed, given in (("VD", self.vd_ids, part.vd_ids), ("feature", self.features, part.features)):
+        for kind, needed, given in (
+            ("VD", self.vd_ids, part.vd_ids),
+            ("feature", self.features, part.features),
+        ):
             if lacking := [name for name in needed if name not in given]:
-                raise InputError(f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it")
+                raise InputError(
+                    f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
+                )
         if part.interval != self.interval:
             raise InputError(
                 f"run {self.run['name']} was trained on an interval of {self.interval} s; "

@@ -1,0 +1,71 @@
+"""Lay LSTM, xLSTM and the naive baselines of one mode side by side: runs/ -> reports/<mode>/.
+
+python -m vdcast.compare multi_vd
+"""
+
+import argparse
+
+from vdcast import params
+from vdcast.errors import InputError, one_sentence
+from vdcast.layout import NAIVE, REPORTS, RUNS
+
+MODELS = ("lstm", "xlstm")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m vdcast.compare", description=__doc__.split("\n")[0])
+    parser.add_argument("mode", help="single_vd, multi_vd or independent_multi_vd")
+    mode = parser.parse_args().mode
+    with one_sentence():
+        settings = params.load()
+        allowed = list(params.Modes.model_fields)
+        if mode not in allowed:
+            raise InputError(f"no mode {mode!r}; modes are: {', '.join(allowed)}")
+        compare(mode, settings)
+
+
+def compare(mode: str, settings: params.Params) -> None:
+    """Tables, figures and the difference in words, of what ``evaluate`` left for ``mode``."""
+    import json
+
+    import pandas as pd
+
+    from vdcast import cuts, figures, store
+    from vdcast.comparison import as_markdown, summarise
+    from vdcast.predictions import check_same_windows, of
+
+    folder = REPORTS / mode
+    folder.mkdir(parents=True, exist_ok=True)
+    predictions = {
+        model: store.read_predictions(RUNS / f"{model}-{mode}" / "predictions.h5") for model in MODELS
+    }
+    vd_ids = predictions["lstm"].vd_ids
+    naive = of(store.read_naive(NAIVE), vd_ids)
+    check_same_windows({**predictions, **naive})
+    target_vd = vd_ids[0] if mode == "single_vd" else vd_ids[settings.modes.target_vd_index]
+    training = {
+        model: json.loads((RUNS / f"{model}-{mode}" / "training.json").read_text("utf-8")) for model in MODELS
+    }
+
+    summary = summarise(mode, predictions, naive, target_vd, training, settings.evaluate.mape_floor)
+    (folder / "comparison.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    (folder / "comparison.md").write_text(as_markdown(summary), "utf-8")
+
+    target, unit = predictions["lstm"].targets[0], predictions["lstm"].units[0]
+    everyone = {name: each.of([target_vd]) for name, each in {**predictions, **naive}.items()}
+    histories = {model: pd.read_csv(RUNS / f"{model}-{mode}" / "history.csv") for model in MODELS}
+    figures.learning_curves(folder / "curves.png", histories, unit)
+    for name in ("by_horizon", "by_hour"):
+        tables = {who: getattr(cuts, name)(each, {}, 0) for who, each in everyone.items()}
+        headline = {who: table[table.target == target] for who, table in tables.items()}
+        getattr(figures, name)(folder / f"{name}.png", headline, unit)
+    series = {who: cuts.over_time(each, target_vd, target) for who, each in everyone.items() if who in MODELS}
+    one = everyone["lstm"]
+    ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"
+    figures.days(folder / "days.png", series, unit, ahead)
+    figures.scatter(folder / "scatter.png", series, unit, ahead)
+    print(f"{mode}: {summary['difference']['words']}; read {folder}/comparison.md")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The pictures of the reports. A model is a colour, everywhere; a baseline is grey."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.dates as mdates
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
+GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
+LABELS = {"lstm": "LSTM", "xlstm": "xLSTM", "observed": "observed"} | {
+    name: name.replace("_", " ") for name in GREYS
+}
+
+plt.rcParams.update(
+    {
+        "figure.dpi": 120,
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "grid.alpha": 0.3,
+        "legend.frameon": False,
+    }
+)
+
+
+def style(name: str) -> dict:
+    """Colour, dash and label of a model, a baseline or the observation."""
+    if name == "observed":
+        return {"color": "black", "lw": 1.2, "label": LABELS[name]}
+    if name in GREYS:
+        return {"color": "0.55", "ls": GREYS[name], "lw": 1.2, "label": LABELS[name]}
+    return {"color": COLOURS.get(name, "#009E73"), "lw": 1.6, "label": LABELS.get(name, name)}
+
+
+def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str) -> None:
+    """Left: loss in training (thin) and validation (thick). Right: MAE on the validation part, in units."""
+    figure, (loss, mae) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    for name, history in histories.items():
+        look = style(name)
+        loss.plot(history.epoch, history.validation_loss, **look)
+        loss.plot(
+            history.epoch, history.train_loss, **{**look, "lw": 0.8, "label": f"{look['label']}, training"}
+        )
+        mae.plot(history.epoch, history.validation_mae, **look)
+    loss.set(xlabel="epoch", ylabel="MAE, scaled units", title="Loss: validation thick, training thin")
+    mae.set(xlabel="epoch", ylabel=f"MAE, {unit}", title="Validation error")
+    loss.legend()
+    _save(figure, path)
+
+
+def by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
+    """MAE against how far ahead."""
+    figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    for name, table in tables.items():
+        axis.plot(table.minutes, table.mae, marker="o", ms=3, **style(name))
+    axis.set(xlabel="minutes ahead", ylabel=f"MAE, {unit}", title="Error by horizon", ylim=(0, None))
+    axis.legend()
+    _save(figure, path)
+
+
+def by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
+    """MAE against the local hour of the day that was forecast."""
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for name, table in tables.items():
+        axis.plot(table.hour, table.mae, **style(name))
+    axis.set(
+        xlabel="local hour of the day", ylabel=f"MAE, {unit}", title="Error by hour of day", ylim=(0, None)
+    )
+    axis.set_xticks(range(0, 25, 3))
+    axis.legend()
+    _save(figure, path)
+
+
+def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
+    """Forecast against observation on a typical and on the worst day (by the mean error of all ``series``)."""
+    first = next(iter(series.values()))
+    date = first.time.dt.date
+    error = sum((table.forecast - first.observed).abs() for table in series.values())
+    whole = date.map(date.value_counts()) >= 0.9 * date.value_counts().max()
+    daily = error[whole].groupby(date[whole]).mean().sort_values()
+    chosen = {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
+    for axis, (title, day) in zip(axes, chosen.items(), strict=True):
+        at = date == day
+        axis.plot(first.time[at], first.observed[at], **style("observed"))
+        for name, table in series.items():
+            axis.plot(table.time[at], table.forecast[at], **style(name))
+        axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}", xlabel="local time")
+        axis.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
+        axis.xaxis.set_major_locator(mdates.HourLocator(byhour=range(0, 24, 6)))
+    axes[0].set_ylabel(unit)
+    axes[0].legend()
+    _save(figure, path)
+
+
+def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
+    """Forecast against observation, a point per window."""
+    figure, axes = plt.subplots(
+        1, len(series), figsize=(3.4 * len(series), 3.4), sharey=True, squeeze=False, layout="constrained"
+    )
+    top = max(np.nanmax(table[["observed", "forecast"]].to_numpy()) for table in series.values())
+    for axis, (name, table) in zip(axes[0], series.items(), strict=True):
+        axis.plot([0, top], [0, top], color="0.6", lw=0.8)
+        axis.scatter(table.observed, table.forecast, s=6, alpha=0.5, color=style(name)["color"])
+        axis.set(title=f"{style(name)['label']}, {ahead}", xlabel=f"observed, {unit}")
+    axes[0, 0].set_ylabel(f"forecast, {unit}")
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    figure.savefig(path)
+    plt.close(figure)

@@ -1,0 +1,9 @@
+"""Where the stages leave their files; dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+DETECTORS = Path("data/detectors.h5")
+PREPARED = Path("data/prepared.h5")
+RUNS = Path("runs")
+NAIVE = RUNS / "naive"
+REPORTS = Path("reports")

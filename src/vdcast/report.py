@@ -1,0 +1,134 @@
+"""Everything on one page, verdict first: reports/<mode>/comparison.json -> reports/report.md, summary.json.
+
+python -m vdcast.report
+"""
+
+import argparse
+import json
+
+from vdcast import params
+from vdcast.errors import InputError, one_sentence
+from vdcast.layout import REPORTS
+
+
+def main() -> None:
+    argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
+    with one_sentence():
+        modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
+        (REPORTS / "summary.json").write_text(json.dumps(summarise(modes), indent=2) + "\n", "utf-8")
+        (REPORTS / "report.md").write_text(as_markdown(modes), "utf-8")
+        for mode, summary in modes.items():
+            print(f"{mode}: {summary['difference']['words']}")
+        print(
+            f"read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
+        )
+
+
+def read_comparison(mode: str) -> dict:
+    """What ``compare`` left. Raises InputError where it is missing or damaged."""
+    path = REPORTS / mode / "comparison.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; run `dvc repro compare@{mode}`") from None
+    except json.JSONDecodeError as error:
+        raise InputError(
+            f"{path} is damaged ({error}); delete it and run `dvc repro compare@{mode}`"
+        ) from None
+
+
+def summarise(modes: dict[str, dict]) -> dict:
+    """All figures by mode, then model: what `dvc metrics diff --targets reports/summary.json` compares."""
+    return {
+        mode: {
+            **{scope: rows for scope, rows in summary["scores"].items()},
+            "by_horizon": {
+                name: {f"{row['minutes']:g}min": row["mae"] for row in rows}
+                for name, rows in summary["by_horizon"].items()
+            },
+            "cost": summary["cost"],
+            "difference": summary["difference"],
+        }
+        for mode, summary in modes.items()
+    }
+
+
+def as_markdown(modes: dict[str, dict]) -> str:
+    """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
+    import pandas as pd
+
+    from vdcast.comparison import sentence
+    from vdcast.figures import LABELS
+    from vdcast.run_report import seeds_in_words
+
+    first = next(iter(modes.values()))
+    unit, target_vd = first["unit"], first["target_vd"]
+    losses = [loss for summary in modes.values() for loss in summary["losses"]]
+    lines = ["# LSTM against xLSTM", ""]
+    lines += [f"**{loss}**\n" for loss in losses] or [
+        "Both models beat every naive forecast in every mode.",
+        "",
+    ]
+    lines += [f"- `{mode}`: {sentence(summary['difference']['words'])}" for mode, summary in modes.items()]
+    lines += [
+        "",
+        "A model is called better only where a 95 % interval of the difference excludes 0 (paired bootstrap over "
+        "the days of the test part). " + seeds_in_words(first["seeds"]),
+        "",
+    ]
+    lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(modes, "target_vd"), ""]
+    lines += [
+        "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the best naive.",
+        "",
+    ]
+    wide = {mode: summary for mode, summary in modes.items() if "all_vds" in summary["scores"]}
+    if wide:
+        titles = {mode: f"{mode} ({len(summary['vds'])} VDs)" for mode, summary in wide.items()}
+        lines += [f"## All VDs of a mode, MAE in {unit}", "", matrix(wide, "all_vds", titles), ""]
+    costs = [
+        {
+            "run": f"{LABELS[model]}, {mode}",
+            "MAE": f"{summary['scores']['target_vd'][model]['mae']:.2f}",
+            "parameters": f"{cost['parameters']:,}",
+            "epochs": cost["epochs"],
+            "training seconds": f"{cost['seconds']:.0f}",
+            "peak memory, MB": f"{cost['peak_memory_mb']:.0f}",
+        }
+        for mode, summary in modes.items()
+        for model, cost in summary["cost"].items()
+    ]
+    lines += [
+        "## Accuracy and what it cost",
+        "",
+        pd.DataFrame(costs).to_markdown(index=False, disable_numparse=True),
+        "",
+    ]
+    lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in modes]
+    lines += ["## Read on", ""]
+    lines += [
+        f"- [{mode}]({mode}/comparison.md): by horizon, by hour of day, by VD, curves" for mode in modes
+    ]
+    lines += ["- `runs/<run>/report.md`: one page per run, with what looks suspicious"]
+    lines += ["- [the data](quality/quality.md) and [what was kept of it](prepare.md)", ""]
+    lines += ["Made by `dvc repro`; every figure is of the test part, which no training has seen.", ""]
+    return "\n".join(lines)
+
+
+def matrix(modes: dict[str, dict], scope: str, titles: dict[str, str] | None = None) -> str:
+    """A line per model and baseline, a column per mode: MAE, and skill in brackets."""
+    import pandas as pd
+
+    from vdcast.figures import LABELS
+
+    columns = {
+        (titles or {}).get(mode, mode): {
+            LABELS[name]: f"{row['mae']:.2f} ({row['skill']:+.2f})"
+            for name, row in summary["scores"][scope].items()
+        }
+        for mode, summary in modes.items()
+    }
+    return pd.DataFrame(columns).to_markdown(disable_numparse=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""One page per run: data, settings, curve, result, and what looks suspicious."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from vdcast import cuts, figures
+from vdcast.models.trained import Trained
+from vdcast.predictions import Naive, Predictions
+
+OVERFIT = 1.15  # validation loss at the end over its best
+GAP = 1.5  # test error over validation error
+
+
+def write(
+    folder: Path, trained: Trained, predictions: Predictions, naive: Naive, target_vd: str, mape_floor: float
+) -> None:
+    """Write ``report.md`` and ``curve.png`` into the run's ``folder``, beside what training left there."""
+    history = pd.read_csv(folder / "history.csv")
+    training = json.loads((folder / "training.json").read_text("utf-8"))
+    target, unit = predictions.targets[0], predictions.units[0]
+    run = trained.settings
+    figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
+
+    one, one_naive = predictions.of([target_vd]), {name: each.of([target_vd]) for name, each in naive.items()}
+    horizons = cuts.by_horizon(one, one_naive, mape_floor)
+    warnings = suspicious(
+        history, training, run.train.epochs, horizons, cuts.overall(predictions, naive, mape_floor), target
+    )
+    settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
+    lines = [
+        f"# {run.name}",
+        "",
+        *(f"**{warning}**\n" for warning in warnings),
+        "## Data",
+        "",
+        f"{len(trained.vd_ids)} VDs ({', '.join(trained.vd_ids[:12])}{', ...' if len(trained.vd_ids) > 12 else ''}), "
+        f"inputs {', '.join(trained.features)}, forecast {', '.join(trained.targets)}; lookback {trained.length} and "
+        f"horizon {trained.horizon} steps of {trained.interval / 60:g} minutes. "
+        f"{training['windows']} training windows, {len(predictions.origins)} test windows.",
+        "",
+        "## Settings",
+        "",
+        pd.DataFrame(
+            [(key, json.dumps(value)) for key, value in settings.items()], columns=["key", "value"]
+        ).to_markdown(index=False),
+        "",
+        "## Training",
+        "",
+        f"{training['parameters']:,} parameters, {training['copies']} trained side by side; {training['epochs']} epochs "
+        f"(best: {', '.join(map(str, training['best_epoch'][:12]))}), {training['seconds']:.0f} s on {training['device']} with "
+        f"{training['threads']} threads, peak memory {training['peak_memory_mb']:.0f} MB.",
+        "",
+        "![learning curve](curve.png)",
+        "",
+        f"## Result on the test part, VD {target_vd}",
+        "",
+        f"{seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
+        "skill against the best naive forecast of the same horizon.",
+        "",
+        horizons.to_markdown(index=False, floatfmt=".3g"),
+        "",
+    ]
+    if len(predictions.vd_ids) > 1:
+        lines += [
+            "## By VD",
+            "",
+            cuts.by_vd(predictions, naive, mape_floor).to_markdown(index=False, floatfmt=".3g"),
+            "",
+        ]
+    (folder / "report.md").write_text("\n".join(lines), "utf-8")
+
+
+def suspicious(
+    history: pd.DataFrame,
+    training: dict,
+    epochs: int,
+    horizons: pd.DataFrame,
+    overall: pd.DataFrame,
+    target: str,
+) -> list[str]:
+    """What a careful reader would want to be told first."""
+    found = []
+    best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
+    at_limit = sum(epoch >= 0.97 * epochs for epoch in training["best_epoch"])
+    if at_limit and training["epochs"] == epochs:
+        found.append(
+            f"Not converged: {at_limit} of {training['copies']} were still improving at the limit of {epochs} epochs; raise train.epochs."
+        )
+    if last > OVERFIT * best:
+        found.append(
+            f"Overfitting: validation loss rose from {best:.3f} to {last:.3f} before training stopped."
+        )
+    worse = horizons[(horizons.target == target) & (horizons.skill < 0)]
+    if len(worse):
+        at = ", ".join(f"{minutes:g}" for minutes in worse.minutes)
+        found.append(f"Worse than the best naive forecast on the target VD at {at} minutes.")
+    if overall.skill[target] < 0:
+        found.append(
+            f"Worse than the best naive forecast over all its VDs (skill {overall.skill[target]:.2f})."
+        )
+    validation = history.validation_mae.min()
+    if overall.mae[target] > GAP * validation:
+        found.append(
+            f"Test MAE {overall.mae[target]:.2f} is far above validation MAE {validation:.2f}: has the traffic changed?"
+        )
+    if np.isnan(overall.r2[target]):
+        found.append("R2 is undefined: the observations of the test part do not vary.")
+    return found
+
+
+def seeds_in_words(seeds: int) -> str:
+    """How a figure came about of several seeds."""
+    return "One seed." if seeds == 1 else f"Mean of the scores of {seeds} seeds."

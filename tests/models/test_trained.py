@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+
+from tests.test_fit import data, run_of
+from vdcast import fit as fitting
+from vdcast import prepare, store
+from vdcast.errors import InputError
+from vdcast.models.trained import Trained, is_joint
+
+torch.set_num_threads(1)
+
+
+def train(detectors, settings, network, mode, seeds=(0,)):
+    prepared, _ = prepare.prepare(detectors, settings)
+    run = run_of(network, mode, seeds=list(seeds), epochs=2)
+    fitted = fitting.fit(run, *data(detectors, settings, is_joint(mode)), "cpu")
+    trained = Trained(
+        weights=fitted.weights, run=run.model_dump(), length=6, horizon=3,
+        mean=prepared.mean.tolist(), std=prepared.std.tolist(), vd_ids=list(detectors.vd_ids),
+        features=list(detectors.features), targets=["volume"], units=["veh/h"], interval=3600, time_zone="Asia/Taipei",
+    )  # fmt: skip
+    return trained, prepared.parts["test"]
+
+
+@pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_it_forecasts_from_its_file_alone_in_units(
+    request, tmp_path, detectors, prepare_settings, network, mode
+):
+    trained, test = train(detectors, prepare_settings, request.getfixturevalue(network), mode, seeds=(0, 1))
+    trained.save(tmp_path / "model.pt")
+    loaded = Trained.load(tmp_path / "model.pt")
+    forecast = loaded.forecast(test)
+    W = len(test.timestamps) - 8
+    assert forecast.shape == (2, W, 3, 3, 1) and forecast.dtype == np.float32
+    np.testing.assert_array_equal(forecast, trained.forecast(test))
+    # in units: near the level of each detector, not near 0 and 1
+    level = np.nanmean(test.values[:, :, 0], axis=0)
+    np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
+
+
+def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):
+    trained, test = train(detectors, prepare_settings, small_xlstm, "independent_multi_vd")
+    before = trained.forecast(test)
+    values = test.values.copy()
+    values[:, 1] = values[::-1, 1]
+    after = trained.forecast(store.Detectors(**{**vars(test), "values": values}))
+    np.testing.assert_array_equal(before[:, :, :, [0, 2]], after[:, :, :, [0, 2]])
+    assert not np.array_equal(before[:, :, :, 1], after[:, :, :, 1])
+
+
+def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    before = trained.forecast(test)
+    values = test.values.copy()
+    values[:, 1] = values[::-1, 1]
+    after = trained.forecast(store.Detectors(**{**vars(test), "values": values}))
+    assert (np.abs(before - after).max(axis=(0, 1, 2, 4)) > 0).all()
+
+
+def test_the_file_is_the_same_bytes_under_any_name(tmp_path, detectors, prepare_settings, small_lstm):
+    trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    trained.save(tmp_path / "a.pt")
+    trained.save(tmp_path / "another_name.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another_name.pt").read_bytes()
+
+
+def test_other_data_than_it_was_trained_for_is_one_sentence(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    with pytest.raises(InputError, match="was trained on VD 'VD-B'; a fixture lacks it"):
+        trained.forecast(test.select(["VD-A", "VD-國"], test.features))
+    with pytest.raises(InputError, match="was trained on feature 'speed'; a fixture lacks it"):
+        trained.forecast(test.select(test.vd_ids, ["volume"]))
+
+
+def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
+    with pytest.raises(InputError, match="does not exist; run `dvc repro` to train it"):
+        Trained.load(tmp_path / "none.pt")
+    (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "bad.pt")
+    torch.save({"schema": 99}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "other.pt")
+
+    class Hostile:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    torch.save(Hostile(), tmp_path / "hostile.pt")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "hostile.pt")
+    assert not (tmp_path / "executed").exists()

@@ -1,0 +1,103 @@
+"""A temporary clone of the working tree with small settings, and real `dvc` commands in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+SMALL = {
+    "train": {"epochs": 2, "patience": 2, "seeds": [0, 1]},
+    "lstm": {"hidden_size": 8, "num_layers": 1, "batch_size": 128},
+    "xlstm": {"embedding_dim": 16, "num_blocks": 2, "slstm_at": [1], "num_heads": 2, "batch_size": 128},
+    "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+    "runs": {"xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "batch_size": 64}},
+}
+
+
+@dataclass(frozen=True)
+class Clone:
+    """A git and DVC repository in ``path``."""
+
+    path: Path
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What ``command`` printed. Asserts that it succeeded, or failed where that is expected."""
+        env = os.environ | {
+            "PYTHONPATH": str(self.path / "src"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "COLUMNS": "200",
+        }
+        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
+        output = done.stdout + done.stderr
+        assert (done.returncode != 0) == fails, f"{' '.join(command)} exited {done.returncode}:\n{output}"
+        return output
+
+    def repro(self, *arguments: str) -> set[str]:
+        """The stages that `dvc repro` really ran."""
+        return stages_run(self.run("dvc", "repro", *arguments))
+
+    def commit(self, message: str) -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@t.invalid", "commit", "-qm", message)
+
+    def set(self, changes: dict) -> None:
+        """Lay ``changes`` over params.yaml."""
+        path = self.path / "params.yaml"
+        path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text("utf-8")), changes), sort_keys=False), "utf-8")
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def merged(base: dict, changes: dict) -> dict:
+    """``changes`` laid over ``base``, section by section; a run's line is replaced as a whole."""
+    result = dict(base)
+    for key, value in changes.items():
+        inner = isinstance(value, dict) and isinstance(result.get(key), dict) and "model" not in value
+        result[key] = merged(result[key], value) if inner else value
+    return result
+
+
+def make_clone(path: Path, changes: dict = SMALL) -> Clone:
+    """The tracked and the new files of the working tree, committed, with ``changes`` in params.yaml."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True
+    )
+    for name in listed.stdout.decode().split("\0"):
+        source = ROOT / name
+        if name and source.is_file() and not name.startswith(("tests/", "dvc.lock")):
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
+    clone = Clone(path)
+    clone.run("git", "init", "-q")
+    clone.set(changes)
+    clone.commit("a clone")
+    return clone
+
+
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory) -> Clone:
+    """A clone in which nothing has run."""
+    return make_clone(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Clone:
+    """A clone in which `dvc repro` ran once and its lock file is committed."""
+    clone = make_clone(tmp_path_factory.mktemp("finished"))
+    clone.run("dvc", "repro")
+    clone.commit("first results")
+    return clone

@@ -1,0 +1,191 @@
+"""The user's commands, for real, in a temporary clone with small settings."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import SMALL, make_clone, stages_run
+
+MODES = ("single_vd", "multi_vd", "independent_multi_vd")
+RUNS = [f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in MODES]
+XLSTM = [name for name in RUNS if name.startswith("xlstm")]
+BASELINES = ("persistence", "yesterday", "last_week", "hour_of_week")
+
+
+def hashes(clone) -> dict[str, str]:
+    """DVC's hash of every output, from the lock file."""
+    lock = yaml.safe_load((clone.path / "dvc.lock").read_text("utf-8"))
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
+
+
+def test_targets_do_what_their_name_says_and_no_more(fresh):
+    assert fresh.repro("train@lstm-single_vd") == {"ingest", "prepare", "train@lstm-single_vd"}
+    assert fresh.repro("evaluate@lstm-single_vd") == {"evaluate_naive", "evaluate@lstm-single_vd"}
+    assert (fresh.path / "runs/lstm-single_vd/metrics.json").exists()
+    assert not list(fresh.path.glob("runs/xlstm*/model.pt")), "LSTM alone must not train an xLSTM"
+    ran = fresh.repro("compare@multi_vd")
+    assert ran == {
+        "train@lstm-multi_vd", "train@xlstm-multi_vd", "evaluate@lstm-multi_vd", "evaluate@xlstm-multi_vd",
+        "compare@multi_vd",
+    }  # fmt: skip
+    ran = fresh.repro("train")
+    assert ran == {"train@lstm-independent_multi_vd", "train@xlstm-single_vd", "train@xlstm-independent_multi_vd"}
+
+
+def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
+    for name in RUNS:
+        left = {path.name for path in (finished.path / "runs" / name).iterdir()} - {".gitignore"}
+        assert left == {
+            "model.pt", "history.csv", "training.json", "metrics.json", "predictions.h5", "report.md", "curve.png",
+            "by_horizon.csv", "by_hour.csv", "target_vd.csv",
+        }  # fmt: skip
+        metrics = json.loads((finished.path / "runs" / name / "metrics.json").read_text("utf-8"))
+        assert all(isinstance(value, float) for value in metrics.values())
+    for mode in MODES:
+        left = {path.name for path in (finished.path / "reports" / mode).iterdir()}
+        assert left == {
+            "comparison.md", "comparison.json", "curves.png", "by_horizon.png", "by_hour.png", "days.png", "scatter.png",
+        }  # fmt: skip
+    assert finished.repro() == set()
+    assert "up to date" in finished.run("dvc", "status")
+
+
+def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
+    report = (finished.path / "reports/report.md").read_text("utf-8")
+    opening = report.split("## ")[0]
+    for mode in MODES:
+        assert f"- `{mode}`: " in opening
+    for name in ("LSTM", "xLSTM", *(baseline.replace("_", " ") for baseline in BASELINES)):
+        assert f"| {name} " in report
+    summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
+    assert list(summary) == list(MODES)
+    for mode, figures in summary.items():
+        assert set(figures["target_vd"]) == {"lstm", "xlstm", *BASELINES}
+        assert {"parameters", "epochs", "seconds", "peak_memory_mb"} <= set(figures["cost"]["xlstm"])
+        maes = {name: row["mae"] for name, row in figures["target_vd"].items()}
+        for model in ("lstm", "xlstm"):
+            if maes[model] >= min(maes[name] for name in BASELINES):
+                where = opening.replace("\n", " ")
+                label = {"lstm": "LSTM", "xlstm": "xLSTM"}[model]
+                assert f"{label} loses to the naive forecast" in where and f"in {mode} on the target VD" in where
+    # the same target VD, the same origins: a baseline scores the same in all three modes
+    assert len({summary[mode]["target_vd"]["persistence"]["mae"] for mode in MODES}) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({"xlstm": {"dropout": 0.25}}, {f"train@{name}" for name in XLSTM}),
+        ({"lstm": {"dropout": 0.25}}, {f"train@{name}" for name in RUNS if name not in XLSTM}),
+        ({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "epochs": 1}}}, {"train@lstm-multi_vd"}),
+        ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
+        ({"window": {"sequence_length": 12}}, {"prepare", "evaluate_naive"} | {f"train@{name}" for name in RUNS}),
+        ({"data": {"unit": "cars"}}, {"ingest"}),
+        (
+            {"evaluate": {"mape_floor": 3.0}},
+            {"evaluate_naive"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},
+        ),
+    ],
+)  # fmt: skip
+def test_a_setting_makes_stale_exactly_what_depends_on_it(finished, change, stale):
+    before = (finished.path / "params.yaml").read_text("utf-8")
+    try:
+        finished.set(change)
+        assert set(json.loads(finished.run("dvc", "status", "--json").splitlines()[-1])) == stale
+    finally:
+        (finished.path / "params.yaml").write_text(before, "utf-8")
+
+
+def test_exp_run_changes_xlstm_lines_only(finished):
+    before = hashes(finished)
+    ran = stages_run(finished.run("dvc", "exp", "run", "-S", "xlstm.num_blocks=3"))
+    assert ran == {
+        *(f"train@{name}" for name in XLSTM),
+        *(f"evaluate@{name}" for name in XLSTM),
+        *(f"compare@{mode}" for mode in MODES),
+        "report",
+    }
+    after = hashes(finished)
+    changed = {path for path, md5 in after.items() if before[path] != md5}
+    assert not [path for path in changed if path.startswith("runs/lstm")]
+    rows = json.loads(finished.run("dvc", "metrics", "diff", "--json"))
+    assert set(rows) == {f"runs/{name}/metrics.json" for name in XLSTM}
+    for figures in rows.values():
+        assert all({"old", "new", "diff"} <= set(value) for value in figures.values())
+    table = finished.run("dvc", "metrics", "diff", "--md")
+    assert "| runs/xlstm-multi_vd/metrics.json | volume_mae " in table
+    assert "num_blocks" in finished.run("dvc", "params", "diff", "--md")
+    shown = finished.run("dvc", "exp", "show", "--md", "--only-changed")
+    assert "volume_mae" in shown
+    finished.run("git", "checkout", "-q", "params.yaml", "dvc.lock")
+    finished.run("dvc", "checkout")
+    assert "up to date" in finished.run("dvc", "status")
+
+
+def test_wrong_settings_stop_before_any_work(finished):
+    before = (finished.path / "params.yaml").read_text("utf-8")
+    try:
+        finished.set({"xlstm": {"slstm_at": [7]}})
+        output = finished.run("dvc", "repro", fails=True)
+        assert "slstm_at [7] names block 7; num_blocks 2 allows 0 to 1" in output
+        assert "Traceback" not in output and len(stages_run(output)) == 1
+        finished.set({"xlstm": {"slstm_at": [1]}, "modes": {"multi_vd": {"num_vds": 99}}})
+        output = finished.run("dvc", "repro", fails=True)
+        assert "modes.multi_vd.num_vds = 99, but 14 VDs are left of the data" in output
+        assert "Traceback" not in output and stages_run(output) == {"prepare"}
+    finally:
+        (finished.path / "params.yaml").write_text(before, "utf-8")
+    output = finished.run("python", "-m", "vdcast.train", "lstm", fails=True)
+    assert "no run 'lstm' in params.yaml; its runs are: lstm-single_vd" in output
+
+
+def test_test_values_have_no_way_into_a_model(finished, tmp_path):
+    clone = make_clone(tmp_path)
+    raw = clone.path / "data/raw/sample_counts.csv"
+    lines = raw.read_text("utf-8").splitlines()
+    part = len(lines) - 400  # inside the last 20 % of 2496 steps
+    raw.write_text("\n".join(lines[:part] + [",".join([x.split(",")[0], *["9"] * 22]) for x in lines[part:]]) + "\n", "utf-8")
+    targets = [f"train@{model}-{mode}" for model in ("lstm", "xlstm") for mode in ("multi_vd", "independent_multi_vd")]
+    clone.repro(*targets)
+    here, there = hashes(clone), hashes(finished)
+    assert here["data/prepared.h5"] != there["data/prepared.h5"]
+    for target in targets:
+        model = f"runs/{target.removeprefix('train@')}/model.pt"
+        assert here[model] == there[model], f"{model} has seen the test part"
+
+
+@pytest.mark.slow
+def test_from_scratch_twice_gives_the_same_models_and_metrics(finished, tmp_path):
+    clone = make_clone(tmp_path)
+    clone.repro()
+    here, there = hashes(clone), hashes(finished)
+    for path, md5 in there.items():
+        if not path.endswith(("history.csv", "training.json", "report.md", "summary.json")) and "reports/" not in path:
+            assert here[path] == md5, path
+
+
+@pytest.mark.slow
+def test_a_sweep_from_the_queue(tmp_path):
+    clone = make_clone(tmp_path, SMALL | {"train": {"epochs": 1, "patience": 1, "seeds": [0]}})
+    clone.repro()
+    clone.commit("first results")
+    queued = clone.run("dvc", "exp", "run", "--queue", "-S", "xlstm.num_blocks=2,4,8")
+    assert queued.count("Queued experiment") == 3
+    clone.run("dvc", "queue", "start")
+    clone.run("dvc", "queue", "logs", "--follow", clone.run("dvc", "queue", "status").split()[5], fails=None)
+    assert clone.run("dvc", "queue", "status").count("Success") == 3
+
+
+def test_lstm_alone_needs_no_xlstm_package(finished, tmp_path):
+    """The LSTM runs must work where the package xlstm is not installed."""
+    blocker = tmp_path / "xlstm"
+    blocker.mkdir()
+    (blocker / "__init__.py").write_text("raise ImportError('not here')\n", "utf-8")
+    shutil.copytree(finished.path, tmp_path / "clone", symlinks=True)
+    from tests.pipeline.conftest import Clone
+
+    clone = Clone(tmp_path / "clone")
+    output = clone.run("env", f"PYTHONPATH={tmp_path}:{clone.path / 'src'}", "python", "-m", "vdcast.train", "lstm-single_vd")
+    assert "2 copies trained" in output

@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+
+from vdcast import fit as fitting
+from vdcast import params, prepare
+from vdcast.errors import InputError
+from vdcast.windows import Batch, Windows
+
+torch.set_num_threads(1)  # tiny matrices: a second thread only waits
+
+
+@pytest.fixture(params=["small_lstm", "small_xlstm"])
+def network(request):
+    return request.getfixturevalue(request.param)
+
+
+def run_of(network, mode="multi_vd", **train) -> params.Run:
+    budget = dict(seeds=[0], epochs=3, patience=3, gradient_clip=1.0, device="cpu") | train
+    model = "lstm" if isinstance(network, params.LSTM) else "xlstm"
+    return params.Run(
+        name=f"{model}-{mode}", model=model, mode=mode, network=network, train=params.Train(**budget)
+    )
+
+
+def data(detectors, settings, joint: bool, vds=(0, 1, 2)):
+    prepared, _ = prepare.prepare(detectors, settings)
+    v = list(vds)
+    names = [detectors.vd_ids[i] for i in v]
+    windows = [
+        Windows(prepared.parts[part].select(names, detectors.features), prepared.mean[v], prepared.std[v],
+                ("volume",), length=6, horizon=3, joint=joint)
+        for part in ("train", "validation")
+    ]  # fmt: skip
+    scale = torch.tensor(prepared.std[v][:, :1], dtype=torch.float32).reshape(windows[0].groups, -1)
+    return *windows, scale
+
+
+def same(a: dict, b: dict, copies=slice(None)) -> bool:
+    return all(torch.equal(a[name][copies], b[name]) for name in a)
+
+
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings):
+    one, two = (
+        fitting.fit(run_of(network), *data(detectors, prepare_settings, True), "cpu") for _ in range(2)
+    )
+    assert same(one.weights, two.weights)
+    other = fitting.fit(run_of(network, seeds=[1]), *data(detectors, prepare_settings, True), "cpu")
+    assert not same(one.weights, other.weights)
+
+
+@pytest.fixture
+def float64():
+    """Everything in double precision, where rounding cannot pass for agreement or hide a difference."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def test_stacked_training_equals_training_one_by_one(network, detectors, prepare_settings, float64):
+    """Three detectors by two seeds in one stack, against six trainings of one model each.
+
+    In float64, because a stack's batched matmul rounds otherwise than a single one's, and AdamW turns
+    the rounding of a gradient near zero into a whole step.
+    """
+
+    def in_double(windows: Windows) -> Windows:
+        for name in ("inputs", "goals", "filled", "calendar"):
+            setattr(windows, name, getattr(windows, name).double())
+        return windows
+
+    def trained(seeds, vds):
+        train, validation, scale = data(detectors, prepare_settings, False, vds)
+        run = run_of(network, "independent_multi_vd", epochs=2, seeds=seeds)
+        return fitting.fit(run, in_double(train), in_double(validation), scale.double(), "cpu")
+
+    together = trained([0, 7], [0, 1, 2])
+    assert together.seeds == [0, 0, 0, 7, 7, 7]
+    for n, (seed, vd) in enumerate((seed, vd) for seed in (0, 7) for vd in range(3)):
+        alone = trained([seed], [vd])
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(together.weights[name][n], value[0], rtol=1e-7, atol=1e-9, msg=name)
+        assert together.best_loss[n] == pytest.approx(alone.best_loss[0], rel=1e-9)
+        assert together.best_epoch[n] == alone.best_epoch[0]
+
+
+def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, detectors, prepare_settings):
+    train, validation, scale = data(detectors, prepare_settings, False)
+    run = run_of(network, "independent_multi_vd", epochs=12, patience=1)
+    fitted = fitting.fit(run, train, validation, scale, "cpu")
+    assert [row["training"] for row in fitted.history] == sorted(
+        (row["training"] for row in fitted.history), reverse=True
+    )
+    assert fitted.history[-1]["training"] < 3, "the test needs a copy that stops early"
+    # the weights kept are those of each copy's best epoch: they give the loss that was recorded for it
+    from vdcast.models.forecaster import build
+
+    model = build(network, copies=3, channels=train.channels, horizon=3)
+    model.load_state_dict(fitted.weights)
+    loss, _ = fitting.validate(model, validation, torch.arange(3), scale)
+    assert loss.tolist() == pytest.approx(fitted.best_loss, rel=1e-4)
+
+
+def test_training_learns(network, detectors, prepare_settings):
+    fitted = fitting.fit(
+        run_of(network, epochs=8, patience=8), *data(detectors, prepare_settings, True), "cpu"
+    )
+    assert fitted.best_loss[0] < 0.5 * fitted.history[0]["train_loss"]
+
+
+def test_validation_error_by_hand(network, detectors, prepare_settings):
+    _, validation, scale = data(detectors, prepare_settings, True)
+
+    class Zero(torch.nn.Module):
+        def forward(self, batch):
+            return torch.zeros_like(batch.y)
+
+    loss, mae = fitting.validate(Zero(), validation, torch.tensor([0]), scale)
+    batch = validation.batch(torch.tensor([0]), torch.arange(len(validation))[None])
+    y = batch.y[batch.valid]
+    assert loss.item() == pytest.approx(y.abs().mean().item(), rel=1e-5)
+    in_units = (batch.y.abs() * scale[0])[batch.valid].mean()
+    assert mae.item() == pytest.approx(in_units.item(), rel=1e-5)
+
+
+def test_missing_targets_have_no_say_in_the_loss():
+    y = torch.tensor([1.0, 2.0, 0.0]).view(1, 3, 1, 1)
+    valid = torch.tensor([True, True, False]).view(1, 3, 1, 1)
+    batch = Batch(x=None, calendar=None, last=None, y=y, valid=valid)
+    forecast = torch.tensor([2.0, 2.0, 99.0], requires_grad=True)
+    loss = fitting.masked_loss(forecast.view(1, 3, 1, 1), batch)
+    assert loss.tolist() == [0.5]
+    loss.sum().backward()
+    assert forecast.grad[2] == 0
+
+
+def test_gradients_are_clipped_copy_by_copy():
+    p = torch.nn.Parameter(torch.zeros(2, 2))
+    q = torch.nn.Parameter(torch.zeros(2, 1))
+    p.grad, q.grad = torch.tensor([[3.0, 0.0], [0.1, 0.0]]), torch.tensor([[4.0], [0.0]])
+    norms = fitting.clip_gradients([p, q], 1.0)
+    torch.testing.assert_close(norms, torch.tensor([5.0, 0.1]))
+    torch.testing.assert_close(p.grad, torch.tensor([[0.6, 0.0], [0.1, 0.0]]))
+    torch.testing.assert_close(q.grad, torch.tensor([[0.8], [0.0]]))
+
+
+def test_the_learning_rate_warms_up_and_halves():
+    factor = fitting.warm_up_then_decay(10, warm_up=1.0, halve_every=8.0)
+    assert [factor(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
+    assert factor(89) == pytest.approx(0.5)
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_sentence(network, detectors, prepare_settings):
+    train, validation, scale = data(detectors, prepare_settings, True)
+    train.goals[:] = np.inf
+    with pytest.raises(InputError, match=r"the loss of seed 0 is no longer finite in epoch 1; lower"):
+        fitting.fit(run_of(network), train, validation, scale, "cpu")

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from vdcast import metrics
+
+NAN = np.nan
+
+
+def arrays():
+    """2 windows, 2 horizons, 2 VDs, 1 target; one observation missing."""
+    observed = np.array([[[10, 100], [20, NAN]], [[0, 300], [30, 200]]], float)[..., None]
+    forecast = np.array([[[12, 90], [20, 7]], [[1, 330], [24, 200]]], float)[..., None]
+    return forecast, observed
+
+
+def test_overall_by_hand():
+    forecast, observed = arrays()
+    got = {name: value.item() for name, value in metrics.score(forecast, observed, mape_floor=20).items()}
+    # errors: 2, -10, 0, 1, 30, -6, 0 over seven valid observations
+    assert got["observations"] == 7
+    assert got["mae"] == pytest.approx(49 / 7)
+    assert got["rmse"] == pytest.approx(np.sqrt((4 + 100 + 0 + 1 + 900 + 36 + 0) / 7))
+    assert got["bias"] == pytest.approx(17 / 7)
+    assert got["wape"] == pytest.approx(49 / 660)
+    # observations of at least 20: 100, 20, 300, 30, 200
+    assert got["mape"] == pytest.approx((10 / 100 + 0 + 30 / 300 + 6 / 30 + 0) / 5)
+    # each VD about its own mean: 10, 20, 0, 30 about 15; 100, 300, 200 about 200
+    assert got["r2"] == pytest.approx(1 - 1041 / ((25 + 25 + 225 + 225) + 20000))
+
+
+def test_by_horizon_is_the_same_reduction_over_other_axes():
+    forecast, observed = arrays()
+    got = metrics.score(forecast, observed, ("window", "vd"))
+    assert got["mae"].shape == (2, 1)
+    np.testing.assert_allclose(got["mae"][:, 0], [(2 + 10 + 1 + 30) / 4, (0 + 6 + 0) / 3])
+    for h in range(2):
+        alone = metrics.score(forecast[:, h : h + 1], observed[:, h : h + 1])
+        for name, value in got.items():
+            assert value[h] == pytest.approx(alone[name])
+
+
+def test_pooled_is_not_the_mean_of_means():
+    forecast, observed = arrays()
+    by_vd = metrics.score(forecast, observed, ("window", "horizon"))["mae"][:, 0]
+    pooled = metrics.score(forecast, observed)["mae"].item()
+    assert by_vd.mean() != pytest.approx(pooled)
+    assert pooled == pytest.approx((by_vd[0] * 4 + by_vd[1] * 3) / 7)
+
+
+def test_what_is_not_observed_changes_nothing():
+    forecast, observed = arrays()
+    before = metrics.score(forecast, observed)
+    forecast[0, 1, 1] = 1e9
+    after = metrics.score(forecast, observed)
+    assert all(before[name] == after[name] for name in before)
+    forecast[0, 1, 1] = NAN  # even no forecast at all
+    assert metrics.score(forecast, observed)["mae"] == before["mae"]
+
+
+def test_where_restricts():
+    forecast, observed = arrays()
+    first = np.array([True, False])[:, None, None, None]
+    assert metrics.score(forecast, observed, where=first)["mae"].item() == pytest.approx((2 + 10 + 0) / 3)
+    none = metrics.score(forecast, observed, where=np.zeros((1, 1, 1, 1), bool))
+    assert none["observations"] == 0 and np.isnan(none["mae"]) and np.isnan(none["r2"])
+
+
+def test_a_missing_forecast_of_a_valid_observation_is_a_fault():
+    forecast, observed = arrays()
+    forecast[0, 0, 0] = NAN
+    with pytest.raises(ValueError, match="missing for valid observations"):
+        metrics.score(forecast, observed)
+    with pytest.raises(ValueError, match="must both be"):
+        metrics.score(forecast[0], observed[0])
+
+
+def test_seeds_are_scored_one_by_one_and_averaged():
+    forecast, observed = arrays()
+    both = metrics.mean_over_seeds(np.stack([forecast, observed]), observed)
+    assert both["mae"] == pytest.approx(metrics.score(forecast, observed)["mae"] / 2)
+
+
+def test_skill_is_against_the_best_of_each_cut():
+    mae = np.array([1.0, 3.0])
+    naive = {"a": np.array([2.0, 8.0]), "b": np.array([4.0, 2.0])}
+    np.testing.assert_allclose(metrics.skill(mae, naive), [0.5, -0.5])

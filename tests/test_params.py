@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vdcast import params
+from vdcast.errors import InputError
+
+SHIPPED = Path(__file__).parents[1] / "params.yaml"
+
+
+def write(folder: Path, *changes: tuple[str, object], drop: str | None = None) -> Path:
+    """The shipped params.yaml with dotted keys set."""
+    document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    for dotted, value in changes:
+        *sections, key = dotted.split(".")
+        section = document
+        for name in sections:
+            section = section[name]
+        section[key] = value
+    if drop:
+        *sections, key = drop.split(".")
+        section = document
+        for name in sections:
+            section = section[name]
+        del section[key]
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    return path
+
+
+def test_the_shipped_file_has_six_runs_two_models_by_three_modes():
+    settings = params.load(SHIPPED)
+    pairs = {(run.model, run.mode) for run in settings.runs.values()}
+    assert len(settings.runs) == 6
+    assert pairs == {(m, k) for m in params.NETWORKS for k in params.Modes.model_fields}
+
+
+def test_a_run_changes_only_itself(tmp_path):
+    path = write(
+        tmp_path, ("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "batch_size": 7, "epochs": 3})
+    )
+    settings = params.load(path)
+    changed, other = settings.run("lstm-multi_vd"), settings.run("lstm-single_vd")
+    assert (changed.network.batch_size, changed.train.epochs) == (7, 3)
+    assert other.network == settings.lstm and other.train == settings.train
+
+
+def test_numbers_as_yaml_1_2_writes_them(tmp_path):
+    path = write(tmp_path)
+    rate = params.load(path).lstm.learning_rate
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(f"learning_rate: {rate}", "learning_rate: 1e-3", 1), "utf-8")
+    assert params.load(path).lstm.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("xlstm.num_blcks", 3), "xlstm.num_blcks is not a setting; did you mean num_blocks?"),
+        (("xlstm.num_blocks", "six"), "xlstm.num_blocks = 'six' (str)"),
+        (("xlstm.num_blocks", True), "xlstm.num_blocks = True (bool)"),
+        (("xlstm.slstm_at", [99]), "slstm_at [99] names block 99; num_blocks"),
+        (("xlstm.slstm_at", [0, 0]), "slstm_at [0, 0] names a block twice"),
+        (("xlstm.num_heads", 3), "num_heads 3 must divide embedding_dim"),
+        (("xlstm.context_length", 3), "xlstm.context_length 3 (run xlstm-single_vd) is below window.sequence_length"),
+        (("xlstm.slstm_backend", "gpu"), "xlstm.slstm_backend = 'gpu' (str): input should be 'vanilla' or 'cuda'"),
+        (("modes.single_vd.target_vd_index", 40), "target_vd_index 40 is not among the"),
+        (("modes.multi_vd.num_vds", 0), "modes.multi_vd.num_vds = 0 (int)"),
+        (("prepare.split", [0.6, 0.2, 0.3]), "adds up to 1.1, not to 1"),
+        (("prepare.targets", ["speed"]), "targets ['speed'] are not among features ['volume']"),
+        (("train.seeds", [1, 1]), "seeds [1, 1] repeat"),
+        (("train.device", "tpu"), "train.device = 'tpu'"),
+        (("lstm.dropout", 1.0), "lstm.dropout = 1.0 (float)"),
+        (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all' (str)"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "num_blocks": 2}), "runs.lstm-multi_vd.num_blocks is not a setting"),
+        (("runs.xlstm-multi_vd", {"model": "xlstm", "mode": "multi_vd", "slstm_at": [50]}), "runs.xlstm-multi_vd: slstm_at [50] names block 50"),
+        (("runs.../evil", {"model": "lstm", "mode": "multi_vd"}), "it names a folder"),
+        (("runs.naive", {"model": "lstm", "mode": "multi_vd"}), "'naive' is the baselines' folder"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_sentence_that_names_it(tmp_path, change, sentence):
+    key, value = change
+    if key.startswith("runs."):
+        document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+        document["runs"][key.removeprefix("runs.")] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    else:
+        path = write(tmp_path, change)
+    with pytest.raises(InputError) as error:
+        params.load(path)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
+    with pytest.raises(InputError, match=r"lstm\.hidden_size is missing"):
+        params.load(write(tmp_path, drop="lstm.hidden_size"))
+    with pytest.raises(InputError, match="does not exist here; run from the folder that holds dvc.yaml"):
+        params.load(tmp_path / "elsewhere.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1", "utf-8")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a\n", "utf-8")
+    with pytest.raises(InputError, match="holds list, not sections"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_an_unknown_run_is_told_which_runs_there_are():
+    with pytest.raises(InputError, match="no run 'lstm'.*lstm-single_vd"):
+        params.load(SHIPPED).run("lstm")

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from vdcast import params, prepare, store
+from vdcast.errors import InputError
+
+
+def with_settings(settings: params.Prepare, **changes) -> params.Prepare:
+    return params.Prepare.model_validate(settings.model_dump() | changes)
+
+
+def test_split_is_chronological_and_every_step_is_in_one_part(detectors, prepare_settings):
+    parts = prepare.split(detectors, prepare_settings.split)
+    assert [len(part.timestamps) for part in parts.values()] == [288, 96, 96]
+    np.testing.assert_array_equal(
+        np.concatenate([part.timestamps for part in parts.values()]), detectors.timestamps
+    )
+
+
+def test_statistics_come_from_the_training_part_alone(detectors, prepare_settings):
+    prepared, _ = prepare.prepare(detectors, prepare_settings)
+    train = detectors.values[:288]
+    np.testing.assert_allclose(prepared.mean, np.nanmean(train, axis=0), rtol=1e-5)
+    np.testing.assert_allclose(prepared.std, np.nanstd(train, axis=0), rtol=1e-4)
+
+    changed = detectors.values.copy()
+    changed[288:] = 1e6
+    other = store.Detectors(**{**vars(detectors), "values": changed})
+    same, _ = prepare.prepare(other, prepare_settings)
+    np.testing.assert_array_equal(same.mean, prepared.mean)
+    np.testing.assert_array_equal(same.std, prepared.std)
+
+
+def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
+    values = detectors.values.copy()
+    values[:288, 0, 0] = np.where(np.arange(288) % 4 == 0, values[:288, 0, 0], np.nan)  # 75 % missing
+    values[:, 1, 0] = 7.0  # constant
+    values[:, :, 1] = np.nan  # speed: a feature that nobody observed
+    table = store.Detectors(**{**vars(detectors), "values": values})
+    prepared, dropped = prepare.prepare(table, prepare_settings)
+    assert prepared.parts["train"].vd_ids == ("VD-國",)
+    assert prepared.parts["test"].features == ("volume",)
+    reasons = {item.name: item.reason for item in dropped}
+    assert "of volume missing, over 50%" in reasons["VD-A"]
+    assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
+    assert reasons["speed"] == "feature without any observation in the training part"
+    report = prepare.describe(prepared, dropped)
+    assert "- VD-B: volume is constant" in report and "| test | 96 |" in report
+
+
+def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
+    values = detectors.values.copy()
+    values[288:, 0] = np.nan
+    table = store.Detectors(**{**vars(detectors), "values": values})
+    prepared, dropped = prepare.prepare(table, prepare_settings)
+    assert "VD-A" in prepared.parts["train"].vd_ids and not dropped
+
+
+def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, prepare_settings):
+    prepared, dropped = prepare.prepare(detectors, with_settings(prepare_settings, min_mean=30.0))
+    assert prepared.parts["train"].vd_ids == ("VD-A", "VD-B")
+    assert [item.name for item in dropped] == ["VD-國"]
+    with pytest.raises(
+        InputError, match="no VD of a fixture passes prepare.max_missing 0.5 and prepare.min_mean 1000"
+    ):
+        prepare.prepare(detectors, with_settings(prepare_settings, min_mean=1000.0))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"vds": ["VD-A", "VD-Z"]},
+            "prepare.vds names 'VD-Z', which the data lacks; it has: VD-A, VD-B, VD-國",
+        ),
+        ({"vds": ["VD-A", "VD-A"]}, "prepare.vds names 'VD-A' twice"),
+        ({"features": ["volume", "occupancy"]}, "prepare.features names 'occupancy'"),
+    ],
+)
+def test_a_name_that_the_data_lacks(detectors, prepare_settings, change, sentence):
+    with pytest.raises(InputError, match=sentence):
+        prepare.prepare(detectors, with_settings(prepare_settings, **change))
+
+
+def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
+    values = detectors.values.copy()
+    values[:288, :, 0] = np.nan
+    table = store.Detectors(**{**vars(detectors), "values": values})
+    with pytest.raises(InputError, match="target 'volume' has no valid observation in the training part"):
+        prepare.prepare(table, prepare_settings)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"num_vds": 4}, r"modes.multi_vd.num_vds = 4, but 3 VDs are left of the data.*allowed: 1 to 3"),
+        ({"sequence_length": 90}, "test part 20% = 96 steps, too short for one window of sequence_length 90"),
+    ],
+)
+def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, changes, sentence):
+    from tests.test_params import SHIPPED
+
+    shipped = params.load(SHIPPED)
+    many = params.ManyVDs(num_vds=changes.get("num_vds", 3))
+    settings = shipped.model_copy(
+        update={
+            "prepare": prepare_settings,
+            "modes": shipped.modes.model_copy(update={"multi_vd": many, "independent_multi_vd": many}),
+            "window": params.Window(sequence_length=changes.get("sequence_length", 20), prediction_length=10),
+        }
+    )
+    prepared, _ = prepare.prepare(detectors, prepare_settings)
+    # the first part that is too short is named; here validation and test are equally long
+    sentence = sentence.replace("test part", "validation part")
+    with pytest.raises(InputError, match=sentence):
+        prepare.check_fits(prepared, settings)

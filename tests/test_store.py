@@ -1,0 +1,83 @@
+import h5py
+import numpy as np
+import pytest
+
+from vdcast import store
+from vdcast.errors import InputError
+
+
+def equal(a: store.Detectors, b: store.Detectors) -> bool:
+    arrays = np.array_equal(a.values, b.values, equal_nan=True) and np.array_equal(a.timestamps, b.timestamps)
+    names = ("vd_ids", "features", "units", "interval", "time_zone", "source")
+    return arrays and all(getattr(a, name) == getattr(b, name) for name in names)
+
+
+def test_what_is_written_is_read_and_twice_the_same_bytes(tmp_path, detectors):
+    store.write(tmp_path / "a.h5", detectors)
+    store.write(tmp_path / "b.h5", detectors)
+    assert equal(store.read(tmp_path / "a.h5"), detectors)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.h5", "b.h5"]
+
+
+def test_read_prepared_reads_only_the_parts_asked_for(tmp_path, detectors):
+    parts = {name: detectors.rows(10 * i, 10 * i + 10) for i, name in enumerate(store.PARTS)}
+    whole = store.Prepared(parts=parts, mean=np.zeros((3, 2)), std=np.ones((3, 2)), targets=("volume",))
+    store.write_prepared(tmp_path / "p.h5", whole)
+    got = store.read_prepared(tmp_path / "p.h5", parts=("train", "validation"))
+    assert list(got.parts) == ["train", "validation"]
+    assert equal(got.parts["validation"], parts["validation"])
+    assert got.targets == ("volume",)
+
+
+def test_a_missing_a_foreign_and_a_truncated_file_are_one_sentence_each(tmp_path, detectors):
+    with pytest.raises(InputError, match="does not exist; run `dvc repro`"):
+        store.read(tmp_path / "none.h5")
+    (tmp_path / "text.h5").write_text("not h5", "utf-8")
+    with pytest.raises(InputError, match="is not a readable h5 file"):
+        store.read(tmp_path / "text.h5")
+    with h5py.File(tmp_path / "foreign.h5", "w") as file:
+        file["df/block0_values"] = np.zeros(3)
+    with pytest.raises(InputError, match="does not follow vdcast's schema"):
+        store.read(tmp_path / "foreign.h5")
+    store.write(tmp_path / "whole.h5", detectors)
+    content = (tmp_path / "whole.h5").read_bytes()
+    (tmp_path / "cut.h5").write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="is not a readable h5 file"):
+        store.read(tmp_path / "cut.h5")
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_partial_one(tmp_path, detectors, monkeypatch):
+    path = tmp_path / "a.h5"
+    store.write(path, detectors)
+    before = path.read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(h5py.Group, "create_dataset", full)
+    with pytest.raises(OSError, match="No space left"):
+        store.write(path, detectors)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.h5"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"vd_ids": ("a", "a", "b")}, "vd_ids are not unique"),
+        ({"interval": 60}, "timestamps are not 60 s apart"),
+        ({"units": ("veh/h",)}, "1 units for 2 features"),
+        ({"values": np.zeros((480, 3, 2))}, "values are float64, not float32"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(detectors, change, sentence):
+    fields = {name: getattr(detectors, name) for name in detectors.__dataclass_fields__} | change
+    with pytest.raises(InputError, match=sentence):
+        store.Detectors(**fields)
+
+
+def test_select_takes_detectors_and_features_in_the_order_asked(detectors):
+    chosen = detectors.select(["VD-國", "VD-A"], ["speed"])
+    assert chosen.vd_ids == ("VD-國", "VD-A") and chosen.units == ("km/h",)
+    np.testing.assert_array_equal(chosen.values[:, 0, 0], detectors.values[:, 2, 1])

@@ -1,0 +1,117 @@
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from vdcast import calendar, store
+from vdcast.windows import Windows, ungrouped
+
+
+def table(values: np.ndarray) -> store.Detectors:
+    T, V, F = values.shape
+    return store.Detectors(
+        values=values.astype(np.float32),
+        timestamps=900 * np.arange(T),
+        vd_ids=tuple(f"v{i}" for i in range(V)),
+        features=tuple(f"f{i}" for i in range(F)),
+        units=("u",) * F,
+        interval=900,
+        time_zone="UTC",
+        source="test",
+    )
+
+
+def windows(values: np.ndarray, joint: bool, length: int = 3, horizon: int = 2, targets=("f0",)) -> Windows:
+    shape = values.shape[1:]
+    return Windows(
+        table(values), np.zeros(shape), np.ones(shape), targets, length=length, horizon=horizon, joint=joint
+    )
+
+
+def test_a_window_by_hand_with_a_gap():
+    values = np.arange(7.0).reshape(7, 1, 1)
+    values[2] = np.nan
+    w = windows(values, joint=True)
+    assert len(w) == 3 and w.groups == 1 and w.channels == (2, 13, 1)
+    batch = w.batch(torch.tensor([0]), torch.tensor([[0, 2]]))
+    assert batch.x[0, 0].tolist() == [[0, 1], [1, 1], [0, 0]]  # value, then whether it was observed
+    assert batch.x[0, 1].tolist() == [[0, 0], [3, 1], [4, 1]]
+    assert batch.last[0, :, 0].tolist() == [1, 4]
+    assert batch.y[0, :, :, 0].tolist() == [[3, 4], [5, 6]]
+    assert batch.valid.all()
+
+
+def test_last_is_the_mean_when_the_lookback_holds_no_observation():
+    values = np.arange(8.0).reshape(8, 1, 1)
+    values[1:4] = np.nan  # steps 1, 2, 3 are the whole lookback of window 1
+    w = windows(values, joint=True)
+    assert w.batch(torch.tensor([0]), torch.tensor([[1]])).last.item() == 0
+
+
+@given(
+    values=hnp.arrays(np.float32, st.tuples(st.integers(5, 12), st.integers(1, 3), st.integers(1, 2)),
+                      elements=st.one_of(st.floats(-5, 5, width=32), st.just(np.nan))),
+    length=st.integers(1, 3),
+    horizon=st.integers(1, 2),
+    joint=st.booleans(),
+)  # fmt: skip
+def test_every_window_equals_the_obvious_slices(values, length, horizon, joint):
+    T, V, F = values.shape
+    w = windows(values, joint, length, horizon)
+    assert len(w) == T - length - horizon + 1
+    sets = [list(range(V))] if joint else [[v] for v in range(V)]
+    everything = torch.arange(len(w)).expand(len(sets), -1)
+    batch = w.batch(torch.arange(len(sets)), everything)
+    for g, vds in enumerate(sets):
+        for s in range(len(w)):
+            past = values[s : s + length][:, vds].reshape(length, -1)
+            seen = np.isfinite(past)
+            np.testing.assert_array_equal(
+                batch.x[g, s], np.concatenate([np.where(seen, past, 0), seen], axis=1)
+            )
+            future = values[s + length : s + length + horizon][:, vds, :1].reshape(horizon, -1)
+            np.testing.assert_array_equal(batch.valid[g, s], np.isfinite(future))
+            np.testing.assert_array_equal(batch.y[g, s], np.nan_to_num(future))
+            for q, vd in enumerate(vds):
+                known = [x for x in values[s : s + length, vd, 0] if np.isfinite(x)]
+                assert batch.last[g, s, q] == (known[-1] if known else 0)
+    y = torch.where(batch.valid, batch.y, torch.nan)  # (G, W, H, Q)
+    back = ungrouped(y, V)
+    expected = np.stack([values[s + length : s + length + horizon, :, :1] for s in range(len(w))])
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_ungrouped_keeps_leading_axes_and_the_order_of_targets():
+    y = torch.arange(2 * 1 * 4 * 3 * 6).reshape(2, 1, 4, 3, 6)  # (S, G = 1, W, H, V * K)
+    assert torch.equal(ungrouped(y, 3), y[:, 0].reshape(2, 4, 3, 3, 2))
+    y = torch.arange(2 * 3 * 4 * 5 * 2).reshape(2, 3, 4, 5, 2)  # (S, G = V, W, H, K)
+    assert torch.equal(ungrouped(y, 3), y.permute(0, 2, 3, 1, 4))
+
+
+def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
+    from vdcast import prepare
+
+    prepared, _ = prepare.prepare(detectors, prepare_settings)
+    for part in prepared.parts.values():
+        w = Windows(part, prepared.mean, prepared.std, prepared.targets, length=6, horizon=4, joint=True)
+        last = w.batch(torch.tensor([0]), torch.tensor([[len(w) - 1]]))
+        expected = (part.values[-4:, :, 0] - prepared.mean[:, 0]) / prepared.std[:, 0]
+        np.testing.assert_allclose(last.y[0, 0], np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
+        assert len(w) == len(part.timestamps) - 9
+
+
+def test_calendar_features_are_local():
+    # 2024-05-05 16:00 UTC is Monday 00:00 in Taipei, Sunday 09:00 in Los Angeles
+    noon = np.array([np.datetime64("2024-05-05T16:00", "s").astype(np.int64)])
+    assert calendar.hour_of_week(noon, "Asia/Taipei") == 0
+    assert calendar.hour_of_week(noon, "America/Los_Angeles") == 6 * 24 + 9
+    features = calendar.features(noon, "Asia/Taipei")[0]
+    np.testing.assert_allclose(features, [0] * 6 + [1] * 6 + [0], atol=1e-6)
+    assert calendar.features(noon, "America/Los_Angeles")[0, -1] == 1
+
+
+def test_a_day_with_25_hours_repeats_its_hour():
+    # Los Angeles leaves daylight saving time on 2024-11-03 at 02:00: 01:30 comes twice
+    times = np.array([np.datetime64("2024-11-03T08:30", "s").astype(np.int64) + 3600 * i for i in range(3)])
+    assert calendar.hour_of_day(times, "America/Los_Angeles").tolist() == [1, 1, 2]
