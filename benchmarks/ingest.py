@@ -3,9 +3,10 @@
 Writes a day of one-minute VDLive snapshots of 3,000 VDs in the real schema (gzip, as they are published)
 and, where ``../shared/data`` has the packed month of M05A, its 8,928 CSV files. The plain way is what one
 writes first: a loop over the files with ``xml.etree`` / ``json`` / ``pandas.read_csv``, a pandas frame per
-file aggregated from lanes to VDs, all frames concatenated at the end. It does less: no codes, no status,
-no times, no grid, no quality report. Its rate does not depend on the number of files, so it is given
-fewer. Each way runs in a process of its own; memory is the peak of that process, and of its largest worker.
+file aggregated from lanes to VDs, all frames concatenated at the end and written. It gives the same numbers
+for these files, which is checked, but has no limits, no grid, no quality report, and trusts every file. Its
+rate does not depend on the number of files, so it is given fewer. Each way runs in a process of its own;
+memory is the peak of that process, and of its largest worker; CPU seconds are of all of its processes.
 """
 
 import argparse
@@ -119,7 +120,15 @@ def plain_rows_json(path: Path) -> list[tuple]:
     with gzip.open(path) as file:
         document = json.load(file)
     return [
-        (vd["VDID"], lane["LaneID"], lane["Speed"], lane["Occupancy"], vehicle["Volume"])
+        (
+            vd["VDID"],
+            vd["DataCollectTime"],
+            vd["Status"],
+            lane["LaneID"],
+            lane["Speed"],
+            lane["Occupancy"],
+            vehicle["Volume"],
+        )
         for vd in document["VDLives"]
         for link in vd["LinkFlows"]
         for lane in link["Lanes"]
@@ -133,39 +142,76 @@ def plain_rows_xml(path: Path) -> list[tuple]:
     n = f"{{{NAMESPACE}}}"
     rows = []
     for vd in root.iter(f"{n}VDLive"):
-        name = vd.find(f"{n}VDID").text
+        name, when = vd.find(f"{n}VDID").text, vd.find(f"{n}DataCollectTime").text
+        status = int(vd.find(f"{n}Status").text)
         for lane in vd.iter(f"{n}Lane"):
             number = int(lane.find(f"{n}LaneID").text)
             speed, occupancy = (int(lane.find(n + tag).text) for tag in ("Speed", "Occupancy"))
             for vehicle in lane.iter(f"{n}Vehicle"):
-                rows.append((name, number, speed, occupancy, int(vehicle.find(f"{n}Volume").text)))
+                volume = int(vehicle.find(f"{n}Volume").text)
+                rows.append((name, when, status, number, speed, occupancy, volume))
     return rows
 
 
-def plain(kind: str, folder: Path, files: int) -> None:
+def plain_frame_vdlive(rows: list[tuple]):
+    import pandas as pd
+
+    columns = ["vd", "time", "status", "lane", "speed", "occupancy", "volume"]
+    frame = pd.DataFrame(rows, columns=columns)
+    numbers = ["speed", "occupancy", "volume"]
+    frame[numbers] = frame[numbers].where((frame[numbers] != -99) & (frame[["status"]] == 0).to_numpy())
+    frame["time"] = pd.to_datetime(frame.time).dt.floor("min")
+    lanes = frame.groupby(["time", "vd", "lane"]).agg(
+        speed=("speed", "first"),
+        occupancy=("occupancy", "first"),
+        volume=("volume", "max"),
+        total=("volume", "sum"),
+    )
+    lanes["volume"] = lanes.total.where(lanes.volume.notna())
+    lanes["weighted"] = lanes.speed * lanes.volume
+    vds = lanes.groupby(["time", "vd"]).agg(
+        weighted=("weighted", "sum"), volume=("volume", "sum"), occupancy=("occupancy", "mean")
+    )
+    vds["speed"] = vds.weighted / vds.volume.where(vds.volume > 0)
+    vds["volume"] = vds.volume.where(vds.occupancy.notna())
+    return vds[["speed", "volume", "occupancy"]]
+
+
+def plain_frame_m05a(path: Path):
+    import pandas as pd
+
+    frame = pd.read_csv(path, header=None, names=["time", "from", "to", "type", "speed", "volume"])
+    frame["time"] = pd.to_datetime(frame.time)
+    frame["vd"] = frame["from"] + "-" + frame["to"]
+    unknown = (frame.speed == 0) & (frame.volume > 0)
+    frame["weighted"] = (frame.speed * frame.volume).where(~unknown)
+    frame["unknown"] = unknown
+    vds = frame.groupby(["time", "vd"]).agg(
+        weighted=("weighted", "sum"), volume=("volume", "sum"), unknown=("unknown", "any")
+    )
+    vds["speed"] = (vds.weighted / vds.volume.where(vds.volume > 0)).where(~vds.unknown)
+    return vds[["speed", "volume"]]
+
+
+def plain(kind: str, folder: Path, files: int):
+    """All files as one frame (time, vd) x features, and that as an h5 of (T, V, F)."""
+    import h5py
     import pandas as pd
 
     frames = []
     for path in sorted(folder.iterdir())[:files]:
-        if kind == "m05a":
-            names = ["time", "from", "to", "type", "speed", "volume"]
-            frame = pd.read_csv(path, header=None, names=names)
-            frame["moved"] = frame.speed * frame.volume
-            lanes = frame
-            keys = ["from", "to"]
-        else:
-            rows = {"json": plain_rows_json, "xml": plain_rows_xml}[kind](path)
-            frame = pd.DataFrame(rows, columns=["vd", "lane", "speed", "occupancy", "volume"])
-            lanes = frame.groupby(["vd", "lane"]).agg(
-                speed=("speed", "first"), occupancy=("occupancy", "first"), volume=("volume", "sum")
-            )
-            lanes["moved"] = lanes.speed * lanes.volume
-            keys = ["vd"]
-        groups = lanes.groupby(keys)
-        out = groups.volume.sum().to_frame()
-        out["speed"] = groups.moved.sum() / out.volume
-        frames.append(out)
-    pd.concat(frames)
+        match kind:
+            case "json":
+                frames.append(plain_frame_vdlive(plain_rows_json(path)))
+            case "xml":
+                frames.append(plain_frame_vdlive(plain_rows_xml(path)))
+            case "m05a":
+                frames.append(plain_frame_m05a(path))
+    table = pd.concat(frames).unstack("vd")
+    with h5py.File(folder.parent / f"{kind}-plain.h5", "w") as file:
+        for name in table.columns.get_level_values(0).unique():
+            file[name] = table[name].to_numpy("f4")
+            file[f"{name}-vd"] = table[name].columns.to_list()
 
 
 # --- the measurement ------------------------------------------------------------------------------------
@@ -196,10 +242,24 @@ def run(way: str, kind: str, folder: str, files: str) -> None:
     else:
         ours(kind, Path(folder))
     seconds = time.perf_counter() - start
-    peak, worker = (
-        resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(json.dumps({"seconds": seconds, "mib": peak, "worker_mib": worker}))
+    usage = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(u.ru_utime + u.ru_stime for u in usage)
+    peak, worker = (u.ru_maxrss / 1024 for u in usage)
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "mib": peak, "worker_mib": worker}))
+
+
+def check(kind: str, folder: Path) -> None:
+    """Both ways must give the same numbers for the steps that both have read."""
+    import h5py
+
+    from vdcast import store
+
+    table = store.read(folder.parent / f"{folder.name}-out" / "t.h5")
+    with h5py.File(folder.parent / f"{kind}-plain.h5") as file:
+        for f, name in enumerate(table.features):
+            column = [table.vd_ids.index(vd) for vd in file[f"{name}-vd"].asstr()]
+            plain = file[name][:]
+            np.testing.assert_allclose(table.values[: len(plain), column, f], plain, rtol=1e-5, err_msg=name)
 
 
 def main() -> None:
@@ -219,8 +279,10 @@ def main() -> None:
         run(*arguments.run)
         return
     print(f"{os.cpu_count()} cores; {arguments.vds} VDs\n")
-    print("| files | way | files | seconds | files/s | ratio | peak MiB, main | largest worker |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| files | way | files | seconds | files/s | ratio | CPU s | ratio per CPU s | peak MiB, main | largest worker |"
+    )
+    print("|---" * 10 + "|")
     with tempfile.TemporaryDirectory() as temporary:
         for kind in arguments.kinds:
             folder = Path(temporary) / kind
@@ -234,11 +296,13 @@ def main() -> None:
                 write_day(folder, kind, files, arguments.vds)
             few = min(few, files)
             slow, fast = measure("plain", kind, folder, few), measure("ours", kind, folder, files)
-            base = few / slow["seconds"]
+            check(kind, folder)
+            base = few / slow["seconds"], few / slow["cpu"]
             for way, n, result in (("plain", few, slow), ("ingest", files, fast)):
                 rate = n / result["seconds"]
                 print(
-                    f"| {kind} | {way} | {n} | {result['seconds']:.1f} | {rate:.1f} | {rate / base:.1f} | "
+                    f"| {kind} | {way} | {n} | {result['seconds']:.1f} | {rate:.1f} | {rate / base[0]:.1f} | "
+                    f"{result['cpu']:.1f} | {n / result['cpu'] / base[1]:.1f} | "
                     f"{result['mib']:.0f} | {result['worker_mib']:.0f} |",
                     flush=True,
                 )
