@@ -77,8 +77,7 @@ def blocks(
                 columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
             step, vd, new_cause, new = unpack(data, records, features)
             cell = step.astype("i8") * V + columns[vdset][vd]
-            for rows in _rounds(cell):
-                _lay(cell[rows], new[rows], new_cause[rows], values, cause, filled, counts)
+            _lay(cell, new, new_cause, values, cause, filled, counts)
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
         seen = filled.reshape(BLOCK, V)[rows]
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
@@ -91,27 +90,40 @@ def blocks(
         )
 
 
-def _lay(cell, new, new_cause, values, cause, filled, counts) -> None:
-    """Lay records, at most one per cell, over what is there."""
-    before = filled[cell]
-    old, old_cause = values[cell], cause[cell]
-    counts["duplicates"] += int(before.sum())
-    differs = (old_cause == OBSERVED) & (new_cause == OBSERVED) & (old != new)
-    counts["conflicting"] += int(differs.any(axis=1).sum())
-    take = (new_cause == OBSERVED) | (old_cause != OBSERVED)
-    values[cell] = np.where(take, new, old)
-    cause[cell] = np.where(take, new_cause, old_cause)
-    filled[cell] = True
-
-
-def _rounds(cell: np.ndarray) -> Iterator[np.ndarray]:
-    """Indices of each cell's first record, then of each cell's second, and so on."""
+def _lay(
+    cell: np.ndarray,
+    x: np.ndarray,
+    why: np.ndarray,
+    values: np.ndarray,
+    cause: np.ndarray,
+    filled: np.ndarray,
+    counts: Counter,
+) -> None:
+    """Lay N records, ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
     order = np.argsort(cell, kind="stable")
-    ranked = cell[order]
-    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    nth = np.arange(len(cell)) - np.repeat(starts, np.diff(np.r_[starts, len(cell)]))
-    for n in range(int(nth.max(initial=0)) + 1):
-        yield order[nth == n]
+    cell, x, why = cell[order], x[order], why[order]
+    first = np.r_[True, cell[1:] != cell[:-1]]
+    last = np.r_[first[1:], True]
+    target, start = cell[first], np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    old, old_cause = values[target], cause[target]
+    counts["duplicates"] += len(cell) - int((~filled[target]).sum())
+
+    seen = why == OBSERVED
+    row = np.arange(len(cell))[:, None]
+    latest = np.maximum.accumulate(
+        np.where(seen, row, -1), axis=0
+    )  # (N, F) observed at or before each record
+    before = np.vstack([np.full((1, x.shape[1]), -1), latest[:-1]])
+    standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
+    differs = seen & ~np.isnan(standing) & (x != standing)
+    counts["conflicting"] += int(differs.any(axis=1).sum())
+
+    latest = latest[last]
+    found = latest >= start[:, None]
+    values[target] = np.where(found, np.take_along_axis(x, latest, axis=0), old)
+    cause[target] = np.where(found | (old_cause == OBSERVED), OBSERVED, why[last])
+    filled[target] = True
 
 
 def _natural(name: str) -> tuple:

@@ -47,7 +47,8 @@ class RawFile:
 
     def bad(self, what: str) -> InputError:
         """The sentence for a file that cannot be used."""
-        return InputError(f"'{self.name}': {' '.join(what.split())}")
+        what = " ".join(what.split())  # a library's message may quote the file at length
+        return InputError(f"'{self.name}': {what[:300]}{'...' if len(what) > 300 else ''}")
 
     def read(self) -> bytes:
         """The whole content, decompressed."""

@@ -89,10 +89,10 @@ def _parquet(
 ) -> Iterator[pa.Table]:
     try:
         table = pa.parquet.ParquetFile(stream)
-        size = sum(table.metadata.row_group(i).total_byte_size for i in range(table.num_row_groups))
+        columns = _choose(file, table.schema_arrow.names, texts, numbers)
+        size = 8 * table.metadata.num_rows * len(columns)
         if size > max(ALWAYS, EXPANSION * file.size):
             raise file.bad(f"{file.size} bytes expand to {size}, as in a decompression bomb")
-        columns = _choose(file, table.schema_arrow.names, texts, numbers)
         rows = max(1, BATCH_CELLS // len(columns))
         for batch in table.iter_batches(batch_size=rows, columns=columns, use_threads=False):
             part = pa.Table.from_batches([batch])

@@ -93,7 +93,9 @@ def _table(file: RawFile) -> pa.Table:
         return pa.csv.read_csv(
             pa.BufferReader(data),
             pa.csv.ReadOptions(use_threads=False, column_names=list(_COLUMNS), block_size=len(data) + 1),
-            convert_options=pa.csv.ConvertOptions(column_types=_COLUMNS),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=_COLUMNS, null_values=[""], strings_can_be_null=True
+            ),
         )
     except pa.ArrowException as error:
         raise file.bad(f"is not rows of time, from, to, vehicle type, speed, volume: {error}") from None
