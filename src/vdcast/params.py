@@ -90,6 +90,7 @@ class WideTable(Table):
     format: Literal["wide_table"]
     time_column: str | None = "time"
     start: str | None = None
+    columns: Names | None = None
     feature: str
     unit: str
 
@@ -107,6 +108,17 @@ class LongTable(Table):
     time_column: str = "time"
     vd_column: str = "vd"
     units: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class DayRows(Table):
+    """CSV or parquet: a row per detector and day (``vdcast.ingest.day_rows``)."""
+
+    format: Literal["day_rows"]
+    date_column: str = "Date"
+    vd_columns: Names
+    value_columns: str = "V00"
+    feature: str
+    unit: str
 
 
 class TaiwanLanes(Measured):
@@ -198,6 +210,7 @@ FORMATS: dict[str, type[Raw]] = {
     for section in (
         WideTable,
         LongTable,
+        DayRows,
         TaiwanVDLive,
         TaiwanV11,
         TaiwanM05A,

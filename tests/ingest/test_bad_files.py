@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import warnings
 import zipfile
 
 import numpy as np
@@ -91,6 +92,14 @@ def lying() -> bytes:
     return big.replace((150 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
 
 
+def twice() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file, warnings.catch_warnings(action="ignore"):
+        for speed in (50, 60):
+            file.writestr("a.json", as_json(vdlive(vd("A", T, lane(speed, 1, 2)))))
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize(
     "data, sentence",
     [
@@ -99,6 +108,7 @@ def lying() -> bytes:
         (archive({"/a.json": as_json(GOOD)}), "points outside its archive"),
         (archive({"a.json": bytes(150 << 20)}), "decompression bomb"),
         (lying(), "all.zip/a.json': is a damaged member"),
+        (twice(), "holds this name twice"),
         (archive({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
     ],
 )
@@ -184,3 +194,11 @@ def test_nothing_that_a_file_says_reaches_the_table_as_infinity(tmp_path):
     put(tmp_path / "raw/a.xml", changed(b"<Speed>50<", b"<Speed>1e999<", as_xml(GOOD)))
     table, _ = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
     assert np.isnan(table.values[0, 0, 0])
+
+
+def test_when_every_file_is_bad_the_first_is_named(tmp_path):
+    put(tmp_path / "raw/a.json", b"{")
+    with pytest.raises(
+        InputError, match="1 raw files hold no record at all: 1 bad files were skipped, the first is 'a.json'"
+    ):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")

@@ -176,3 +176,26 @@ def test_single_series_as_a_wide_table(tmp_path, name):
     assert report["counts"]["records"] == len(frame)
     assert np.isfinite(table.values).sum() == frame.timestamp.nunique()
     assert report["first"][:16] == str(frame.timestamp.min())[:16].replace(" ", "T")
+
+
+def test_scats_days(tmp_path):
+    table, report = run(
+        tmp_path,
+        "day_rows",
+        DATA / "scats_boroondara/BoroondaraData.csv",
+        time_zone="Australia/Melbourne",
+        interval=900,
+        date_order="dmy",
+        vd_columns=["SCATS Number", "Location"],
+        feature="volume",
+        unit="veh/15min",
+    )
+    frame = pd.read_csv(DATA / "scats_boroondara/BoroondaraData.csv")
+    cells = frame.filter(regex=r"^V\d\d$")
+    assert len(table.vd_ids) == len(frame.groupby(["SCATS Number", "Location"]))
+    assert report["first"] == "2006-10-01T00:00:00+10:00" and report["last"].startswith(
+        "2006-10-31T23:45:00+11:00"
+    )
+    assert report["counts"]["records"] + report["counts"]["nonexistent"] == cells.size
+    # clocks went forward on 2006-10-29 at 02:00: four quarters of an hour do not exist
+    assert report["counts"]["nonexistent"] == 4 * (frame.Date == "29/10/2006").sum()

@@ -149,6 +149,34 @@ def test_what_is_no_table(tmp_path, text, sentence):
         run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
 
 
+def test_columns_that_are_no_detectors_can_be_left_out(tmp_path):
+    put(tmp_path / "raw.csv", "time,A,weather,B\n2026-10-01 00:00,1,sunny,2\n")
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw.csv", columns=["B", "A"], **WIDE)
+    assert table.vd_ids == ("A", "B")
+    with pytest.raises(InputError, match="has no column 'C'"):
+        run(tmp_path, "wide_table", tmp_path / "raw.csv", columns=["C"], **WIDE)
+
+
+def test_day_rows(tmp_path):
+    head = "Site,Way,Date," + ",".join(f"V{i:02}" for i in range(24))
+    rows = [f"970,N,{d}/10/2006," + ",".join(str(100 * d + h) for h in range(24)) for d in (2, 1)]
+    put(tmp_path / "raw.csv", "\n".join([head, *rows, ""]))
+    table, _ = run(
+        tmp_path,
+        "day_rows",
+        tmp_path / "raw.csv",
+        time_zone="Australia/Melbourne",
+        interval=3600,
+        date_order="dmy",
+        vd_columns=["Site", "Way"],
+        feature="volume",
+        unit="veh/h",
+    )
+    assert table.vd_ids == ("970 N",)
+    assert table.timestamps[0] == utc("2006-10-01T00:00:00+10:00")
+    assert table.values[:, 0, 0].tolist() == [100 + h for h in range(24)] + [200 + h for h in range(24)]
+
+
 def test_a_parquet_bomb(tmp_path):
     times = pd.DatetimeIndex(["2026-10-01"]).repeat(6_000_000)
     pd.DataFrame({"time": times, "A": 0.0}).to_parquet(tmp_path / "raw.parquet")

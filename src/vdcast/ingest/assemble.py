@@ -42,7 +42,9 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
     """The layout of everything in ``spool``. Raises InputError where there is nothing, or a wild time."""
     span = spool.span()
     if span is None:
-        raise InputError("the raw files hold no record at all; see reports/quality for the files")
+        bad = spool.errors()
+        skipped = f": {len(bad)} bad files were skipped, the first is {bad[0]}" if bad else ""
+        raise InputError(f"{spool.listed} raw files hold no record at all{skipped}")
     first, last = span
     blocks = last // BLOCK - first // BLOCK + 1
     if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()):

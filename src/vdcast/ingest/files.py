@@ -148,13 +148,17 @@ def _members(
     except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, ValueError) as error:
         yield InputError(f"'{name}': is a truncated or damaged zip archive ({error})")
         return
+    seen: set[str] = set()
     for member in members:
         label = f"{name}/{member.filename}"
         if member.is_dir():
             continue
         if member.filename.startswith(("/", "\\")) or ".." in PurePosixPath(member.filename).parts:
             yield InputError(f"'{label}': this member points outside its archive; do not unpack it")
+        elif member.filename in seen:
+            yield InputError(f"'{label}': the archive holds this name twice")
         elif _wanted(member.filename, suffixes, pattern):
+            seen.add(member.filename)
             if member.file_size > max(ALWAYS, EXPANSION * member.compress_size):
                 yield InputError(
                     f"'{label}': {member.compress_size} bytes expand to {member.file_size}, as in a "

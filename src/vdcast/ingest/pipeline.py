@@ -24,6 +24,8 @@ from vdcast.store import Detectors
 BATCH = 8  # files a worker takes at once
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
 
+UNPARSED = {"on_bad_file", "vd_list", "gantries", "stations"}  # settings that no parser looks at
+
 Result = tuple[Parsed, list[Piece]] | InputError
 
 
@@ -35,7 +37,7 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
     module = format_of(settings)
     grid = assemble.grid(settings.interval, settings.time_zone)
     raw = Path(settings.raw)
-    with Spool(scratch, settings.model_dump_json(exclude={"on_bad_file"})) as spool:
+    with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
         spool.take_in(files.find(raw, module.SUFFIXES, settings.files))
         if not spool.listed and not spool.errors():
             kinds = ", ".join(module.SUFFIXES)
@@ -74,7 +76,7 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
             layout.timestamps,
             tally,
             counts,
-            {"read": spool.listed, "bad": spool.errors(), "passed_over": spool.passed_over()},
+            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
         )
 
 

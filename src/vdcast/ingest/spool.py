@@ -177,8 +177,15 @@ class Spool:
         return self._one("SELECT count(*) FROM ordered")
 
     @property
+    def read(self) -> int:
+        """How many files were parsed and found good."""
+        return self._one("SELECT count(*) FROM ordered JOIN file USING (key) WHERE error IS NULL")
+
+    @property
     def todo(self) -> int:
-        return self._one("SELECT count(*) FROM ordered WHERE key NOT IN (SELECT key FROM file)")
+        return self._one(
+            "SELECT count(*) FROM ordered WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.key = ordered.key)"
+        )
 
     def unread(self) -> Iterator[RawFile]:
         """The files not parsed yet, in order."""
@@ -186,7 +193,8 @@ class Spool:
         while True:  # one by one, so that what is read here may be written meanwhile
             row = self._db.execute(
                 "SELECT position, path, member, name, size, stamp FROM ordered "
-                "WHERE position > ? AND key NOT IN (SELECT key FROM file) ORDER BY position LIMIT 1",
+                "WHERE position > ? AND NOT EXISTS (SELECT 1 FROM file WHERE file.key = ordered.key) "
+                "ORDER BY position LIMIT 1",
                 (last,),
             ).fetchone()
             if row is None:
