@@ -1,5 +1,6 @@
 """The report against counts made the slow way."""
 
+import itertools
 import json
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_tally_does_not_depend_on_the_blocks(rows, block):
             assert tally.longest_gap[v, f] == max(
                 map(len, "".join(".x"[int(m)] for m in np.isnan(column)).split("."))
             )
-            assert tally.repeats[v, f] == sum(a == b for a, b in zip(seen, seen[1:], strict=False))
+            assert tally.repeats[v, f] == sum(a == b for a, b in itertools.pairwise(seen))
             if len(seen):
                 assert (tally.low[v, f], tally.high[v, f], tally.total[v, f]) == (
                     seen.min(),

@@ -22,7 +22,7 @@ def instant(text: str, zone: ZoneInfo) -> int:
     1790802431
     """
     found = _ISO.fullmatch(text.strip())
-    if not found or found[10] and not _OFFSET.fullmatch(found[10]):
+    if not found or (found[10] and not _OFFSET.fullmatch(found[10])):
         raise ValueError(f"{text!r} is not a time like 2026-10-01T05:07:11+08:00")
     year, _, month, day, _, hour, minute, second, _, offset = found.groups()
     time = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))

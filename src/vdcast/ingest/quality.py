@@ -1,11 +1,11 @@
 """What the data is worth: ``quality.json`` for programs, ``quality.md`` with plots for people."""
 
-import json
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
 from vdcast.ingest.records import CAUSES, OBSERVED
@@ -85,7 +85,8 @@ def write(
     """Write ``quality.json``, ``quality.md`` and the plots to ``folder``; returns what the JSON says."""
     folder.mkdir(parents=True, exist_ok=True)
     report = summary(table, timestamps, tally, counts, files)
-    (folder / "quality.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    (folder / "quality.json").write_bytes(text + b"\n")
     plots = plot(folder, table, timestamps, tally)
     (folder / "quality.md").write_text(markdown(report, plots), "utf-8")
     return report
@@ -107,7 +108,7 @@ def summary(table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Coun
                     "missing": round(1 - n / T, 6),
                     "by_cause": {name: share for name, share in causes.items() if share},
                     "longest_gap": int(tally.longest_gap[v, f]),
-                    "mean": round(tally.total[v, f] / n, 4) if n else None,
+                    "mean": round(float(tally.total[v, f]) / n, 4) if n else None,
                     "min": round(float(tally.low[v, f]), 4) if n else None,
                     "max": round(float(tally.high[v, f]), 4) if n else None,
                     "verdict": str(verdict[v, f]),

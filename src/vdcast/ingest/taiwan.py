@@ -1,16 +1,17 @@
 """What the Taiwanese detector standards share: lanes of VDs in one snapshot, to records; the VD list."""
 
+import contextlib
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
-import orjson
 from lxml import etree
 
 from vdcast.errors import InputError
@@ -20,6 +21,7 @@ from vdcast.ingest.records import STATUS, Records, by_lane, observed
 from vdcast.params import TaiwanLanes
 
 NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
+BOM = b"\xef\xbb\xbf"
 AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
 
 
@@ -161,17 +163,20 @@ def xml(file: RawFile, data: bytes) -> etree._Element:
     return root
 
 
-def json(file: RawFile, data: bytes):
-    """A JSON document."""
+@contextlib.contextmanager
+def json_errors(file: RawFile, what: str) -> Iterator[None]:
+    """Turn what is wrong with a JSON document, or where it is not ``what``, into one sentence."""
     try:
-        return orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
-    except orjson.JSONDecodeError as error:
+        yield
+    except msgspec.ValidationError as error:
+        raise file.bad(f"is no {what} of the standard v2: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise file.bad(f"is not valid JSON: {error}") from None
 
 
 def kind(file: RawFile, data: bytes) -> str:
     """What the content is, whatever the name says: json or xml."""
-    start = data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    start = data.removeprefix(BOM).lstrip()[:1]
     if start in (b"{", b"["):
         return "json"
     if start == b"<" or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
@@ -229,24 +234,45 @@ def read_vd_list(path: Path) -> list[dict]:
         raise InputError(f"data.vd_list '{path}' does not exist")
     file = RawFile(path, None, path.name, path.stat().st_size, "")
     data = file.read()
-    if data.removeprefix(b"\xef\xbb\xbf")[:4].upper() == b"VDID":
+    if data.removeprefix(BOM)[:4].upper() == b"VDID":
         return _list_csv(file, data)
-    try:
-        rows = _list_json(json(file, data)) if kind(file, data) == "json" else _list_xml(xml(file, data))
-    except (AttributeError, TypeError, KeyError):
-        rows = []
-    if not rows or not all(isinstance(row.get("VDID"), str) for row in rows):
+    rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(xml(file, data))
+    if not rows or not all(row["VDID"] for row in rows):
         raise file.bad("is no VD list of the standard v2: VDs with VDID and DetectionLinks")
     return rows
 
 
-def _list_json(document) -> list[dict]:
-    vds = document if isinstance(document, list) else document["VDs"]
-    rows = []
-    for vd in vds:
-        links = vd.get("DetectionLinks") or [{}]
-        rows += [{**vd, **link, "VDID": vd["VDID"]} for link in links]
-    return rows
+class _Link(msgspec.Struct):
+    LinkID: str | None = None
+    RoadDirection: str | None = None
+    LaneNum: float | str | None = None
+    LaneNumber: float | str | None = None
+
+
+class _VD(msgspec.Struct):
+    VDID: str
+    DetectionLinks: list[_Link] | None = None
+    PositionLon: float | str | None = None
+    PositionLat: float | str | None = None
+    RoadName: str | None = None
+
+
+class _VDList(msgspec.Struct):
+    VDs: list[_VD]
+
+
+def _list_json(file: RawFile, data: bytes) -> list[dict]:
+    data = data.removeprefix(BOM).lstrip()
+    with json_errors(file, "VD list"):
+        bare = data[:1] == b"["
+        vds = (
+            msgspec.json.decode(data, type=list[_VD]) if bare else msgspec.json.decode(data, type=_VDList).VDs
+        )
+    return [
+        {**msgspec.structs.asdict(vd), **(msgspec.structs.asdict(link) if link else {})}
+        for vd in vds
+        for link in vd.DetectionLinks or [None]
+    ]
 
 
 def _list_xml(root: etree._Element) -> list[dict]:

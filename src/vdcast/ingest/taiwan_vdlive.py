@@ -7,7 +7,9 @@ interval by their own DataCollectTime, which differs between the VDs of one snap
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Annotated
 
+import msgspec
 from lxml import etree
 
 from vdcast.ingest import taiwan
@@ -27,46 +29,75 @@ def parse(file: RawFile, settings: TaiwanVDLive) -> Iterator[Records]:
     data = file.read()
     by_link = settings.per == "link"
     if taiwan.kind(file, data) == "json":
-        lanes = from_json(file, taiwan.json(file, data), by_link)
+        lanes = from_json(file, data, by_link)
     else:
         lanes = from_xml(file, taiwan.xml(file, data), by_link)
     yield taiwan.records(file, settings, lanes)
 
 
-def from_json(file: RawFile, document, by_link: bool) -> Lanes:
+# The schema of the JSON flavour, as far as it is read. Decoding into it is several times faster than into
+# dicts, and whatever follows another schema is refused with its path.
+Number = float | str | None
+
+
+class _Part(msgspec.Struct, gc=False):
+    """A part of a snapshot; the fields that are not declared are skipped."""
+
+
+class Vehicle(_Part):
+    Volume: Number = None
+
+
+class Lane(_Part):
+    Speed: Number = None
+    Occupancy: Number = None
+    Vehicles: list[Vehicle] | None = None
+
+
+class LinkFlow(_Part):
+    LinkID: str | None = None
+    Lanes: list[Lane] | None = None
+
+
+class VDLive(_Part):
+    VDID: Annotated[str, msgspec.Meta(pattern=r"\S")]
+    DataCollectTime: str
+    Status: Number = None
+    LinkFlows: list[LinkFlow] | None = None
+
+
+class Snapshot(_Part):
+    VDLives: list[VDLive]
+    UpdateTime: str | None = None
+    UpdateInterval: Number = None
+
+
+_WHOLE, _BARE = msgspec.json.Decoder(Snapshot), msgspec.json.Decoder(list[VDLive])
+
+
+def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     """The lanes of a JSON snapshot. Raises InputError for another schema."""
-    out = Lanes()
-    if isinstance(document, dict):
-        out.updated, out.interval = document.get("UpdateTime"), document.get("UpdateInterval")
-        document = document.get("VDLives")
-    if not isinstance(document, list):
-        raise file.bad("has no list VDLives; it is no VDLive snapshot of the standard v2")
-    for number, vd in enumerate(document):
-        try:
-            _vd_from_json(out, vd, by_link)
-        except (KeyError, TypeError, AttributeError):
-            raise file.bad(f"VDLives[{number}] is no VD of the standard v2: {str(vd)[:60]!r}") from None
+    data = data.removeprefix(taiwan.BOM).lstrip()
+    with taiwan.json_errors(file, "VDLive snapshot"):
+        snapshot = Snapshot(_BARE.decode(data)) if data[:1] == b"[" else _WHOLE.decode(data)
+    out = Lanes(snapshot.UpdateTime, snapshot.UpdateInterval)
+    for vd in snapshot.VDLives:
+        links = vd.LinkFlows or []
+        for part in [[link] for link in links] if by_link else [links]:
+            detector, name = len(out.ids), vd.VDID.strip()
+            out.ids.append(f"{name}/{part[0].LinkID}" if by_link else name)
+            out.times.append(vd.DataCollectTime)
+            out.status.append(vd.Status)
+            for link in part:
+                lanes = link.Lanes or ()
+                out.detector += [detector] * len(lanes)
+                for lane in lanes:
+                    vehicles = lane.Vehicles or ()
+                    out.speed.append(lane.Speed)
+                    out.occupancy.append(lane.Occupancy)
+                    out.vehicles.append(len(vehicles))
+                    out.volume += [vehicle.Volume for vehicle in vehicles]
     return out
-
-
-def _vd_from_json(out: Lanes, vd: dict, by_link: bool) -> None:
-    name, time, status = vd["VDID"].strip(), vd["DataCollectTime"], vd.get("Status")
-    if not name or not isinstance(time, str):
-        raise TypeError
-    links = vd.get("LinkFlows") or []
-    for link in links if by_link else [None]:
-        detector = len(out.ids)
-        out.ids.append(name if link is None else f"{name}/{link['LinkID']}")
-        out.times.append(time)
-        out.status.append(status)
-        lanes = [lane for flow in (links if link is None else [link]) for lane in flow.get("Lanes") or ()]
-        out.detector += [detector] * len(lanes)
-        out.speed += [lane.get("Speed") for lane in lanes]
-        out.occupancy += [lane.get("Occupancy") for lane in lanes]
-        for lane in lanes:
-            volumes = [vehicle.get("Volume") for vehicle in lane.get("Vehicles") or ()]
-            out.vehicles.append(len(volumes))
-            out.volume += volumes
 
 
 # libxslt flattens a snapshot several times faster than Python can walk it. White space inside a value
