@@ -21,6 +21,7 @@ from typing import BinaryIO
 from vdcast.errors import InputError
 
 MIB = 1 << 20
+GZIP = b"\x1f\x8b"
 EXPANSION = 200  # traffic snapshots compress 10 to 80 times, bombs a thousand times
 ALWAYS = 64 * MIB  # small files may expand to this, whatever the ratio
 IN_MEMORY = 512 * MIB  # what a format that reads a file as a whole takes at most
@@ -51,25 +52,46 @@ class RawFile:
         return InputError(f"'{self.name}': {what[:300]}{'...' if len(what) > 300 else ''}")
 
     def read(self) -> bytes:
-        """The whole content, decompressed."""
-        chunks, size = [], 0
-        with self.open() as stream:
-            while chunk := stream.read(4 * MIB):
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > IN_MEMORY:
-                    raise self.bad(f"expands to more than {IN_MEMORY // MIB} MiB; one snapshot is a few")
-        data = b"".join(chunks)
+        """The whole content, decompressed; for files of at most ``IN_MEMORY`` bytes."""
+        room = min(self.limit, IN_MEMORY)
+        if self.size > room:
+            raise self.bad(f"is larger than {room // MIB} MiB; one snapshot is a few")
+        try:
+            with self._stored() as stored:
+                data = stored.read()
+            if data[:2] == GZIP:
+                data = self._gunzip(data, room)
+        except zipfile.BadZipFile as error:
+            raise self.bad(f"is a damaged member of its zip archive ({error})") from None
+        except (EOFError, zlib.error) as error:
+            raise self.bad(f"is a truncated or damaged gzip file ({error})") from None
         if not data.strip():
             raise self.bad("is empty")
         return data
+
+    def _gunzip(self, data: bytes, room: int) -> bytes:
+        """All members of a gzip file at once, which ``gzip`` would take in small steps."""
+        parts = []
+        while data:
+            member = zlib.decompressobj(wbits=31)
+            parts.append(member.decompress(data, room + 1))
+            room -= len(parts[-1])
+            if room < 0:
+                raise self._bomb()
+            if not member.eof:
+                raise EOFError("it ends before its end is marked")
+            data = member.unused_data.lstrip(b"\0")
+        return b"".join(parts)
+
+    def _bomb(self) -> InputError:
+        return self.bad(f"{self.size} bytes expand to more than {self.limit}, as in a decompression bomb")
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """The content as a stream; gzip is told by its first bytes, not by the name."""
         try:
             with self._stored() as stored:
-                packed = stored.peek(2)[:2] == b"\x1f\x8b"
+                packed = stored.peek(2)[:2] == GZIP
                 plain = gzip.GzipFile(fileobj=stored) if packed else stored
                 with io.BufferedReader(_Bounded(plain, self), MIB) as stream:
                     yield stream
@@ -82,7 +104,7 @@ class RawFile:
     def seekable(self) -> Iterator[BinaryIO]:
         """The content as a stream to jump about in, for formats that keep an index."""
         with self._stored() as stored:
-            plain = self.member is None and stored.peek(2)[:2] != b"\x1f\x8b"
+            plain = self.member is None and stored.peek(2)[:2] != GZIP
             yield stored if plain else io.BytesIO(self.read())
 
     @contextlib.contextmanager
@@ -189,8 +211,6 @@ class _Bounded(io.RawIOBase):
         data = self._stream.read(len(buffer))
         self._given += len(data)
         if self._given > self._file.limit:
-            raise self._file.bad(
-                f"{self._file.size} bytes expand to more than {self._file.limit}, as in a decompression bomb"
-            )
+            raise self._file._bomb()
         buffer[: len(data)] = data
         return len(data)
