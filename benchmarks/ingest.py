@@ -273,10 +273,14 @@ def main() -> None:
         "--plain-files", type=int, default=60, help="files that the plain way is timed on (M05A: 10 times)"
     )
     parser.add_argument("--kinds", nargs="+", default=["json", "xml", "m05a"])
+    parser.add_argument("--unpack", type=Path, metavar="FOLDER", help="only write the M05A files, to FOLDER")
     parser.add_argument("--run", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.run:
         run(*arguments.run)
+        return
+    if arguments.unpack:
+        write_m05a(arguments.unpack, arguments.m05a_files)
         return
     print(f"{os.cpu_count()} cores; {arguments.vds} VDs\n")
     print(

@@ -2,8 +2,8 @@
 
 A file is a detector, named by ``vd_id`` or as the file is. The exports say day and month in whichever order
 their author's settings had: unless ``date_order`` is given, a file counts only if one order alone can be
-right for all of its dates. Lanes are aggregated as everywhere; columns that give the sum or mean over
-lanes ("Flow (Veh/5 Minutes)") stand before those of lanes.
+right for all of its dates. Lanes are aggregated as everywhere; where the export has totals ("Flow (Veh/5
+Minutes)") they are taken instead.
 """
 
 import re
@@ -72,7 +72,7 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
 
 
 def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str, list[tuple[str, float]]]:
-    """Per quantity, its columns (one, or one per lane), each with the factor to our unit."""
+    """Per quantity, its column per lane, or its one total, each with the factor to our unit."""
     found: dict[str, dict[str | None, tuple[str, float]]] = {}
     for name in header[1:]:
         if match := _COLUMN.fullmatch(name):
@@ -82,43 +82,31 @@ def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str
     for name in settings.features:
         if name not in found:
             raise file.bad(f"has no column of {name} ({', '.join(header)}); set data.features to what it has")
-    return {
-        name: [lanes[None]] if None in lanes else [lanes[k] for k in sorted(lanes, key=int)]
-        for name, lanes in found.items()
-    }
+    lanes = set.intersection(*(set(columns) for columns in found.values()))
+    if not lanes:
+        raise file.bad("gives one quantity per lane and another as a total; export them alike")
+    chosen = [None] if None in lanes else sorted(lanes, key=int)
+    return {name: [columns[lane] for lane in chosen] for name, columns in found.items()}
 
 
 def _aggregate(
     table: pa.Table, found: dict[str, list[tuple[str, float]]], settings: PemsExport
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """(N, 3) speed, volume, occupancy by the rules for lanes, causes (N, 3), impossible values."""
-    N = table.num_rows
-    lanes = max(len(columns) for columns in found.values())
+    N, lanes = table.num_rows, len(next(iter(found.values())))
     cells = {name: np.full((N, lanes), np.nan) for name in ("speed", "volume", "occupancy")}
     for quantity, columns in found.items():
         for k, (name, factor) in enumerate(columns):
             cells[quantity][:, k] = tables.number(table, name) * factor
-    # a quantity with fewer columns (a total beside lanes) has lanes that do not exist: they do not count
-    values, cause, impossible = [], [], 0
-    for index, quantity in enumerate(("speed", "volume", "occupancy")):
-        k = len(found.get(quantity, ())) or 1
-        same = len(found.get("volume", ())) in (0, k) or quantity != "speed"
-        volume = cells["volume"][:, :k] if same else np.full((N, k), np.nan)
-        x, c, n = by_lane(
-            groups=N,
-            group=np.repeat(np.arange(N), k),
-            speed=cells["speed"][:, :k].ravel(),
-            occupancy=cells["occupancy"][:, :k].ravel(),
-            lane=np.arange(N * k),
-            volume=volume.ravel(),
-            codes=settings.missing_codes,
-            max_speed=settings.max_speed,
-            missing_when=settings.missing_when,
-        )
-        values.append(x[:, index])
-        cause.append(c[:, index])
-        impossible = max(impossible, n)
-    return np.stack(values, axis=1), np.stack(cause, axis=1), impossible
+    return by_lane(
+        groups=N,
+        group=np.repeat(np.arange(N), lanes),
+        lane=np.arange(N * lanes),
+        **{name: x.ravel() for name, x in cells.items()},
+        codes=settings.missing_codes,
+        max_speed=settings.max_speed,
+        missing_when=settings.missing_when,
+    )
 
 
 def _date_order(file: RawFile, texts: np.ndarray, settings: PemsExport) -> tuple[str | None, int]:
