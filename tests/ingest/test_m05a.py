@@ -78,3 +78,7 @@ def test_the_gantry_table_says_where_a_segment_is(tmp_path):
     table, report = run(tmp_path, "taiwan_m05a", tmp_path / "raw", gantries=str(gantries))
     assert table.info["lat"][0] == pytest.approx(25.2) and table.info["lon"][0] == pytest.approx(121.8)
     assert table.info["road"].tolist() == ["國道一號", ""] and report["located"] == 1
+    for bad in (b"a,b\n1,2\n", head.encode() + "國道一號,N,a,01F0017N,north,121.9\n".encode(), b"\xff\xff"):
+        put(gantries, bad)
+        with pytest.raises(InputError, match=r"'g\.csv' is not the gantry table"):
+            run(tmp_path, "taiwan_m05a", tmp_path / "raw", gantries=str(gantries))

@@ -95,8 +95,11 @@ def info(settings: PemsStation, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     path = Path(settings.stations)
     if not path.is_file():
         raise InputError(f"data.stations '{path}' does not exist")
-    with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-        rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}
+    try:
+        with path.open(encoding="utf-8", errors="replace", newline="") as stream:
+            rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}
+    except csv.Error:
+        rows = {}
     if None in rows or not rows:
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."

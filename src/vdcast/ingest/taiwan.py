@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -234,10 +235,11 @@ def read_vd_list(path: Path) -> list[dict]:
         raise InputError(f"data.vd_list '{path}' does not exist")
     file = RawFile(path, None, path.name, path.stat().st_size, "")
     data = file.read()
-    if data.removeprefix(BOM)[:4].upper() == b"VDID":
-        return _list_csv(file, data)
-    rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(xml(file, data))
-    if not rows or not all(row["VDID"] for row in rows):
+    if data.removeprefix(BOM)[:4] == b"VDID":
+        rows = _list_csv(file, data)
+    else:
+        rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(xml(file, data))
+    if not rows or not all(row.get("VDID") for row in rows):
         raise file.bad("is no VD list of the standard v2: VDs with VDID and DetectionLinks")
     return rows
 
@@ -286,10 +288,19 @@ def _list_xml(root: etree._Element) -> list[dict]:
 
 
 def _list_csv(file: RawFile, data: bytes) -> list[dict]:
+    try:
+        return read_csv(data)
+    except ValueError as error:
+        raise file.bad(str(error)) from None
+
+
+def read_csv(data: bytes) -> list[dict]:
+    """Rows of a CSV with a header, in UTF-8 or, as older tables of Taiwan are, cp950. Raises ValueError."""
     for encoding in ("utf-8-sig", "cp950"):
-        try:
+        with contextlib.suppress(UnicodeDecodeError):
             text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return list(csv.DictReader(text.splitlines()))
-    raise file.bad("is neither UTF-8 nor cp950 text")
+            try:
+                return list(csv.DictReader(io.StringIO(text, newline="")))
+            except csv.Error as error:
+                raise ValueError(f"is no CSV ({error})") from None
+    raise ValueError("is neither UTF-8 nor cp950 text")

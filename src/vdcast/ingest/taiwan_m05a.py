@@ -6,8 +6,6 @@ the types' speeds weighted by their volumes. A type without vehicles has no spee
 with vehicles and speed 0 has an impossible one, as whoever passed two gantries moved.
 """
 
-import csv
-import io
 import itertools
 import re
 from collections import Counter
@@ -185,24 +183,18 @@ def info(settings: TaiwanM05A, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
 def _gantries(path: Path) -> dict[str, dict]:
     if not path.is_file():
         raise InputError(f"data.gantries '{path}' does not exist")
-    data = path.read_bytes()
-    for encoding in ("utf-8-sig", "cp950"):
-        try:
-            rows = list(csv.DictReader(io.StringIO(data.decode(encoding))))
-            return {
-                row["設定收費區代碼"].strip(): {
-                    "lon": float(row["經度"]),
-                    "lat": float(row["緯度"]),
-                    "road": row["國道別"].strip(),
-                    "direction": row["方向"].strip(),
-                }
-                for row in rows
-                if row["設定收費區代碼"]
+    try:
+        return {
+            row["設定收費區代碼"].strip(): {
+                "lon": float(row["經度"]),
+                "lat": float(row["緯度"]),
+                "road": row["國道別"].strip(),
+                "direction": row["方向"].strip(),
             }
-        except UnicodeDecodeError:
-            continue
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(
-                f"'{path.name}' is not the gantry table: columns 設定收費區代碼, 經度, 緯度, 國道別, 方向 ({error})"
-            ) from None
-    raise InputError(f"'{path.name}' is neither UTF-8 nor cp950 text")
+            for row in taiwan.read_csv(path.read_bytes())
+            if row["設定收費區代碼"]
+        }
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"'{path.name}' is not the gantry table, CSV with columns 設定收費區代碼, 經度, 緯度, 國道別, 方向 ({error})"
+        ) from None
