@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, pr
         fitting.fit(run_of(network), *data(detectors, prepare_settings, True), "cpu") for _ in range(2)
     )
     assert same(one.weights, two.weights)
+    assert torch.equal(one.figures, two.figures)
     other = fitting.fit(run_of(network, seeds=[1]), *data(detectors, prepare_settings, True), "cpu")
     assert not same(one.weights, other.weights)
 
@@ -72,10 +73,10 @@ def test_stacked_training_equals_training_one_by_one(network, detectors, prepare
     def trained(seeds, vds):
         train, validation, scale = data(detectors, prepare_settings, False, vds)
         run = run_of(network, "independent_multi_vd", epochs=2, seeds=seeds)
-        return fitting.fit(run, in_double(train), in_double(validation), scale.double(), "cpu")
+        copies = fitting.Copies([s for s in seeds for _ in vds], list(range(len(vds))) * len(seeds))
+        return fitting.fit_stack(run, in_double(train), in_double(validation), scale.double(), "cpu", copies)
 
     together = trained([0, 7], [0, 1, 2])
-    assert together.seeds == [0, 0, 0, 7, 7, 7]
     for n, (seed, vd) in enumerate((seed, vd) for seed in (0, 7) for vd in range(3)):
         alone = trained([seed], [vd])
         for name, value in alone.weights.items():
@@ -88,10 +89,8 @@ def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, d
     train, validation, scale = data(detectors, prepare_settings, False)
     run = run_of(network, "independent_multi_vd", epochs=12, patience=1)
     fitted = fitting.fit(run, train, validation, scale, "cpu")
-    assert [row["training"] for row in fitted.history] == sorted(
-        (row["training"] for row in fitted.history), reverse=True
-    )
-    assert fitted.history[-1]["training"] < 3, "the test needs a copy that stops early"
+    assert fitted.training == sorted(fitted.training, reverse=True)
+    assert fitted.training[-1] < 3, "the test needs a copy that stops early"
     # the weights kept are those of each copy's best epoch: they give the loss that was recorded for it
     from vdcast.models.forecaster import build
 
@@ -101,11 +100,45 @@ def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, d
     assert loss.tolist() == pytest.approx(fitted.best_loss, rel=1e-4)
 
 
+def test_processes_side_by_side_equal_one_after_another(network, detectors, prepare_settings):
+    run = run_of(network, "independent_multi_vd", epochs=2, seeds=[0, 1, 2])
+    common = data(detectors, prepare_settings, False)
+    assert torch.get_num_threads() == 1
+    serial = fitting.fit(run, *common, "cpu")
+    torch.set_num_threads(2)
+    try:
+        parallel = fitting.fit(run, *common, "cpu")
+    finally:
+        torch.set_num_threads(1)
+    assert same(serial.weights, parallel.weights)
+    assert torch.equal(serial.figures, parallel.figures) and serial.training == parallel.training == [9, 9]
+
+
+def test_stacks_hold_one_seed_and_keep_the_order():
+    copies = fitting.Copies([4] * 5 + [9] * 5, [0, 1, 2, 3, 4] * 2)
+    stacks = copies.stacks(3)
+    assert [stack.groups for stack in stacks] == [[0, 1, 2], [3, 4], [0, 1, 2], [3, 4]]
+    assert [seed for stack in stacks for seed in stack.seeds] == copies.seeds
+
+
+def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():
+    def part(epochs: int, value: float) -> fitting.Fitted:
+        figures = torch.full((epochs, 1, 4), value) + torch.arange(epochs).view(-1, 1, 1)
+        return fitting.Fitted({"w": torch.full((1, 2), value)}, figures, [1] * epochs, [0.1] * epochs,
+                              [2.0] * epochs, [epochs], [value])  # fmt: skip
+
+    whole = fitting.joined([part(1, 10.0), part(3, 20.0)])
+    assert whole.figures[:, :, 0].tolist() == [[10, 20], [10, 21], [10, 22]]
+    assert whole.training == [2, 1, 1] and whole.seconds == [4, 2, 2]
+    assert whole.best_epoch == [1, 3] and whole.weights["w"].tolist() == [[10, 10], [20, 20]]
+    assert [row["validation_loss"] for row in whole.history()] == [15, 15.5, 16]
+
+
 def test_training_learns(network, detectors, prepare_settings):
     fitted = fitting.fit(
         run_of(network, epochs=8, patience=8), *data(detectors, prepare_settings, True), "cpu"
     )
-    assert fitted.best_loss[0] < 0.5 * fitted.history[0]["train_loss"]
+    assert fitted.best_loss[0] < 0.5 * fitted.history()[0]["train_loss"]
 
 
 def test_validation_error_by_hand(network, detectors, prepare_settings):

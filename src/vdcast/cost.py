@@ -13,8 +13,8 @@ def parameters_per_copy(weights: dict[str, Tensor]) -> int:
 
 
 def peak_memory_mb(device: str) -> float:
-    """The most memory this process has held so far, in MB: on the GPU if it computes there, else in RAM."""
+    """The most memory so far, in MB: on the GPU if it computes there, else in RAM by the largest process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3

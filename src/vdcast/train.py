@@ -90,19 +90,19 @@ def train(run: params.Run, settings: params.Params) -> None:
         "seconds",
         "training",
     ]
-    pd.DataFrame(fitted.history)[columns].to_csv(folder / "history.csv", index=False, float_format="%.6g")
-    copies = len(fitted.seeds)
+    pd.DataFrame(fitted.history())[columns].to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    copies = len(fitted.best_loss)
     summary = {
         "copies": copies,
         "parameters": parameters_per_copy(fitted.weights) * windows["train"].groups,
         "windows": len(windows["train"]),
-        "epochs": len(fitted.history),
+        "epochs": len(fitted.seconds),
         "best_epoch": fitted.best_epoch,
         "validation_loss": fitted.best_loss,
         "device": device,
         "threads": torch.get_num_threads(),
         "peak_memory_mb": peak_memory_mb(device),
-        "epoch_seconds": sum(row["seconds"] for row in fitted.history) / len(fitted.history),
+        "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
         "seconds": time.perf_counter() - began,
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")

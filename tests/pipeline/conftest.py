@@ -54,7 +54,9 @@ class Clone:
     def set(self, changes: dict) -> None:
         """Lay ``changes`` over params.yaml."""
         path = self.path / "params.yaml"
-        path.write_text(yaml.safe_dump(merged(yaml.safe_load(path.read_text("utf-8")), changes), sort_keys=False), "utf-8")
+        path.write_text(
+            yaml.safe_dump(merged(yaml.safe_load(path.read_text("utf-8")), changes), sort_keys=False), "utf-8"
+        )
 
 
 def stages_run(output: str) -> set[str]:
@@ -82,7 +84,7 @@ def make_clone(path: Path, changes: dict = SMALL) -> Clone:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     clone = Clone(path)
-    clone.run("git", "init", "-q")
+    clone.run("git", "init", "-q", "-b", "main")
     clone.set(changes)
     clone.commit("a clone")
     return clone

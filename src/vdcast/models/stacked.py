@@ -88,10 +88,19 @@ class MaskStreams:
         """0 or 1/keep: (N, ...) like ``like``, or (1, ...) if all copies share a seed."""
         if like.shape[0] != len(self.seeds):
             raise ValueError(f"input has {like.shape[0]} copies, dropout was seeded for {len(self.seeds)}")
-        masks = like.new_empty(len(self.generators), *like.shape[1:])
+        # 16 random bits an element decide, which on CPU costs a quarter of bernoulli_
+        dropped = round((1 - keep) * 2**16)
+        shape = like.shape[1:]
+        masks = like.new_empty(len(self.generators), *shape)
         for mask, generator in zip(masks, self.generators.values(), strict=True):
-            mask.bernoulli_(keep, generator=generator)
-        masks.mul_(1 / keep)
+            words = torch.empty(-(-mask.numel() // 4), dtype=torch.int64, device=self.device)
+            bits = (
+                words.random_(-(2**63), None, generator=generator)
+                .view(torch.int16)[: mask.numel()]
+                .view(shape)
+            )
+            torch.ge(bits, dropped - 2**15, out=mask)
+        masks.mul_(2**16 / (2**16 - dropped))
         return masks if len(masks) in (1, len(self.seeds)) else masks[self.rows]
 
 
@@ -157,15 +166,15 @@ def take(tensors: Mapping[str, Tensor], copies: Sequence[int]) -> dict[str, Tens
     return {name: tensor[list(copies)] for name, tensor in tensors.items()}
 
 
-@torch.no_grad()
 def keep_copies(module: nn.Module, copies: Sequence[int]) -> None:
-    """Drop all other copies of ``module`` in place; parameters stay the same objects, without gradients.
+    """Drop all other copies of ``module``: its parameters are new objects, which an optimiser must be given.
 
     The dropout streams of the copies that stay go on where they were.
     """
-    for parameter in module.parameters():
-        parameter.data = parameter.data[list(copies)]
-        parameter.grad = None
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            # autograd may hold on to the old shape of a parameter that is resized in place
+            setattr(part, name, nn.Parameter(parameter.detach()[list(copies)]))
     streams = {id(dropout.streams): dropout.streams for dropout in _dropouts(module) if dropout.streams}
     for stream in streams.values():
         stream.assign([stream.seeds[n] for n in copies])

@@ -9,7 +9,8 @@ Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM bl
 E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
 """
 
-from math import ceil, sqrt
+from functools import cache
+from math import ceil, log, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from vdcast.models.stacked import Dropout, layer_norm, linear
 
 CONV = 4  # taps of the causal convolution
 QKV_BLOCK = 4  # q, k, v are block-diagonal projections of this block size
+WIDEN = 4  # so many of those blocks go into one matmul (measured: 4 of 1, 2, 4, 8, 16)
 EPS = 1e-6  # keeps the mLSTM normaliser off zero
 
 
@@ -27,7 +29,8 @@ class XLSTM(nn.Module):
     """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
 
     Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "cuda" runs the sLSTM
-    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device.
+    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device. For mLSTM
+    "vanilla", the parallel form, is the only backend.
     Raises InputError for widths that the heads do not divide.
     """
 
@@ -67,14 +70,26 @@ class XLSTM(nn.Module):
             for block in self.blocks:
                 block.init(n)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def compile(self, **options) -> None:
+        """Let torch.compile fuse the mLSTM blocks, which share one graph; ``options`` are its own.
+
+        sLSTM stays eager: compiled by torch 2.13, the gradient of its recurrent weights is wrong.
+        """
+        for block in self.blocks:
+            if isinstance(block, MLSTMBlock):
+                block.compile(dynamic=False, **options)
+
+    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
+        """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
         if x.shape[2] > self.context_length:
             raise ValueError(
                 f"sequence of {x.shape[2]} steps is longer than context_length {self.context_length}"
             )
         x = x.transpose(1, 2).contiguous()
-        for block in self.blocks:
+        *earlier, last = self.blocks
+        for block in earlier:
             x = block(x)
+        x = last(x, 1) if last_only else last(x)
         return self.post_blocks_norm(x).transpose(1, 2)
 
 
@@ -143,18 +158,46 @@ class MLSTMBlock(nn.Module):
         cell.fgate.bias[n] = torch.linspace(3.0, 6.0, self.heads)
         layer.learnable_skip[n] = 1
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """All steps, or the last ``steps`` of them."""
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
-        u, z = linear(self.xlstm_norm(x), layer.proj_up.weight).chunk(2, dim=-1)
-        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        q, k = (headwise(a, proj.weight) for proj in (layer.q_proj, layer.k_proj))
-        v = headwise(u, layer.v_proj.weight)
-        qkv = torch.cat([q, k, v], dim=-1)
-        i = linear(qkv, cell.igate.weight, cell.igate.bias)
-        f = linear(qkv, cell.fgate.weight, cell.fgate.bias)
-        h = mlstm(q, k, v, i, f)  # (N, L, B, H, d), normalised per head
-        y = h.flatten(3) * _row(1 + cell.outnorm.weight) + _row(layer.learnable_skip) * a
-        return x + self.dropout(linear(y * F.silu(z), layer.proj_down.weight))
+        normed = self.xlstm_norm(x)
+        # two products rather than one and a split: both halves lie in memory of their own
+        up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
+        y = MLSTMLayer.apply(
+            linear(normed, up_u),
+            linear(_last(normed, steps), up_z),
+            layer.conv1d.conv.weight,
+            layer.conv1d.conv.bias,
+            *self._attention(),
+            *self._gates(),
+            1 + cell.outnorm.weight,
+            layer.learnable_skip,
+        )
+        return _last(x, steps) + self.dropout(linear(y, layer.proj_down.weight))
+
+    def _attention(self) -> tuple[Tensor, Tensor]:
+        """Block-diagonal weights that make queries and values, in wide blocks.
+
+        q and k only meet in products q . k = (K a)' (Q a): one projection of a, by K'Q, does for both.
+        """
+        layer = self.xlstm
+        head = layer.learnable_skip.shape[1] // self.heads
+        return widen(layer.k_proj.weight.mT @ layer.q_proj.weight / sqrt(head)), widen(layer.v_proj.weight)
+
+    def _gates(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Weights (N, 2H, E) of a and of u, and bias (N, 2H, 1), of the input and forget gates.
+
+        The gates read q, k and v, which are linear in a and u: so are the gates.
+        """
+        layer, cell = self.xlstm, self.xlstm.mlstm_cell
+        gate = torch.cat([cell.igate.weight, cell.fgate.weight], dim=1)  # (N, 2H, 3E)
+        N, rows, _ = gate.shape
+        q, k, v = gate.view(N, rows, 3, -1, QKV_BLOCK).permute(2, 0, 3, 1, 4)  # each (N, P, 2H, p)
+        from_a = q @ layer.q_proj.weight + k @ layer.k_proj.weight
+        from_u = v @ layer.v_proj.weight
+        bias = torch.cat([cell.igate.bias, cell.fgate.bias], dim=1).unsqueeze(-1)
+        return from_a.transpose(1, 2).flatten(2), from_u.transpose(1, 2).flatten(2), bias
 
 
 class SLSTMBlock(nn.Module):
@@ -164,7 +207,8 @@ class SLSTMBlock(nn.Module):
         self, copies: int, width: int, heads: int, num_blocks: int, index: int, dropout: float, backend: str
     ):
         super().__init__()
-        self.heads, self.num_blocks, self.index, self.backend = heads, num_blocks, index, backend
+        self.heads, self.num_blocks, self.index = heads, num_blocks, index
+        self.scan = SCANS[backend]
         head = width // heads
         hidden = _multiple_of_64(1.3 * width)
         gate = (copies, heads, head, head)
@@ -207,24 +251,23 @@ class SLSTMBlock(nn.Module):
         layer.slstm_cell._bias_[n] = bias.flatten()
         layer.slstm_cell._recurrent_kernel_[n] = 0
 
-    def forward(self, x: Tensor) -> Tensor:
-        layer = self.xlstm
+    def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
+        """All steps, or the last ``steps`` of them."""
+        layer, cell = self.xlstm, self.xlstm.slstm_cell
         u = self.xlstm_norm(x)
-        a = conv_silu(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        gates = self._gates(a, u)  # (N*H, 4d, L, B)
-        recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
-        h = slstm(gates, recurrent)  # (L, N*H, d, B)
-        N, L, B, D = x.shape
-        h = h.view(L, N, self.heads, -1, B).permute(1, 0, 4, 2, 3)  # (N, L, B, H, d)
+        a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
+        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))  # (L, N*H, d, B)
+        h = _last(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        x = x + h * _row(1 + layer.group_norm.weight)
-        gate, up = linear(self.ffn_norm(x), self.ffn.proj_up.weight).chunk(2, dim=-1)
+        x = _last(x, steps) + h * _row(1 + layer.group_norm.weight)
+        normed = self.ffn_norm(x)
+        gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
 
     def _gates(self, a: Tensor, u: Tensor) -> Tensor:
         """What the input gives to the gates i, f, z, o of all steps: (N, L, B, D) -> (N*H, 4d, L, B)."""
         layer = self.xlstm
-        N, L, B, D = u.shape
+        N, L, B, _ = u.shape
 
         def project(x: Tensor, *weights: Tensor) -> Tensor:
             columns = x.reshape(N, L * B, self.heads, -1).permute(0, 2, 3, 1)  # (N, H, d, L*B)
@@ -234,49 +277,207 @@ class SLSTMBlock(nn.Module):
             project(a, layer.fgate.weight, layer.igate.weight),
             project(u, layer.zgate.weight, layer.ogate.weight),
         ]
-        bias = (
-            layer.slstm_cell._bias_.view(N, 4, self.heads, -1).transpose(1, 2).reshape(N * self.heads, -1, 1)
+        bias = layer.slstm_cell._bias_.view(N, 4, self.heads, -1).transpose(1, 2)  # (N, H, 4, d)
+        return (torch.cat(both, dim=1) + bias.reshape(N * self.heads, -1, 1)).unflatten(2, (L, B))
+
+
+class MLSTMLayer(torch.autograd.Function):
+    """What an mLSTM layer does between its projections up and down (paper, figure 11).
+
+    u (N, L, B, E), z (N, T, B, E) -> y (N, T, B, E), for the last T of the L steps: a = silu(conv(u));
+    queries and keys from a, values from u, gates from both; y = (scale * normalised(h) + skip * a) * silu(z).
+
+    One function with its gradient by hand: autograd would pass over these arrays twice as often.
+    """
+
+    @staticmethod
+    def forward(ctx, u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
+        N, L, B, _ = u.shape
+        H = gate_a.shape[1] // 2
+        c = causal_conv(u, conv, conv_bias)
+        a = F.silu(c)
+        asked = a[:, L - z.shape[1] :]
+        q, v = headwise(asked, query), headwise(u, value)
+        gates = torch.baddbmm(gate_bias, gate_a, _tokens(a).mT).baddbmm_(
+            gate_u, _tokens(u).mT
+        )  # (N, 2H, L*B)
+        i, f = gates.view(N, 2, H, L, B).permute(1, 0, 4, 2, 3).reshape(2, N * B * H, L)
+        h, *cell = mlstm_cell(_heads(q, H), _heads(a, H), _heads(v, H), i, f)
+        normed, mean, rstd = torch.native_layer_norm(h, h.shape[-1:], None, None, 1e-5)
+        mixed = (_row(skip) * asked).addcmul_(_unheads(normed, N, B), _row(scale))
+        opened = F.silu(z)
+        ctx.save_for_backward(
+            *(u, z, conv, query, value, gate_a, gate_u, scale, skip),
+            *(c, a, q, v, h, normed, mean, rstd, mixed, opened),
+            *cell,
         )
-        return (torch.cat(both, dim=1) + bias).unflatten(2, (L, B))
+        return mixed * opened
+
+    @staticmethod
+    def backward(ctx, grad):
+        u, z, conv, query, value, gate_a, gate_u, scale, skip, *inner = ctx.saved_tensors
+        c, a, q, v, h, normed, mean, rstd, mixed, opened, *cell = inner
+        N, L, B, _ = u.shape
+        H = gate_a.shape[1] // 2
+        asked = slice(L - z.shape[1], L)
+        grad_z = torch.ops.aten.silu_backward(grad * mixed, z)
+        grad_mixed = grad * opened
+        grad_h = torch.ops.aten.native_layer_norm_backward(
+            _heads(grad_mixed * _row(scale), H), h, h.shape[-1:], mean, rstd, None, None, [True, False, False]
+        )[0]
+        grad_q, grad_k, grad_v, *grad_if = mlstm_cell_backward(
+            grad_h, _heads(q, H), _heads(a, H), _heads(v, H), *cell
+        )
+        grad_q, grad_a, grad_v = (_unheads(part, N, B) for part in (grad_q, grad_k, grad_v))
+        grad_gates = torch.stack(grad_if).view(2, N, B, H, L).permute(1, 0, 3, 4, 2).reshape(N, 2 * H, L * B)
+        grad_a[:, asked].addcmul_(grad_mixed, _row(skip)).add_(headwise(grad_q, query.mT))
+        _tokens(grad_a).baddbmm_(grad_gates.mT, gate_a)
+        grad_c = torch.ops.aten.silu_backward(grad_a, c)
+        grad_u, grad_conv, grad_conv_bias = causal_conv_backward(grad_c, u, conv)
+        grad_u += headwise(grad_v, value.mT)
+        _tokens(grad_u).baddbmm_(grad_gates.mT, gate_u)
+        return (
+            grad_u,
+            grad_z,
+            grad_conv,
+            grad_conv_bias,
+            headwise_grad(a[:, asked], grad_q, query),
+            headwise_grad(u, grad_v, value),
+            torch.bmm(grad_gates, _tokens(a)),
+            torch.bmm(grad_gates, _tokens(u)),
+            grad_gates.sum(-1, keepdim=True),
+            (grad_mixed * _unheads(normed, N, B)).sum((1, 2)),
+            (grad_mixed * a[:, asked]).sum((1, 2)),
+        )
+
+
+def mlstm_cell(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> tuple[Tensor, ...]:
+    """mLSTM in parallel form (paper, appendix A.3): h, and what ``mlstm_cell_backward`` needs.
+
+    q (M, T, d) of the last T steps, k and v (M, L, d), gate pre-activations i and f (M, L) -> h (M, T, d).
+    h_t = sum over s <= t of P_ts v_s, P_ts = (q_t . k_s) W_ts / norm_t, and W_ts =
+    exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled such that the largest of a row is 1.
+    """
+    T, L = q.shape[1], k.shape[1]
+    decay = F.logsigmoid(f).cumsum(-1)
+    start = i - decay
+    largest, at = (x[:, L - T :] for x in start.cummax(-1))
+    future = torch.full((T, L), -torch.inf, dtype=q.dtype, device=q.device).triu_(L - T + 1)
+    # in powers of two: on CPU exp2 takes a third of exp's time
+    bits, most = start / log(2), largest / log(2)
+    weights = (bits.unsqueeze(1) - most.unsqueeze(2)).add_(future).exp2_()
+    scores = torch.bmm(q, k.mT).mul_(weights)
+    total = scores.sum(-1)
+    floor = torch.exp(-(decay[:, L - T :] + largest).clamp_(min=-80))  # float32 ends at exp(88)
+    norm = torch.maximum(total.abs(), floor).add_(EPS)
+    probs = scores / norm.unsqueeze(-1)
+    return torch.bmm(probs, v), f, at, weights, scores, total, floor, norm, probs
+
+
+def mlstm_cell_backward(
+    grad_h, q, k, v, f, at, weights, scores, total, floor, norm, probs
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Gradients of h by q, k, v, i, f."""
+    T, L = q.shape[1], k.shape[1]
+    grad_probs = torch.bmm(grad_h, v.mT)
+    grad_norm = (grad_probs * probs).sum(-1).div_(norm).neg_()
+    floored = total.abs() < floor
+    grad_floor = torch.where(floored, -grad_norm * floor, 0)  # by the exponent
+    grad_total = torch.where(floored, 0, grad_norm * total.sign())
+    grad_scores = grad_probs.div_(norm.unsqueeze(-1)).add_(grad_total.unsqueeze(-1))
+    grad_log = grad_scores * scores  # by the logarithm of the weights
+    grad_i = grad_log.sum(1).scatter_add_(1, at, grad_floor - grad_log.sum(2))
+    grad_decay = -grad_i
+    grad_decay[:, L - T :] += grad_floor
+    grad_f = grad_decay.flip(-1).cumsum(-1).flip(-1).mul_(torch.sigmoid(-f))
+    grad_qk = grad_scores.mul_(weights)
+    return torch.bmm(grad_qk, k), torch.bmm(grad_qk.mT, q), torch.bmm(probs.mT, grad_h), grad_i, grad_f
+
+
+def _tokens(x: Tensor) -> Tensor:
+    """(N, L, B, E) -> (N, L*B, E), never a copy: results are added in place."""
+    return x.view(x.shape[0], -1, x.shape[-1])
+
+
+def _heads(x: Tensor, heads: int) -> Tensor:
+    """(N, L, B, H*d) -> (N*B*H, L, d)."""
+    N, L, B, E = x.shape
+    return x.reshape(N, L, B * heads, E // heads).transpose(1, 2).flatten(0, 1)
+
+
+def _unheads(x: Tensor, N: int, B: int) -> Tensor:
+    """(N*B*H, L, d) -> (N, L, B, H*d)."""
+    _, L, d = x.shape
+    return x.view(N, -1, L, d).transpose(1, 2).contiguous().view(N, L, B, -1)
+
+
+def widen(weight: Tensor) -> Tensor:
+    """Blocks (N, P, p, p) on the diagonal of fewer, wider ones (N, P/WIDEN, WIDEN*p, WIDEN*p).
+
+    Blocks of four are too small for a matmul kernel.
+    """
+    N, P, p, _ = weight.shape
+    along = weight.view(N, -1, WIDEN, p, p).permute(0, 1, 3, 4, 2)
+    return torch.diag_embed(along, dim1=2, dim2=4).reshape(N, P // WIDEN, WIDEN * p, WIDEN * p)
+
+
+def _blocks(x: Tensor, weight: Tensor) -> Tensor:
+    """(N, L, B, P*p) -> (N*P, L*B, p), for the blocks of ``weight`` (N, P, p, p)."""
+    N, P, p, _ = weight.shape
+    return x.reshape(N, -1, P, p).transpose(1, 2).flatten(0, 1)
 
 
 def headwise(x: Tensor, weight: Tensor) -> Tensor:
-    """Block-diagonal projection: x (N, L, B, P*p), weight (N, P, o, p) -> (N, L, B, P*o)."""
-    N, P, o, p = weight.shape
-    return torch.einsum("nlbhd,nhod->nlbho", x.unflatten(3, (P, p)), weight).flatten(3)
+    """Block-diagonal projection: x (N, L, B, P*p), weight (N, P, p, p) -> (N, L, B, P*p)."""
+    N, P, p, _ = weight.shape
+    y = torch.bmm(_blocks(x, weight), weight.flatten(0, 1).mT)
+    return y.view(N, P, -1, p).transpose(1, 2).reshape(x.shape)
 
 
-def conv_silu(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """silu of a causal convolution over L, channel by channel: x (N, L, B, F), weight (N, F, 1, CONV)."""
-    *earlier, last = weight.squeeze(2).unbind(-1)
-    y = torch.addcmul(_row(bias), x, _row(last))
-    for lag, tap in zip(range(CONV - 1, 0, -1), earlier, strict=True):
-        y = y + F.pad(x[:, :-lag] * _row(tap), (0, 0, 0, 0, lag, 0))[:, : x.shape[1]]
-    return F.silu(y)
+def headwise_grad(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
+    """Gradient of ``headwise`` by its weight."""
+    return torch.bmm(_blocks(grad, weight).mT, _blocks(x, weight)).view(weight.shape)
 
 
-def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> Tensor:
-    """mLSTM cell in parallel form (paper, appendix A.3), normalised per head.
+def _taps(weight: Tensor) -> list[Tensor]:
+    """(N, F, 1, CONV) -> CONV times (N, 1, 1, F), each in one piece of memory."""
+    return [_row(tap) for tap in weight.squeeze(2).permute(2, 0, 1).contiguous()]
 
-    q, k, v (N, L, B, E), gate pre-activations i, f (N, L, B, H) -> (N, L, B, H, d). Step t reads step
-    s <= t with weight exp(i_s + log sigma(f_{s+1}) + ... + log sigma(f_t)), scaled by the largest of them.
-    """
-    N, L, B, E = q.shape
-    H = i.shape[-1]
 
-    def heads_first(x: Tensor) -> Tensor:
-        return x.reshape(N, L, B * H, E // H).transpose(1, 2)  # (N, B*H, L, d)
+def causal_conv(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Channel by channel, of a step and those before it: x (N, L, B, F), weight (N, F, 1, CONV)."""
+    *earlier, last = _taps(weight)
+    y = torch.addcmul(_row(bias), x, last)
+    for lag, tap in enumerate(reversed(earlier), start=1):
+        y[:, lag:].addcmul_(x[:, :-lag], tap)
+    return y
 
-    q, k, v = heads_first(q), heads_first(k), heads_first(v)
-    decay = F.logsigmoid(f).reshape(N, L, B * H).transpose(1, 2).cumsum(-1)  # (N, B*H, L)
-    start = i.reshape(N, L, B * H).transpose(1, 2) - decay
-    largest = start.cummax(-1).values
-    future = torch.ones(L, L, dtype=torch.bool, device=q.device).triu(1)
-    weights = (start.unsqueeze(-2) - largest.unsqueeze(-1)).masked_fill(future, -torch.inf).exp()
-    scores = torch.matmul(q, k.mT) * (weights / sqrt(E // H))
-    norm = torch.maximum(scores.sum(-1).abs(), torch.exp(-(decay + largest)))
-    h = torch.matmul(scores / (norm.unsqueeze(-1) + EPS), v)
-    return F.layer_norm(h, h.shape[-1:]).transpose(1, 2).unflatten(2, (B, H))
+
+def causal_conv_backward(grad: Tensor, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of ``causal_conv`` by x, weight and bias."""
+    *earlier, last = _taps(weight)
+    grad_x = grad * last
+    taps = [(grad * x).sum((1, 2))]
+    for lag, tap in enumerate(reversed(earlier), start=1):
+        grad_x[:, :-lag].addcmul_(grad[:, lag:], tap)
+        taps.append((grad[:, lag:] * x[:, :-lag]).sum((1, 2)))
+    return grad_x, torch.stack(taps[::-1], dim=-1).unsqueeze(2), grad.sum((1, 2))
+
+
+class ConvSiLU(torch.autograd.Function):
+    """silu(causal_conv(x, weight, bias))."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        y = causal_conv(x, weight, bias)
+        ctx.save_for_backward(x, weight, y)
+        return F.silu(y)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x, weight, y = ctx.saved_tensors
+        # the gates' gradient arrives transposed; as it is, the pointwise kernels would crawl
+        return causal_conv_backward(torch.ops.aten.silu_backward(grad.contiguous(), y), x, weight)
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
@@ -285,63 +486,114 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     gates (M, 4d, L, B): the input's share of the pre-activations i, f, z, o; recurrent (M, 4d, d);
     M = N*H. Returns h (L, M, d, B).
 
-    The paper's c_t and n_t only meet as r_t = c_t / n_t, and n_t only as its logarithm l_t (stabiliser
-    included), so that two states remain:
-    alpha_t = exp(i_t) / n_t = sigma(i_t - log sigma(f_t) - l_{t-1}), l_t = i_t - log alpha_t,
+    The paper's c_t and n_t only meet in r_t = c_t / n_t. With l_t = log n_t, which needs no other stabiliser,
+    l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})),
+    alpha_t = exp(i_t - l_t) = sigma(i_t - log sigma(f_t) - l_{t-1}),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
     return SLSTMScan.apply(gates, recurrent)
 
 
+def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
+    """``slstm`` by the package's CUDA kernel, in float32; copies are more heads to it.
+
+    Raises InputError where there is no GPU or the kernel does not compile.
+    """
+    if not gates.is_cuda:
+        raise InputError(
+            f"xlstm.slstm_backend 'cuda' needs an NVIDIA GPU, and the network is on {gates.device.type}; "
+            "set slstm_backend to vanilla, or device to cuda"
+        )
+    M, G, L, B = gates.shape
+    d = G // 4
+    x = gates.permute(2, 3, 0, 1).reshape(L, B, M * G).float()
+    states = kernel(M, d).apply(
+        True, x, x.new_zeros(4, B, M * d), recurrent.mT.contiguous().float(), x.new_zeros(M * G)
+    )
+    return states[0, 1:].view(L, B, M, d).permute(0, 2, 3, 1).to(gates.dtype)
+
+
+@cache
+def kernel(heads: int, head_dim: int) -> type[torch.autograd.Function]:
+    """The package's CUDA cell, compiled by nvcc on first use; raises InputError if that fails."""
+    from xlstm.blocks.slstm.cell import sLSTMCellConfig, sLSTMCellFuncGenerator  # takes seconds to import
+
+    config = sLSTMCellConfig(
+        hidden_size=heads * head_dim, num_heads=heads, dtype="float32", enable_automatic_mixed_precision=False
+    )
+    try:
+        return sLSTMCellFuncGenerator(True, config)
+    except (ImportError, KeyError, OSError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"xlstm.slstm_backend 'cuda' did not compile ({reason}); set it to vanilla"
+        ) from error
+
+
+SCANS = {"vanilla": slstm, "cuda": slstm_by_kernel}
+
+
 class SLSTMScan(torch.autograd.Function):
+    """``slstm`` with its gradient by hand: only what recurs stands in the loops."""
+
     @staticmethod
     def forward(ctx, gates: Tensor, recurrent: Tensor) -> Tensor:
         M, G, L, B = gates.shape
-        d = G // 4
         pre = gates.new_empty(L, M, G, B)
-        alpha, r, h = (gates.new_empty(L, M, d, B) for _ in range(3))
-        log_n = gates.new_full((M, d, B), -torch.inf)
-        h_last = r_last = gates.new_zeros(M, d, B)
-        for t in range(L):
-            torch.baddbmm(gates[:, :, t], recurrent, h_last, out=pre[t])
-            i, f, z, o = pre[t].split(d, dim=1)
-            log_alpha = F.logsigmoid(i - F.logsigmoid(f) - log_n)
-            log_n = i - log_alpha
-            torch.exp(log_alpha, out=alpha[t])
-            torch.lerp(r_last, torch.tanh(z), alpha[t], out=r[t])
-            torch.mul(torch.sigmoid(o), r[t], out=h[t])
-            h_last, r_last = h[t], r[t]
+        alpha, r = gates.new_empty(2, L, M, G // 4, B)
+        h = gates.new_zeros(L + 1, M, G // 4, B)
+        h_t, r_t, log_n = h[0], h[0], torch.full_like(h[0], -torch.inf)
+        steps = zip(gates.unbind(2), pre, *pre.chunk(4, dim=2), alpha, r, h[1:], strict=True)
+        for gates_t, pre_t, i, f, z, o, alpha_t, r_out, h_out in steps:
+            torch.baddbmm(gates_t, recurrent, h_t, out=pre_t)
+            kept = F.logsigmoid(f).add_(log_n)
+            log_n = torch.logaddexp(i, kept)
+            torch.sigmoid(torch.sub(i, kept, out=kept), out=alpha_t)
+            r_t = torch.lerp(r_t, z.tanh_(), alpha_t, out=r_out)
+            h_t = torch.mul(o.sigmoid_(), r_t, out=h_out)
         ctx.save_for_backward(pre, alpha, r, h, recurrent)
-        return h
+        return h[1:]
 
     @staticmethod
     def backward(ctx, grad_h: Tensor) -> tuple[Tensor, Tensor]:
         pre, alpha, r, h, recurrent = ctx.saved_tensors
-        L, M, d, B = h.shape
-        _, f, z, o = pre.split(d, dim=2)
-        # all factors that do not recur, for all steps at once
-        o, z, not_f = torch.sigmoid(o), torch.tanh(z), torch.sigmoid(-f)
-        r_before = torch.cat([torch.zeros_like(r[:1]), r[:-1]])
+        _, f, z, o = pre.chunk(4, dim=2)  # z and o as activated
+        forget = torch.sigmoid(-f)
         rest = 1 - alpha
-        to_o = r * o * (1 - o)
-        to_z = alpha * (1 - z * z)
-        to_alpha = (z - r_before) * alpha * rest
-        back = recurrent.mT
+        by_alpha = alpha * rest
+        by_alpha[0].mul_(z[0])
+        by_alpha[1:].mul_(z[1:] - r[:-1])
+        by_o = (1 - o).mul_(h[1:])
+        by_z = (1 - z * z).mul_(alpha)
         grad_pre = torch.empty_like(pre)
         grad_r = torch.zeros_like(r[0])
         grad_log_n = torch.zeros_like(r[0])
-        for t in range(L - 1, -1, -1):
-            grad_i, grad_f, grad_z, grad_o = grad_pre[t].split(d, dim=1)
-            g = grad_h[t] if t == L - 1 else torch.baddbmm(grad_h[t], back, grad_pre[t + 1])
-            torch.mul(g, to_o[t], out=grad_o)
-            grad_r = torch.addcmul(grad_r, g, o[t])
-            torch.mul(grad_r, to_z[t], out=grad_z)
-            torch.addcmul(grad_r * to_alpha[t], grad_log_n, alpha[t], out=grad_i)
-            grad_log_n = grad_log_n - grad_i
-            torch.mul(grad_log_n, not_f[t], out=grad_f)
-            grad_r = grad_r * rest[t]
-        grad_recurrent = torch.einsum("lmgb,lmdb->mgd", grad_pre[1:], h[:-1])
-        return grad_pre.permute(1, 2, 0, 3), grad_recurrent
+        back = recurrent.mT
+        after = None
+        grad_h = grad_h.contiguous()
+        parts = (grad_h, grad_pre, *grad_pre.chunk(4, dim=2), o, alpha, rest, forget, by_alpha, by_z, by_o)
+        for g, grad_t, grad_i, grad_f, grad_z, grad_o, o_t, alpha_t, rest_t, forget_t, *by in zip(
+            *(part.unbind()[::-1] for part in parts), strict=True
+        ):
+            by_alpha_t, by_z_t, by_o_t = by
+            if after is not None:
+                g = torch.baddbmm(g, back, after)
+            torch.mul(g, by_o_t, out=grad_o)
+            grad_r.addcmul_(g, o_t)
+            torch.mul(grad_r, by_z_t, out=grad_z)
+            torch.mul(grad_r, by_alpha_t, out=grad_i).addcmul_(grad_log_n, alpha_t)
+            grad_log_n.sub_(grad_i)
+            torch.mul(grad_log_n, forget_t, out=grad_f)
+            grad_r.mul_(rest_t)
+            after = grad_t
+        grad_gates = grad_pre.permute(1, 2, 0, 3).contiguous()
+        before = h[:-1].permute(1, 2, 0, 3).flatten(2)
+        return grad_gates, torch.bmm(grad_gates.flatten(2), before.mT)
+
+
+def _last(x: Tensor, steps: int | None) -> Tensor:
+    """The last ``steps`` of (N, L, ...), or all: a slice that takes all still costs a copy backward."""
+    return x if steps is None else x[:, -steps:]
 
 
 def _row(per_channel: Tensor) -> Tensor:

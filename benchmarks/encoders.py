@@ -1,0 +1,235 @@
+"""How fast the encoders are: ``python benchmarks/encoders.py [--threads 2] [--quick]``.
+
+One training step (forward, and the gradient of every weight) of the encoders alone, on windows of 20
+steps, on CPU, in float32: ours against the package's eager xLSTM and against nn.LSTM; then N models at
+once, stacked, against a plain loop over N. What is compared takes turns, step by step, so that the noise
+of the machine meets all of it; times are medians, and ratios are of medians of one run. The floor is
+what the machine's measured matmul rate and memory bandwidth allow for the step's operations and bytes.
+"""
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vdcast.models.lstm import LSTM
+from vdcast.models.xlstm import XLSTM
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import xlstm as package
+
+STEPS = 20  # window.sequence_length of params.yaml
+
+
+@dataclass(frozen=True)
+class LSTMSize:
+    hidden_size: int
+    num_layers: int
+    input_size: int = 32
+
+    def __str__(self) -> str:
+        return f"LSTM {self.hidden_size}x{self.num_layers}"
+
+    def ours(self, copies: int) -> nn.Module:
+        return LSTM(copies, self.input_size, self.hidden_size, self.num_layers)
+
+    def other(self) -> nn.Module:
+        return nn.LSTM(self.input_size, self.hidden_size, self.num_layers, batch_first=True)
+
+    def matmul_flops(self, batch: int) -> float:
+        """4H x (I + H) products a layer and step forward, and twice that backward."""
+        inputs = [self.input_size] + [self.hidden_size] * (self.num_layers - 1)
+        return sum(3 * 2 * 4 * self.hidden_size * (i + self.hidden_size) * batch * STEPS for i in inputs)
+
+    def boundaries(self) -> tuple[int, int]:
+        return self.num_layers, self.hidden_size
+
+
+@dataclass(frozen=True)
+class XLSTMSize:
+    input_size: int  # width of the embedding
+    num_blocks: int
+    slstm_at: tuple[int, ...]
+    num_heads: int = 4
+
+    def __str__(self) -> str:
+        return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
+
+    def ours(self, copies: int) -> nn.Module:
+        shape = (copies, self.input_size, self.num_blocks, list(self.slstm_at), self.num_heads)
+        return XLSTM(*shape, context_length=STEPS)
+
+    def other(self) -> nn.Module:
+        slstm = package.sLSTMLayerConfig(backend="vanilla", num_heads=self.num_heads)
+        config = package.xLSTMBlockStackConfig(
+            mlstm_block=package.mLSTMBlockConfig(mlstm=package.mLSTMLayerConfig(num_heads=self.num_heads)),
+            slstm_block=package.sLSTMBlockConfig(slstm=slstm),
+            embedding_dim=self.input_size,
+            num_blocks=self.num_blocks,
+            slstm_at=list(self.slstm_at),
+            context_length=STEPS,
+        )
+        return package.xLSTMBlockStack(config)
+
+    def matmul_flops(self, batch: int) -> float:
+        """Those that PyTorch counts in the package's step.
+
+        Without convolutions, which it overcounts (as if all channels met) and which are below 1 %.
+        """
+        with FlopCounterMode(display=False) as counter:
+            training_step(self.other(), torch.randn(batch, STEPS, self.input_size))()
+        counts = counter.get_flop_counts()["Global"].items()
+        return sum(flops for operation, flops in counts if "convolution" not in str(operation))
+
+    def boundaries(self) -> tuple[int, int]:
+        return self.num_blocks, self.input_size
+
+
+DEFAULTS = [LSTMSize(256, 3), XLSTMSize(128, 6, (1, 3))]
+SMALL = [LSTMSize(32, 1), XLSTMSize(32, 2, (1,))]
+
+
+def training_step(model: nn.Module, x: Tensor, **options) -> Callable[[], None]:
+    """Forward and backward of a loss on the last step, which is what a forecaster reads."""
+
+    def step() -> None:
+        model.zero_grad(set_to_none=True)
+        y = model(x, **options)
+        (y[0] if isinstance(y, tuple) else y)[..., -1, :].square().mean().backward()
+
+    return step
+
+
+def medians(seconds: float, **steps: Callable[[], None]) -> dict[str, float]:
+    """Milliseconds: what is compared takes turns, at least five times each after two of warm-up."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    until = time.perf_counter() + seconds
+    while min(map(len, times.values())) < 7 or time.perf_counter() < until:
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            times[name].append(1e3 * (time.perf_counter() - start))
+    return {name: statistics.median(values[2:]) for name, values in times.items()}
+
+
+def machine() -> tuple[float, float]:
+    """Best of many: operations/s of a product of 1024 x 1024 matrices, bytes/s of z = x + y over 200 MB."""
+
+    def best(step: Callable[[], object]) -> float:
+        times = []
+        for _ in range(30):
+            start = time.perf_counter()
+            step()
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    a, b, c = torch.randn(3, 1024, 1024)
+    x, y, z = torch.randn(3, 2**24)
+    flops = 2 * 1024**3 / best(lambda: torch.mm(a, b, out=c))
+    return flops, 12 * len(x) / best(lambda: torch.add(x, y, out=z))
+
+
+def least_bytes(size: LSTMSize | XLSTMSize, batch: int) -> float:
+    """What a step must move if all else stays in the cache.
+
+    Weights are read forward and backward and their gradients written; what passes between layers or
+    blocks is written once and read twice.
+    """
+    weights = sum(parameter.numel() for parameter in size.other().parameters())
+    depth, width = size.boundaries()
+    return 4 * 3 * (weights + (depth + 1) * batch * STEPS * width)
+
+
+def print_table(title: str, rows: list[dict[str, str]]) -> None:
+    print(f"\n{title}\n\n| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
+    for row in rows:
+        print(f"| {' | '.join(row.values())} |")
+
+
+def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, rates: tuple[float, float]) -> dict:
+    x = torch.randn(1, batch, STEPS, size.input_size)
+    ours = size.ours(1)
+    ms = medians(
+        seconds,
+        other=training_step(size.other(), x[0]),
+        ours=training_step(ours, x),
+        last=training_step(ours, x, last_only=True),
+    )
+    work, moved = size.matmul_flops(batch), least_bytes(size, batch)
+    floor = 1e3 * max(work / rates[0], moved / rates[1])
+    return {
+        "encoder": str(size),
+        "batch": str(batch),
+        "package or nn.LSTM, ms": f"{ms['other']:.1f}",
+        "ours, ms": f"{ms['ours']:.1f}",
+        "ratio": f"{ms['other'] / ms['ours']:.2f}",
+        "ours for the last step only, ms": f"{ms['last']:.1f}",
+        "ratio ": f"{ms['other'] / ms['last']:.2f}",
+        "matmul GFLOP": f"{work / 1e9:.2f}",
+        "MB": f"{moved / 1e6:.1f}",
+        "floor, ms": f"{floor:.2f}",
+        "package or nn.LSTM / floor": f"{ms['other'] / floor:.1f}",
+        "ours / floor": f"{ms['ours'] / floor:.1f}",
+    }
+
+
+def many_models(size: LSTMSize | XLSTMSize, copies: int, batch: int, seconds: float) -> dict[str, str]:
+    x = torch.randn(copies, batch, STEPS, size.input_size)
+    others = [training_step(size.other(), x_n) for x_n in x]
+    singles = [training_step(size.ours(1), x_n) for x_n in x.split(1)]
+    ms = medians(
+        seconds,
+        others=lambda: [step() for step in others],
+        singles=lambda: [step() for step in singles],
+        stacked=training_step(size.ours(copies), x),
+    )
+    return {
+        "encoder": str(size),
+        "N": str(copies),
+        "loop over package or nn.LSTM, ms a model": f"{ms['others'] / copies:.2f}",
+        "loop over ours": f"{ms['singles'] / copies:.2f}",
+        "ours stacked": f"{ms['stacked'] / copies:.2f}",
+        "loop / stacked": f"{ms['others'] / ms['stacked']:.2f}",
+        "loop over ours / stacked": f"{ms['singles'] / ms['stacked']:.2f}",
+    }
+
+
+def cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the encoders against their alternatives.")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--quick", action="store_true", help="seconds rather than minutes, for a look")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    seconds, batches, counts = (1, [32], [10]) if arguments.quick else (8, [32, 512], [10, 100])
+    rates = machine()
+    print(f"{cpu_name()}, {arguments.threads} threads, torch {torch.__version__}")
+    print(f"matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s")
+    print_table(
+        "One training step of one model",
+        [one_model(size, batch, seconds, rates) for batch in batches for size in DEFAULTS + SMALL],
+    )
+    print_table(
+        "One training step of N independent models, batch 32 each",
+        [many_models(size, copies, 32, seconds) for size in SMALL for copies in counts],
+    )
+
+
+if __name__ == "__main__":
+    main()
