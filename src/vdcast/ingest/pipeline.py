@@ -1,6 +1,5 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
-import gc
 import importlib
 import os
 from collections import deque
@@ -105,7 +104,7 @@ def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
                 _stream(settings, spool, grid, file)
                 bar.update()
             return
-        with ProcessPoolExecutor(workers, initializer=_quiet_collector) as pool:
+        with ProcessPoolExecutor(workers) as pool:
             running: deque[tuple[list[RawFile], Future | None]] = deque()
             try:
                 while True:
@@ -138,12 +137,6 @@ def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
                 raise
 
 
-def _quiet_collector() -> None:
-    """Documents of a million small objects set the cycle collector off again and again, for nothing."""
-    gc.freeze()
-    gc.disable()
-
-
 def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:
     results: list[Result] = []
     for file in batch:
@@ -152,7 +145,6 @@ def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:
             results.append((parsed, list(parse(settings, file, grid, parsed))))
         except InputError as error:
             results.append(error)
-    gc.collect()
     return results
 
 

@@ -41,7 +41,7 @@ class Tally:
         self.causes = np.zeros((len(CAUSES) + 1, *shape), "i8")
         self.bins = min(BINS, steps)
         self.coverage = np.zeros((self.bins, *shape), "i8")
-        self.rows = np.bincount(np.arange(steps) * self.bins // steps, minlength=self.bins)
+        self.rows = np.diff(-(-np.arange(self.bins + 1) * steps // self.bins))
         self.low, self.high = np.full(shape, np.inf), np.full(shape, -np.inf)
         self.total = np.zeros(shape)
         self.gap, self.longest_gap = np.zeros(shape, "i8"), np.zeros(shape, "i8")

@@ -105,30 +105,31 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
 _FLAT = """
 <xsl:stylesheet version="1.0" xmlns:xsl="http://www.w3.org/1999/XSL/Transform" xmlns:t="%s">
 <xsl:output method="text" encoding="utf-8"/>
-<xsl:template match="text()"/>
 <xsl:template match="/">
   <xsl:for-each select="/t:VDLiveList/t:VDLives/t:VDLive">
     <xsl:variable name="vd" select="normalize-space(t:VDID)"/>
-    <xsl:variable name="head" select="concat('&#9;', normalize-space(t:DataCollectTime),
-                                      '&#9;', normalize-space(t:Status), '&#10;')"/>
+    <xsl:variable name="time" select="normalize-space(t:DataCollectTime)"/>
+    <xsl:variable name="status" select="normalize-space(t:Status)"/>
     %s
   </xsl:for-each>
 </xsl:template>
-<xsl:template match="t:Lane">
+</xsl:stylesheet>
+"""
+_HEAD = """<xsl:value-of select="concat('V&#9;', %s, '&#9;', $time, '&#9;', $status, '&#10;')"/>"""
+_LANES = """
+<xsl:for-each select="%st:Lanes/t:Lane">
   <xsl:value-of select="concat('L&#9;', normalize-space(t:Speed), '&#9;', normalize-space(t:Occupancy))"/>
   <xsl:for-each select="t:Vehicles/t:Vehicle">
     <xsl:value-of select="concat('&#9;', normalize-space(t:Volume))"/>
   </xsl:for-each>
   <xsl:text>&#10;</xsl:text>
-</xsl:template>
-</xsl:stylesheet>
-"""
-_PER_VD = """<xsl:value-of select="concat('V&#9;', $vd, $head)"/>
-    <xsl:apply-templates select="t:LinkFlows/t:LinkFlow/t:Lanes/t:Lane"/>"""
-_PER_LINK = """<xsl:for-each select="t:LinkFlows/t:LinkFlow">
-      <xsl:value-of select="concat('V&#9;', $vd, '/', normalize-space(t:LinkID), $head)"/>
-      <xsl:apply-templates select="t:Lanes/t:Lane"/>
-    </xsl:for-each>"""
+</xsl:for-each>"""
+_PER_VD = _HEAD % "$vd" + _LANES % "t:LinkFlows/t:LinkFlow/"
+_PER_LINK = f"""
+<xsl:for-each select="t:LinkFlows/t:LinkFlow">
+  {_HEAD % "concat($vd, '/', normalize-space(t:LinkID))"}
+  {_LANES % ""}
+</xsl:for-each>"""
 
 
 @cache
