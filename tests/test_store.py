@@ -81,3 +81,19 @@ def test_select_takes_detectors_and_features_in_the_order_asked(detectors):
     chosen = detectors.select(["VD-國", "VD-A"], ["speed"])
     assert chosen.vd_ids == ("VD-國", "VD-A") and chosen.units == ("km/h",)
     np.testing.assert_array_equal(chosen.values[:, 0, 0], detectors.values[:, 2, 1])
+
+
+@pytest.mark.parametrize("steps", [1, 7, 100, 1000])
+def test_a_table_written_block_by_block_is_the_table(tmp_path, detectors, steps):
+    T = len(detectors.timestamps)
+    empty = detectors.rows(0, 0)
+    blocks = (detectors.values[i : i + steps] for i in range(0, T, steps))
+    store.write_blocks(tmp_path / "blocks.h5", empty, detectors.timestamps, blocks)
+    store.write(tmp_path / "whole.h5", detectors)
+    assert (tmp_path / "blocks.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
+
+
+def test_blocks_that_do_not_fill_the_table_leave_no_file(tmp_path, detectors):
+    with pytest.raises(ValueError, match="blocks hold 5 rows for 480 timestamps"):
+        store.write_blocks(tmp_path / "t.h5", detectors.rows(0, 0), detectors.timestamps, [detectors.values[:5]])
+    assert not list(tmp_path.iterdir())

@@ -8,10 +8,19 @@ the parts) is checked by ``prepare``.
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Union, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from vdcast.errors import InputError
 
@@ -28,17 +37,190 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class WideTable(Section):
-    """CSV or parquet: a time column and a column per detector (``vdcast.ingest.wide_table``)."""
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no IANA time zone; e.g. Asia/Taipei, America/Los_Angeles, UTC") from None
+    return name
+
+
+def _divides_a_day(seconds: int) -> int:
+    if 86400 % seconds:
+        raise ValueError(f"{seconds} s does not divide a day; intervals are e.g. 60, 300, 900, 3600")
+    return seconds
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Interval = Annotated[Positive, AfterValidator(_divides_a_day)]
+Names = Annotated[list[str], Field(min_length=1)]
+DateOrder = Literal["dmy", "mdy"]
+SpeedUnit = Literal["km/h", "mph"]
+CALIFORNIA = "America/Los_Angeles"
+
+
+class Raw(Section):
+    """What every format has. Speeds are km/h, occupancies %, whatever the files hold."""
+
+    raw: str
+    files: str = "*"
+    on_bad_file: Literal["stop", "skip"] = "stop"
+
+
+class Measured(Raw):
+    """What every format has whose quantities are known: limits beyond which a value is impossible."""
+
+    missing_codes: list[float] = []
+    max_speed: Rate = 200.0
+
+
+class Table(Raw):
+    """What a plain table must be told: where its time is and what its numbers mean."""
+
+    time_zone: TimeZone
+    interval: Interval
+    missing_codes: list[float] = []
+    encoding: str = "utf-8"
+    date_order: DateOrder | None = None
+
+
+class WideTable(Table):
+    """CSV or parquet: a column of numbers per detector (``vdcast.ingest.wide_table``)."""
 
     format: Literal["wide_table"]
-    raw: str
-    time_column: str = "time"
-    time_zone: str
-    interval: Positive
+    time_column: str | None = "time"
+    start: str | None = None
+    columns: Names | None = None
     feature: str
     unit: str
-    missing_codes: list[float] = []
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (self.time_column is None) == (self.start is None):
+            raise ValueError("set time_column, or set it to null and start to the time of the first row")
+        return self
+
+
+class LongTable(Table):
+    """CSV or parquet: a row per time and detector (``vdcast.ingest.long_table``)."""
+
+    format: Literal["long_table"]
+    time_column: str = "time"
+    vd_column: str = "vd"
+    units: Annotated[dict[str, str], Field(min_length=1)]
+
+
+class DayRows(Table):
+    """CSV or parquet: a row per detector and day (``vdcast.ingest.day_rows``)."""
+
+    format: Literal["day_rows"]
+    date_column: str = "Date"
+    vd_columns: Names
+    value_columns: str = "V00"
+    feature: str
+    unit: str
+
+
+class TaiwanLanes(Measured):
+    """What both Taiwanese detector standards share: rules from lanes to a VD."""
+
+    interval: Interval = 60
+    time_zone: TimeZone = "Asia/Taipei"
+    missing_codes: list[float] = [-99.0]
+    missing_when: Literal["any", "all"] = "any"
+    per: Literal["vd", "link"] = "vd"
+    max_age: Positive = 3600
+    vd_list: str | None = None
+
+
+class TaiwanVDLive(TaiwanLanes):
+    """MOTC standard v2, JSON or XML (``vdcast.ingest.taiwan_vdlive``)."""
+
+    format: Literal["taiwan_vdlive"]
+
+
+class TaiwanV11(TaiwanLanes):
+    """MOTC standard v1.1, attribute XML (``vdcast.ingest.taiwan_v11``)."""
+
+    format: Literal["taiwan_v11"]
+
+
+class TaiwanM05A(Measured):
+    """Freeway segments between ETC gantries (``vdcast.ingest.taiwan_m05a``)."""
+
+    interval: ClassVar[int] = 300
+    time_zone: ClassVar[str] = "Asia/Taipei"
+
+    format: Literal["taiwan_m05a"]
+    vehicle_types: Annotated[list[int], Field(min_length=1)] = [31, 32, 41, 42, 5]
+    missing_when: Literal["any", "all"] = "any"
+    gantries: str | None = None
+
+
+class PemsStation(Measured):
+    """Caltrans PeMS 5-minute station text (``vdcast.ingest.pems_station``)."""
+
+    interval: ClassVar[int] = 300
+    time_zone: ClassVar[str] = CALIFORNIA
+
+    format: Literal["pems_station"]
+    min_observed: Annotated[float, Field(ge=0, le=100)] = 1.0
+    stations: str | None = None
+
+
+class PemsExport(Measured):
+    """Caltrans PeMS web export of one station (``vdcast.ingest.pems_export``)."""
+
+    time_zone: ClassVar[str] = CALIFORNIA
+
+    format: Literal["pems_export"]
+    features: list[Literal["volume", "speed", "occupancy"]] = ["volume"]
+    interval: Interval = 300
+    date_order: DateOrder | None = None
+    min_observed: Annotated[float, Field(ge=0, le=100)] = 1.0
+    missing_when: Literal["any", "all"] = "any"
+    vd_id: str | None = None
+
+
+class PemsNpz(Measured):
+    """PEMS03, 04, 07, 08: an array and no timestamps (``vdcast.ingest.pems_npz``)."""
+
+    time_zone: ClassVar[str] = CALIFORNIA
+
+    format: Literal["pems_npz"]
+    start: str
+    interval: Interval = 300
+    features: list[Literal["volume", "occupancy", "speed"]] = ["volume", "occupancy", "speed"]
+    speed_unit: SpeedUnit = "km/h"
+
+
+class MetrLA(Measured):
+    """METR-LA, PEMS-BAY: a pandas table in h5 (``vdcast.ingest.metr_la``)."""
+
+    time_zone: ClassVar[str] = CALIFORNIA
+
+    format: Literal["metr_la"]
+    interval: Interval = 300
+    missing_codes: list[float] = [0.0]
+    speed_unit: SpeedUnit = "km/h"
+
+
+FORMATS: dict[str, type[Raw]] = {
+    get_args(section.model_fields["format"].annotation)[0]: section
+    for section in (
+        WideTable,
+        LongTable,
+        DayRows,
+        TaiwanVDLive,
+        TaiwanV11,
+        TaiwanM05A,
+        PemsStation,
+        PemsExport,
+        PemsNpz,
+        MetrLA,
+    )
+}
+Data = Annotated[Union[tuple(FORMATS.values())], Field(discriminator="format")]  # noqa: UP007
 
 
 class Prepare(Section):
@@ -168,7 +350,7 @@ NETWORKS: dict[str, type[Optimiser]] = {"lstm": LSTM, "xlstm": XLSTM}
 
 
 class Sections(Section):
-    data: WideTable
+    data: Data
     prepare: Prepare
     window: Window
     train: Train
@@ -270,7 +452,9 @@ def _check(where: str, section: type[Section], values: dict[str, Any]) -> Sectio
     except ValidationError as error:
         # a misspelt key is also a missing one: name what was typed first
         first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-        path = ".".join(str(part) for part in (where, *first["loc"]) if part != "")
+        # pydantic names the member of the union, data.FORMAT.key; the file has data.key
+        loc = [part for i, part in enumerate(first["loc"]) if i != 1 or part not in FORMATS]
+        path = ".".join(str(part) for part in (where, *loc) if part != "")
         more = f" (and {len(others)} more)" if others else ""
         raise InputError(f"{PATH}: {_sentence(path, first, section)}{more}") from None
 
@@ -282,6 +466,11 @@ def _sentence(path: str, error: dict, section: type[Section]) -> str:
             return f"{path} is not a setting{_suggest(key, _siblings(error['loc'], section))}"
         case "missing":
             return f"{path} is missing"
+        case "union_tag_not_found":
+            return f"{path}.format is missing (allowed: {', '.join(FORMATS)})"
+        case "union_tag_invalid":
+            found = error["ctx"]["tag"]
+            return f"{path}.format = {found!r} is not a format{_suggest(found, list(FORMATS))}"
         case "value_error":
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
@@ -292,6 +481,11 @@ def _sentence(path: str, error: dict, section: type[Section]) -> str:
 def _siblings(loc: tuple, section: type[Section]) -> list[str]:
     """The keys allowed where ``loc`` points, following nested sections."""
     for part in loc[:-1]:
+        if part in FORMATS:
+            section = FORMATS[part]
+            continue
+        if part == "data" and "data" in section.model_fields:
+            continue
         inner = section.model_fields.get(str(part))
         if (
             inner is None

@@ -1,4 +1,4 @@
-"""The h5 schema, and the only module that opens h5 files.
+"""The h5 schema, and the only module that opens h5 files (but ``ingest.metr_la``, which reads foreign ones).
 
 A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 
@@ -20,7 +20,7 @@ gives the same bytes, so DVC's cache hits.
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -104,6 +104,21 @@ def write(path: Path, table: Detectors) -> None:
         _write_group(file, table)
 
 
+def write_blocks(path: Path, empty: Detectors, timestamps: np.ndarray, blocks: Iterable[np.ndarray]) -> None:
+    """Write a table larger than memory: ``empty`` has no row; the ``blocks`` (n, V, F) f4 follow in order.
+
+    They must fill ``timestamps`` (T,). The file appears under its name only when whole.
+    """
+    with _replacing(path) as file:
+        values = _create_group(file, empty, timestamps)
+        start = 0
+        for block in blocks:
+            values[start : start + len(block)] = block
+            start += len(block)
+        if start != len(timestamps):
+            raise ValueError(f"blocks hold {start} rows for {len(timestamps)} timestamps")
+
+
 def read(path: Path) -> Detectors:
     """Read the table of detectors at ``path``. Raises InputError where it is missing, corrupt or foreign."""
     with _opened(path) as file:
@@ -167,7 +182,7 @@ def _replacing(path: Path) -> Iterator[h5py.File]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with h5py.File(partial, "w") as file:
+        with h5py.File(partial, "w", rdcc_nbytes=4 * CHUNK_BYTES) as file:
             yield file
         partial.replace(path)
     finally:
@@ -205,10 +220,16 @@ def _strings(column: np.ndarray) -> np.ndarray:
 
 
 def _write_group(group: h5py.Group, table: Detectors) -> None:
-    T, V, F = table.values.shape
-    steps = max(1, min(T, CHUNK_BYTES // (V * F * table.values.itemsize)))
-    group.create_dataset("values", data=table.values, chunks=(steps, V, F), track_times=False)
-    group.create_dataset("timestamps", data=table.timestamps.astype("i8"), track_times=False)
+    _create_group(group, table, table.timestamps)[:] = table.values
+
+
+def _create_group(group: h5py.Group, table: Detectors, timestamps: np.ndarray) -> h5py.Dataset:
+    """All of a table's group but its values, whose dataset is returned to be filled."""
+    _, V, F = table.values.shape
+    shape = (len(timestamps), V, F)
+    steps = max(1, min(len(timestamps), CHUNK_BYTES // (V * F * table.values.itemsize)))
+    values = group.create_dataset("values", shape, "f4", chunks=(steps, V, F), track_times=False)
+    group.create_dataset("timestamps", data=timestamps.astype("i8"), track_times=False)
     for name in ("vd_ids", "features", "units"):
         group.create_dataset(name, data=_strings(getattr(table, name)), track_times=False)
     for key, column in sorted(table.info.items()):
@@ -217,6 +238,7 @@ def _write_group(group: h5py.Group, table: Detectors) -> None:
     for name in ("interval", "time_zone", "source"):
         group.attrs[name] = getattr(table, name)
     group.attrs["schema"] = SCHEMA
+    return values
 
 
 def _read_group(group: h5py.Group) -> Detectors:

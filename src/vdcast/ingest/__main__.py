@@ -1,28 +1,27 @@
 """Stage ``ingest``: ``data.raw`` of params.yaml becomes ``data/detectors.h5`` and ``reports/quality/``."""
 
 import argparse
-import importlib
 from pathlib import Path
 
 from vdcast.errors import one_sentence
 
 TABLE = Path("data/detectors.h5")
 REPORT = Path("reports/quality")
+SCRATCH = Path(".scratch/ingest")
 
 
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.ingest", description=__doc__).parse_args()
     with one_sentence():
-        from vdcast import params, store
-        from vdcast.ingest import quality
+        from vdcast import params
+        from vdcast.ingest import pipeline
 
-        settings = params.load().data
-        table = importlib.import_module(f"vdcast.ingest.{settings.format}").read(settings)
-        store.write(TABLE, table)
-        quality.write(REPORT, table)
-        T, V, F = table.values.shape
+        report = pipeline.ingest(params.load().data, TABLE, REPORT, SCRATCH)
+        skipped = f", {len(report['files']['bad'])} bad files skipped" if report["files"]["bad"] else ""
         print(
-            f"{TABLE}: {T} steps x {V} detectors x {F} features; read {REPORT}/quality.md, then `dvc repro`"
+            f"{TABLE}: {report['steps']} steps x {report['detectors']} detectors x "
+            f"{len(report['features'])} features from {report['files']['read']} files{skipped}; "
+            f"see {REPORT}/quality.md for what they are worth, then run `dvc repro`"
         )
 
 

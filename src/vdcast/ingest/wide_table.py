@@ -1,40 +1,53 @@
-"""Wide CSV or parquet: a time column and a column of numbers per detector."""
+"""Wide CSV or parquet: a row per time, a column of numbers per detector.
 
-from pathlib import Path
+Where the file has no time column (METR-LA as CSV), ``start`` is the local time of its first row, and the
+rows follow every ``interval`` by the wall clock.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
-import pandas as pd
 
-from vdcast.errors import InputError
+from vdcast.ingest import clock, tables
+from vdcast.ingest.files import RawFile
+from vdcast.ingest.records import Records, judge, observed
 from vdcast.params import WideTable
-from vdcast.store import Detectors
+
+SUFFIXES = tables.SUFFIXES
+ORDERED = True
 
 
-def read(settings: WideTable) -> Detectors:
-    """The table on its regular grid. Raises InputError for a file that is not such a table."""
-    path = Path(settings.raw)
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except FileNotFoundError:
-        raise InputError(f"data.raw '{path}' does not exist") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"'{path}' is not a readable table: {error}") from None
-    if settings.time_column not in frame:
-        raise InputError(f"'{path}' has no column {settings.time_column!r} (data.time_column)")
-    local = pd.to_datetime(frame.pop(settings.time_column))
-    utc = pd.DatetimeIndex(local).tz_localize(settings.time_zone).tz_convert("UTC")
-    seconds = utc.as_unit("s").asi8
-    steps = (seconds - seconds.min()) // settings.interval
-    values = np.full((steps.max() + 1, frame.shape[1], 1), np.nan, np.float32)
-    values[steps, :, 0] = frame.to_numpy(np.float32)
-    values[np.isin(values, settings.missing_codes)] = np.nan
-    return Detectors(
-        values=values,
-        timestamps=seconds.min() + settings.interval * np.arange(len(values)),
-        vd_ids=tuple(frame.columns),
-        features=(settings.feature,),
-        units=(settings.unit,),
-        interval=settings.interval,
-        time_zone=settings.time_zone,
-        source=path.name,
-    )
+def features(settings: WideTable) -> tuple[tuple[str, str], ...]:
+    return ((settings.feature, settings.unit),)
+
+
+def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
+    localiser = clock.Localiser(settings.time_zone)
+    texts = [] if settings.time_column is None else [settings.time_column]
+    line, latest = 2, -np.inf
+    for part in tables.batches(file, settings, texts, settings.columns):
+        if settings.time_column is None:
+            local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
+                settings.interval, "s"
+            ) * np.arange(line - 2, line - 2 + part.num_rows)
+            time, exists = localiser.utc(local)
+        else:
+            column = part.column(settings.time_column)
+            time, exists = tables.times(file, column, settings, localiser, None, line)
+        vd_ids = [name for name in part.column_names if name not in texts]
+        x = np.stack([tables.number(part, name) for name in vd_ids], axis=1)[exists]  # (n, V)
+        cause = judge(x, settings.missing_codes)
+        time = time[exists]
+        n, V = x.shape
+        back = int((np.diff(time, prepend=latest if np.isfinite(latest) else time[:1]) < 0).sum()) if n else 0
+        yield Records(
+            vd_ids=vd_ids,
+            vd=np.tile(np.arange(V), n),
+            time=np.repeat(time, V),
+            values=observed(x, cause).reshape(-1, 1),
+            cause=cause.reshape(-1, 1),
+            counts=clock.taken(localiser) + Counter(rows_out_of_order=back),
+        )
+        line += part.num_rows
+        latest = time[-1] if n else latest

@@ -1,0 +1,136 @@
+"""Parsed records onto the regular grid, block by block."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from vdcast.errors import InputError
+from vdcast.ingest.records import GAP, OBSERVED
+from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
+
+MAX_CONFLICTS = 0.2  # of the records: beyond, the interval is wrong, not the data
+SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where every record belongs: ``steps`` rows from step ``first``, a column per detector."""
+
+    grid: Grid
+    first: int
+    steps: int
+    vd_ids: tuple[str, ...]
+
+    @property
+    def timestamps(self) -> np.ndarray:
+        """(T,) Unix seconds, start of each step."""
+        return self.grid.time(self.first + np.arange(self.steps))
+
+
+def grid(interval: int, time_zone: str) -> Grid:
+    """The grid whose steps start with the day in ``time_zone`` (with its standard time, where it has two)."""
+    offset = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone)).utcoffset()
+    return Grid(interval, int(-offset.total_seconds()) % interval)
+
+
+def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
+    """The layout of everything in ``spool``. Raises InputError where there is nothing, or a wild time."""
+    span = spool.span()
+    if span is None:
+        bad = spool.errors()
+        skipped = f": {len(bad)} bad files were skipped, the first is {bad[0]}" if bad else ""
+        raise InputError(f"{spool.listed} raw files hold no record at all{skipped}")
+    first, last = span
+    blocks = last // BLOCK - first // BLOCK + 1
+    if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()):
+        start, end = (datetime.fromtimestamp(grid.time(s), UTC).isoformat() for s in span)
+        raise InputError(
+            f"records run from {start} ('{spool.name_of_extreme('first')}') to {end} "
+            f"('{spool.name_of_extreme('last')}') with next to nothing between; remove the file whose time is wrong"
+        )
+    vd_ids = spool.vd_ids()
+    return Layout(grid, first, last - first + 1, tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)))
+
+
+def blocks(
+    spool: Spool, layout: Layout, features: int, counts: Counter
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Values (n, V, F) f4 and causes (n, V, F) u1, in order of time; adds to ``counts``.
+
+    Two records of a detector in one step: of the observed values the later one stands, in the order of
+    the files; a missing one never replaces an observed one. Raises InputError where too many differ.
+    """
+    column = {vd: i for i, vd in enumerate(layout.vd_ids)}
+    columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
+    V, end = len(column), layout.first + layout.steps
+    for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
+        values = np.full((BLOCK * V, features), np.nan, "f4")
+        cause = np.full((BLOCK * V, features), GAP, "u1")
+        filled = np.zeros(BLOCK * V, bool)
+        for vdset, records, data in spool.pieces(block):
+            if vdset not in columns:
+                if len(columns) > 64:
+                    columns.clear()
+                columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
+            step, vd, new_cause, new = unpack(data, records, features)
+            cell = step.astype("i8") * V + columns[vdset][vd]
+            _lay(cell, new, new_cause, values, cause, filled, counts)
+        rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
+        seen = filled.reshape(BLOCK, V)[rows]
+        counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
+        shape = (BLOCK, V, features)
+        yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+    if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
+        raise InputError(
+            f"{counts['conflicting']} of {counts['records']} records fall on an interval that another one with "
+            f"other values has taken; is data.interval = {layout.grid.interval} s that of the files?"
+        )
+
+
+def _lay(
+    cell: np.ndarray,
+    x: np.ndarray,
+    why: np.ndarray,
+    values: np.ndarray,
+    cause: np.ndarray,
+    filled: np.ndarray,
+    counts: Counter,
+) -> None:
+    """Lay N records, ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
+    order = np.argsort(cell, kind="stable")
+    cell, x, why = cell[order], x[order], why[order]
+    first = np.r_[True, cell[1:] != cell[:-1]]
+    last = np.r_[first[1:], True]
+    target, start = cell[first], np.flatnonzero(first)
+    group = np.cumsum(first) - 1
+    old, old_cause = values[target], cause[target]
+    counts["duplicates"] += len(cell) - int((~filled[target]).sum())
+
+    seen = why == OBSERVED
+    row = np.arange(len(cell))[:, None]
+    latest = np.maximum.accumulate(
+        np.where(seen, row, -1), axis=0
+    )  # (N, F) observed at or before each record
+    before = np.vstack([np.full((1, x.shape[1]), -1), latest[:-1]])
+    standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
+    differs = seen & ~np.isnan(standing) & (x != standing)
+    counts["conflicting"] += int(differs.any(axis=1).sum())
+
+    latest = latest[last]
+    found = latest >= start[:, None]
+    values[target] = np.where(found, np.take_along_axis(x, latest, axis=0), old)
+    cause[target] = np.where(found | (old_cause == OBSERVED), OBSERVED, why[last])
+    filled[target] = True
+
+
+def _natural(name: str) -> tuple:
+    """Sorts VD-2 before VD-10."""
+    return tuple(
+        (1, int(part), part) if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.split(r"(\d+)", name)
+    ), name

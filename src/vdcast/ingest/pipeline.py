@@ -1,0 +1,164 @@
+"""From raw files to the h5 table and its quality report, in bounded memory."""
+
+import importlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from vdcast import store
+from vdcast.errors import InputError
+from vdcast.ingest import assemble, files, quality
+from vdcast.ingest.files import RawFile
+from vdcast.ingest.spool import Grid, Parsed, Piece, Spool, pack
+from vdcast.params import Raw
+from vdcast.store import Detectors
+
+BATCH = 8  # files a worker takes at once
+STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
+
+UNPARSED = {"on_bad_file", "vd_list", "gantries", "stations"}  # settings that no parser looks at
+
+Result = tuple[Parsed, list[Piece]] | InputError
+
+
+def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
+    """Write ``table`` and ``report`` from ``settings.raw``; returns the report as a dict.
+
+    Raises InputError for the first bad file, or where nothing could be read.
+    """
+    module = format_of(settings)
+    grid = assemble.grid(settings.interval, settings.time_zone)
+    raw = Path(settings.raw)
+    with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
+        spool.take_in(files.find(raw, module.SUFFIXES, settings.files))
+        if not spool.listed and not spool.errors():
+            kinds = ", ".join(module.SUFFIXES)
+            raise InputError(
+                f"data.raw '{raw}' holds no file of format {settings.format} ({kinds}), {settings.files!r}"
+            )
+        for error in spool.errors():
+            _refuse(settings, InputError(error))
+        parse_all(settings, spool, grid)
+        features = module.features(settings)
+        layout = assemble.layout(spool, grid, module.ORDERED)
+        counts = spool.counts()
+        tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
+        info = module.info(settings, layout.vd_ids) if hasattr(module, "info") else {}
+        empty = Detectors(
+            values=np.empty((0, len(layout.vd_ids), len(features)), "f4"),
+            timestamps=np.empty(0, "i8"),
+            vd_ids=layout.vd_ids,
+            features=tuple(name for name, _ in features),
+            units=tuple(unit for _, unit in features),
+            interval=grid.interval,
+            time_zone=settings.time_zone,
+            source=f"{settings.format}: {raw.name}",
+            info=info,
+        )
+
+        def values() -> Iterator[np.ndarray]:
+            for block, cause in assemble.blocks(spool, layout, len(features), counts):
+                tally.add(block, cause)
+                yield block
+
+        store.write_blocks(table, empty, layout.timestamps, values())
+        return quality.write(
+            report,
+            empty,
+            layout.timestamps,
+            tally,
+            counts,
+            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+        )
+
+
+def format_of(settings: Raw):
+    """The module of ``settings.format``."""
+    return importlib.import_module(f"vdcast.ingest.{settings.format}")
+
+
+def parse(settings: Raw, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[Piece]:
+    """One file's pieces. Raises InputError for a file that cannot be used, whatever is wrong with it."""
+    try:
+        yield from pack(format_of(settings).parse(file, settings), grid, parsed)
+    except OSError as error:
+        raise file.bad(f"cannot be read ({error.strerror or error})") from None
+
+
+def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
+    """Parse every file that ``spool`` does not hold yet, in their order, on all cores."""
+    todo = spool.todo
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = min(cores, -(-todo // BATCH))
+    with tqdm(total=todo, unit="file", desc="ingest", disable=None, smoothing=0.05) as bar:
+        unread = spool.unread()
+        if workers < 2:
+            for file in unread:
+                _stream(settings, spool, grid, file)
+                bar.update()
+            return
+        with ProcessPoolExecutor(workers) as pool:
+            running: deque[tuple[list[RawFile], Future | None]] = deque()
+            try:
+                while True:
+                    while len(running) < 3 * workers and (batch := list(islice(unread, BATCH))):
+                        small = [file for file in batch if file.size <= STREAMED]
+                        whole = len(small) == len(batch)
+                        running.append((batch, pool.submit(_batch, settings, batch, grid) if whole else None))
+                    if not running:
+                        break
+                    batch, future = running.popleft()
+                    try:
+                        results = future.result() if future else [None] * len(batch)
+                    except BrokenProcessPool:
+                        raise InputError(
+                            f"reading '{batch[0].name}' to '{batch[-1].name}' ended a process: out of memory, or "
+                            "a damaged file among them"
+                        ) from None
+                    for file, result in zip(batch, results, strict=True):
+                        match result:
+                            case None:
+                                _stream(settings, spool, grid, file)
+                            case InputError():
+                                _refuse(settings, result)
+                                spool.add_bad(file, result)
+                            case parsed, pieces:
+                                spool.add(file, parsed, pieces)
+                        bar.update()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:
+    results: list[Result] = []
+    for file in batch:
+        parsed = Parsed()
+        try:
+            results.append((parsed, list(parse(settings, file, grid, parsed))))
+        except InputError as error:
+            results.append(error)
+    return results
+
+
+def _stream(settings: Raw, spool: Spool, grid: Grid, file: RawFile) -> None:
+    """Parse one file here, keeping its pieces as they come."""
+    parsed = Parsed()
+    try:
+        spool.add(file, parsed, parse(settings, file, grid, parsed))
+    except InputError as error:
+        _refuse(settings, error)
+        spool.add_bad(file, error)
+
+
+def _refuse(settings: Raw, error: InputError) -> None:
+    """Stop at a bad file, with what to do about it, unless bad files are to be skipped."""
+    if settings.on_bad_file == "stop":
+        raise InputError(f"{error}; mend or remove it, or set data.on_bad_file: skip")

@@ -1,0 +1,121 @@
+"""What every format gives: records of detectors, each value observed or missing for a stated cause."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# Where several causes meet (the lanes of a VD, say), the largest is reported.
+OBSERVED, GAP, EMPTY, NO_VEHICLE, CODE, IMPOSSIBLE, STATUS = range(7)
+CAUSES = {
+    GAP: "gap",  # no record for this interval
+    EMPTY: "empty",  # a record without this field
+    NO_VEHICLE: "no_vehicle",  # a speed where no vehicle passed
+    CODE: "code",  # -99 and the like
+    IMPOSSIBLE: "impossible",  # beyond the limits
+    STATUS: "status",  # the device says that it is not well
+}
+MPH = 1.609344  # km/h
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """N records of F features; ``vd`` (N,) indexes ``vd_ids``, ``time`` (N,) is Unix seconds, UTC.
+
+    ``values`` (N, F) f4 is NaN exactly where ``cause`` (N, F) u1 is not OBSERVED. ``counts`` says what
+    happened on the way, for the quality report.
+    """
+
+    vd_ids: Sequence[str]
+    vd: np.ndarray
+    time: np.ndarray
+    values: np.ndarray
+    cause: np.ndarray
+    counts: Counter = field(default_factory=Counter)
+
+
+def judge(x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+    """Why each of ``x`` is missing, (same shape) u1: absent (NaN), a code, or outside ``low``..``high``."""
+    out = np.full(x.shape, OBSERVED, "u1")
+    out[(x < low) | (x > high) | np.isinf(x)] = IMPOSSIBLE
+    for code in codes:
+        out[x == code] = CODE
+    out[np.isnan(x)] = EMPTY
+    return out
+
+
+def observed(x: np.ndarray, cause: np.ndarray) -> np.ndarray:
+    """``x`` as f4, NaN wherever ``cause`` says missing."""
+    return np.where(cause == OBSERVED, x, np.nan).astype("f4")
+
+
+def by_lane(
+    *,
+    groups: int,
+    group: np.ndarray,
+    speed: np.ndarray,
+    occupancy: np.ndarray,
+    lane: np.ndarray,
+    volume: np.ndarray,
+    codes: Sequence[float],
+    max_speed: float,
+    missing_when: str,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Lanes to VDs: speed, volume, occupancy (G, 3) f4, causes (G, 3) u1, and how many impossible values.
+
+    ``group`` (L,) says which VD a lane belongs to, ``lane`` (M,) which lane a class volume belongs to.
+    Volume is the sum over lanes and classes, occupancy the mean over lanes, speed the mean over lanes
+    weighted by their volumes; a lane that no vehicle passed has no speed and does not count. Where no
+    lane of a VD has a volume, its speed is the plain mean. ``missing_when`` "any": a value is missing
+    when one that counts is missing; "all": when all are.
+    """
+    strict = missing_when == "any"
+    lanes = len(group)
+    volume_cause = judge(volume, codes, 0)
+    speed_cause = judge(speed, codes, 0, max_speed)
+    occupancy_cause = judge(occupancy, codes, 0, 100)
+    impossible = sum(int((c == IMPOSSIBLE).sum()) for c in (volume_cause, speed_cause, occupancy_cause))
+
+    flow, flow_cause = _reduce(lanes, lane, volume, volume_cause, strict)  # (L,)
+    total, total_cause = _reduce(groups, group, flow, flow_cause, strict)  # (G,)
+    share, share_cause = _reduce(groups, group, occupancy, occupancy_cause, strict, mean=True)
+
+    known = flow_cause == OBSERVED
+    weighted = np.bincount(group[known], minlength=groups) > 0  # (G,) some lane has a volume
+    counts = ~(known & (flow == 0))
+    weight = np.where(weighted[group], np.where(known, flow, 0), 1)
+    lane_cause = np.where(weighted[group] & ~known, np.maximum(speed_cause, flow_cause), speed_cause)
+    mean, mean_cause = _reduce(
+        groups, group[counts], speed[counts], lane_cause[counts], strict, mean=True, weight=weight[counts]
+    )
+    mean_cause[weighted & (np.bincount(group[counts], minlength=groups) == 0)] = NO_VEHICLE
+
+    cause = np.stack([mean_cause, total_cause, share_cause], axis=1)
+    return observed(np.stack([mean, total, share], axis=1), cause), cause, impossible
+
+
+def _reduce(
+    size: int,
+    index: np.ndarray,
+    x: np.ndarray,
+    cause: np.ndarray,
+    strict: bool,
+    mean: bool = False,
+    weight: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sum or (weighted) mean of ``x`` per ``index`` (size,) f8, and the cause where that is missing (size,) u1."""
+    good = cause == OBSERVED
+    bad = ~good
+    seen = np.bincount(index, minlength=size)
+    worst = np.full(size, EMPTY, "u1")
+    if bad.any():
+        np.maximum.at(worst, index[bad], cause[bad])
+        index, x, weight = index[good], x[good], None if weight is None else weight[good]
+    seen_good = np.bincount(index, minlength=size)
+    total = np.bincount(index, x if weight is None else x * weight, minlength=size)
+    missing = (seen_good < seen) | (seen == 0) if strict else seen_good == 0
+    if mean:
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing counts, which is missing
+            total = total / (seen_good if weight is None else np.bincount(index, weight, minlength=size))
+    return total, np.where(missing, worst, OBSERVED).astype("u1")

@@ -1,0 +1,318 @@
+"""Parsed raw files, kept: a raw file is read once, and a run that was killed goes on where it was.
+
+One SQLite file under ``.scratch/``, outside every DVC output and safe to delete, for one set of settings
+and one version of the parsers. What ingest writes is a function of the raw files and the settings alone,
+whether a file was parsed just now or in an earlier run: so appended snapshots give the bytes that a full
+ingest gives, without the old ones being read again.
+
+A record lies in the piece of its block, ``BLOCK`` steps of the grid, so a block is assembled from its own
+pieces and memory is bounded by detectors x ``BLOCK``, however many files there are.
+"""
+
+import contextlib
+import hashlib
+import json
+import sqlite3
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from vdcast.errors import InputError
+from vdcast.ingest.files import RawFile
+from vdcast.ingest.records import Records
+
+BLOCK = 128
+COMMIT_BYTES = 32 << 20
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS vdset (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, ids TEXT);
+CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, key TEXT UNIQUE, vdset INT, first INT, last INT,
+                                 records INT, counts TEXT, error TEXT);
+CREATE TABLE IF NOT EXISTS piece (file INT, seq INT, block INT, records INT, data BLOB);
+CREATE INDEX IF NOT EXISTS piece_of_block ON piece (block, file, seq);
+CREATE INDEX IF NOT EXISTS piece_of_file ON piece (file);
+CREATE TEMP TABLE listing (path TEXT, member TEXT, name TEXT, size INT, stamp TEXT, key TEXT, position INT);
+CREATE TEMP TABLE passed (name TEXT, error TEXT);
+"""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Regular steps of ``interval`` seconds; a step starts at ``phase`` past a multiple of it, Unix seconds."""
+
+    interval: int
+    phase: int
+
+    def step(self, time):
+        """The step that ``time`` falls into."""
+        return (time - self.phase) // self.interval
+
+    def time(self, step):
+        """The start of ``step``."""
+        return step * self.interval + self.phase
+
+
+@dataclass
+class Parsed:
+    """One file: its detectors, in the order in which they appear, and what was counted."""
+
+    vd_ids: dict[str, int] = field(default_factory=dict)
+    first: int | None = None  # step
+    last: int | None = None  # step
+    records: int = 0
+    counts: Counter = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Records of one file within one block, packed."""
+
+    block: int
+    records: int
+    data: bytes
+
+
+def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Piece]:
+    """Records of a file as pieces; fills ``parsed`` on the way."""
+    for part in records:
+        parsed.counts += part.counts
+        if not len(part.time):
+            continue
+        known = [parsed.vd_ids.setdefault(vd, len(parsed.vd_ids)) for vd in part.vd_ids]
+        vd = np.asarray(known, "u4")[part.vd]
+        step = grid.step(part.time.astype("i8"))
+        parsed.counts["off_grid"] += int((grid.time(step) != part.time).sum())
+        low, high = int(step.min()), int(step.max())
+        parsed.first = low if parsed.first is None else min(parsed.first, low)
+        parsed.last = high if parsed.last is None else max(parsed.last, high)
+        parsed.records += len(step)
+        block = step // BLOCK
+        order = np.argsort(block, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(block[order])) + 1):
+            columns = (
+                (step[rows] % BLOCK).astype("u1"),
+                vd[rows],
+                part.cause[rows].astype("u1"),
+                part.values[rows].astype("f4"),
+            )
+            data = zlib.compress(b"".join(np.ascontiguousarray(c).tobytes() for c in columns), 1)
+            yield Piece(int(block[rows[0]]), len(rows), data)
+
+
+def unpack(data: bytes, records: int, features: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Step in block (N,), detector in file (N,), cause (N, F), value (N, F) of a piece."""
+    data = zlib.decompress(data)
+    ends = np.cumsum([0, records, 4 * records, features * records, 4 * features * records])
+    step, vd, cause, values = (
+        np.frombuffer(data[a:b], dtype)
+        for a, b, dtype in zip(ends, ends[1:], ("u1", "u4", "u1", "f4"), strict=False)
+    )
+    return step, vd, cause.reshape(records, features), values.reshape(records, features)
+
+
+class Spool:
+    """The parsed files of one ``data.raw``; see the module docstring."""
+
+    def __init__(self, folder: Path, settings: str):
+        digest = hashlib.sha256(settings.encode() + _code()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{digest}.sqlite"
+        for other in folder.glob("*.sqlite*"):
+            if not other.name.startswith(digest):
+                other.unlink()
+        try:
+            self._open(path)
+        except sqlite3.DatabaseError:
+            path.unlink()  # damaged: everything in it can be read again
+            self._open(path)
+        self._files: dict[str, int] = {}
+        self._uncommitted = 0
+
+    def _open(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=FILE", "cache_size=-16000"):
+            self._db.execute(f"PRAGMA {pragma}")
+        self._db.executescript(_TABLES)
+
+    def __enter__(self) -> "Spool":
+        return self
+
+    def __exit__(self, *_) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._db.execute("COMMIT")
+        self._db.close()
+
+    def take_in(self, found: Iterable[RawFile | str | InputError]) -> None:
+        """Take in which files there are now; parsed ones that are gone or changed are forgotten."""
+        self._db.execute("BEGIN")
+        for file in found:
+            if isinstance(file, RawFile):
+                row = (str(file.path), file.member, file.name, file.size, file.stamp, file.key)
+                self._db.execute("INSERT INTO listing VALUES (?, ?, ?, ?, ?, ?, NULL)", row)
+            else:
+                error = str(file) if isinstance(file, InputError) else None
+                self._db.execute("INSERT INTO passed VALUES (?, ?)", (str(file), error))
+        self._db.executescript(  # it commits the insertions first
+            """
+            BEGIN;
+            CREATE TEMP TABLE ordered AS
+                SELECT path, member, name, size, stamp, key, row_number() OVER (ORDER BY name) AS position
+                FROM listing;
+            DROP TABLE listing;
+            CREATE UNIQUE INDEX temp.by_key ON ordered (key);
+            CREATE INDEX temp.by_position ON ordered (position);
+            DELETE FROM piece WHERE file IN
+                (SELECT id FROM file WHERE key NOT IN (SELECT key FROM ordered));
+            DELETE FROM file WHERE key NOT IN (SELECT key FROM ordered);
+            COMMIT;
+            """
+        )
+
+    @property
+    def listed(self) -> int:
+        return self._one("SELECT count(*) FROM ordered")
+
+    @property
+    def read(self) -> int:
+        """How many files were parsed and found good."""
+        return self._one("SELECT count(*) FROM ordered JOIN file USING (key) WHERE error IS NULL")
+
+    @property
+    def todo(self) -> int:
+        return self._one(
+            "SELECT count(*) FROM ordered WHERE NOT EXISTS (SELECT 1 FROM file WHERE file.key = ordered.key)"
+        )
+
+    def unread(self) -> Iterator[RawFile]:
+        """The files not parsed yet, in order."""
+        last = 0
+        while True:  # one by one, so that what is read here may be written meanwhile
+            row = self._db.execute(
+                "SELECT position, path, member, name, size, stamp FROM ordered "
+                "WHERE position > ? AND NOT EXISTS (SELECT 1 FROM file WHERE file.key = ordered.key) "
+                "ORDER BY position LIMIT 1",
+                (last,),
+            ).fetchone()
+            if row is None:
+                return
+            last, path, *rest = row
+            yield RawFile(Path(path), *rest)
+
+    def add(self, file: RawFile, parsed: Parsed, pieces: Iterable[Piece]) -> None:
+        """Keep a parsed file, whole or not at all."""
+        self._begin()
+        self._db.execute("SAVEPOINT one_file")
+        try:
+            number = self._one("SELECT coalesce(max(id), 0) + 1 FROM file")
+            for seq, piece in enumerate(pieces):
+                row = (number, seq, piece.block, piece.records, piece.data)
+                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?)", row)
+                self._uncommitted += len(piece.data)
+            counts = json.dumps(parsed.counts)
+            row = (number, file.key, self._vdset(list(parsed.vd_ids)), parsed.first, parsed.last)
+            self._db.execute(
+                "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", (*row, parsed.records, counts)
+            )
+        except BaseException:
+            self._db.execute("ROLLBACK TO one_file")
+            raise
+        self._db.execute("RELEASE one_file")
+        if self._uncommitted > COMMIT_BYTES:
+            self._db.execute("COMMIT")
+            self._uncommitted = 0
+
+    def add_bad(self, file: RawFile, error: InputError) -> None:
+        """Keep that a file cannot be used."""
+        self._begin()
+        self._db.execute("INSERT INTO file (key, error) VALUES (?, ?)", (file.key, str(error)))
+
+    def _begin(self) -> None:
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN")
+
+    def _vdset(self, ids: list[str]) -> int:
+        text = json.dumps(ids, ensure_ascii=False)
+        digest = hashlib.sha256(text.encode()).digest()
+        self._db.execute("INSERT OR IGNORE INTO vdset (digest, ids) VALUES (?, ?)", (digest, text))
+        return self._one("SELECT id FROM vdset WHERE digest = ?", digest)
+
+    def errors(self) -> list[str]:
+        """Every bad file's sentence, in order."""
+        return [
+            row[0]
+            for row in self._db.execute(
+                "SELECT error, name FROM ordered JOIN file USING (key) WHERE error IS NOT NULL "
+                "UNION ALL SELECT error, name FROM passed WHERE error IS NOT NULL ORDER BY name"
+            )
+        ]
+
+    def passed_over(self) -> list[str]:
+        """Names of the files that are not of this format."""
+        return [
+            row[0] for row in self._db.execute("SELECT name FROM passed WHERE error IS NULL ORDER BY name")
+        ]
+
+    def span(self) -> tuple[int, int] | None:
+        """First and last step of any record."""
+        first, last = self._db.execute(
+            "SELECT min(first), max(last) FROM ordered JOIN file USING (key)"
+        ).fetchone()
+        return None if first is None else (first, last)
+
+    def name_of_extreme(self, which: str) -> str:
+        """The file that holds the ``first`` or the ``last`` step."""
+        order = {"first": "first", "last": "last DESC"}[which]
+        return self._one(
+            f"SELECT name FROM ordered JOIN file USING (key) WHERE first NOT NULL ORDER BY {order} LIMIT 1"
+        )
+
+    def blocks_with_records(self) -> int:
+        return self._one("SELECT count(DISTINCT block) FROM piece")
+
+    def vd_ids(self) -> list[str]:
+        """Every detector with a record, in the order of the files."""
+        ids: dict[str, None] = {}
+        for (text,) in self._db.execute(
+            "SELECT ids FROM vdset JOIN (SELECT vdset, min(position) AS position FROM ordered "
+            "JOIN file USING (key) GROUP BY vdset) ON id = vdset ORDER BY position"
+        ):
+            ids.update(dict.fromkeys(json.loads(text)))
+        return list(ids)
+
+    def counts(self) -> Counter:
+        """What was counted, over all files."""
+        total: Counter = Counter()
+        previous = None
+        for first, records, counts in self._db.execute(
+            "SELECT first, records, counts FROM ordered JOIN file USING (key) WHERE error IS NULL "
+            "ORDER BY position"
+        ):
+            total.update(json.loads(counts))
+            total["records"] += records
+            total["files_out_of_order"] += int(None not in (first, previous) and first < previous)
+            previous = first if first is not None else previous
+        return total
+
+    def pieces(self, block: int) -> Iterator[tuple[int, int, bytes]]:
+        """Detectors' set, number of records and data of each piece of a block, in the order of the files."""
+        yield from self._db.execute(
+            "SELECT file.vdset, piece.records, data FROM piece JOIN file ON file.id = piece.file "
+            "JOIN ordered USING (key) WHERE block = ? ORDER BY position, seq",
+            (block,),
+        )
+
+    def vdset(self, number: int) -> list[str]:
+        return json.loads(self._one("SELECT ids FROM vdset WHERE id = ?", number))
+
+    def _one(self, query: str, *values):
+        return self._db.execute(query, values).fetchone()[0]
+
+
+def _code() -> bytes:
+    """The parsers' own text: a change of them makes what they parsed worthless."""
+    folder = Path(__file__).parent
+    return b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))

@@ -1,0 +1,306 @@
+"""What the Taiwanese detector standards share: lanes of VDs in one snapshot, to records; the VD list."""
+
+import contextlib
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import numpy as np
+from lxml import etree
+
+from vdcast.errors import InputError
+from vdcast.ingest import clock
+from vdcast.ingest.files import RawFile
+from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.params import TaiwanLanes
+
+NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
+BOM = b"\xef\xbb\xbf"
+AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
+
+
+@dataclass
+class Lanes:
+    """The lanes of one snapshot as flat lists, as the file has them: numbers, text, or None."""
+
+    updated: object = None  # time of the snapshot
+    interval: object = None
+    ids: list = field(default_factory=list)  # per detector
+    times: list = field(default_factory=list)
+    status: list = field(default_factory=list)
+    detector: list = field(default_factory=list)  # per lane: index of its detector
+    speed: list = field(default_factory=list)
+    occupancy: list = field(default_factory=list)
+    vehicles: list = field(default_factory=list)  # per lane: how many class volumes
+    volume: list = field(default_factory=list)  # per lane and vehicle class
+
+
+def features(settings: TaiwanLanes) -> tuple[tuple[str, str], ...]:
+    return (("speed", "km/h"), ("volume", f"veh/{per(settings.interval)}"), ("occupancy", "%"))
+
+
+def per(interval: int) -> str:
+    """What a volume is counted over: 300 s is 5min."""
+    return f"{interval // 60}min" if interval % 60 == 0 else f"{interval}s"
+
+
+def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) -> Records:
+    """The records of a snapshot; its times, less ``shift`` seconds, are starts of intervals.
+
+    Raises InputError for a field that is no number or time, and for another interval than the settings'.
+    """
+    zone = ZoneInfo(settings.time_zone)
+    interval = _numbers(file, "the snapshot's interval", [lanes.interval])[0]
+    if np.isfinite(interval) and interval != settings.interval:
+        raise file.bad(
+            f"is a snapshot per {interval:g} s; set data.interval to that ({settings.interval} now)"
+        )
+    times = {text: _time(file, lanes, text, zone) for text in set(lanes.times)}
+    time = np.array([times[text] for text in lanes.times], "i8") - shift
+    status = _numbers(file, "Status", lanes.status, default=0)
+    values, cause, impossible = by_lane(
+        groups=len(lanes.ids),
+        group=np.array(lanes.detector, "i8"),
+        speed=_numbers(file, "Speed", lanes.speed),
+        occupancy=_numbers(file, "Occupancy", lanes.occupancy),
+        lane=np.repeat(np.arange(len(lanes.vehicles)), lanes.vehicles),
+        volume=_numbers(file, "Volume", lanes.volume),
+        codes=settings.missing_codes,
+        max_speed=settings.max_speed,
+        missing_when=settings.missing_when,
+    )
+    cause[status != 0] = STATUS
+    keep = np.ones(len(time), bool)
+    if lanes.updated is not None:
+        updated = _time(file, lanes, lanes.updated, zone)
+        keep = (time + shift >= updated - settings.max_age) & (time + shift <= updated + AHEAD)
+    return Records(
+        vd_ids=_unique(lanes.ids, keep),
+        vd=_indices(lanes.ids, keep),
+        time=time[keep],
+        values=observed(values, cause)[keep],
+        cause=cause[keep],
+        counts=Counter(impossible_values=impossible, stale=int((~keep).sum())),
+    )
+
+
+def _unique(ids: list, keep: np.ndarray) -> list[str]:
+    return list(dict.fromkeys(vd for vd, k in zip(ids, keep.tolist(), strict=True) if k))
+
+
+def _indices(ids: list, keep: np.ndarray) -> np.ndarray:
+    index = {vd: i for i, vd in enumerate(_unique(ids, keep))}
+    return np.array([index[vd] for vd, k in zip(ids, keep.tolist(), strict=True) if k], "i8")
+
+
+def _numbers(file: RawFile, what: str, values: list, default: float = np.nan) -> np.ndarray:
+    """Numbers, or text of them, as f8; ``default`` where absent."""
+    try:
+        if set(map(type, values)) <= _NUMBER:
+            numbers = np.array(values, "f8")
+        else:
+            numbers = np.array([_number(value) for value in values], "f8")
+    except (ValueError, OverflowError) as error:
+        raise file.bad(f"{what} {error}") from None
+    if not np.isnan(default):
+        numbers[np.isnan(numbers)] = default
+    return numbers
+
+
+_NUMBER = {int, float, type(None)}
+_NUMERAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+@lru_cache(maxsize=4096)
+def _number(value) -> float:
+    if value is None or type(value) in _NUMBER:
+        return np.nan if value is None else float(value)
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return np.nan
+        if len(text) <= 40 and text.isascii() and _NUMERAL.fullmatch(text):
+            return float(text)
+    raise ValueError(f"is {str(value)[:40]!r}, not a number")
+
+
+def _time(file: RawFile, lanes: Lanes, text, zone: ZoneInfo) -> int:
+    try:
+        if not isinstance(text, str):
+            raise ValueError(f"{text!r} is not a time like 2026-10-01T05:07:11+08:00")
+        return clock.instant(text, zone)
+    except ValueError as error:
+        owner = lanes.ids[lanes.times.index(text)] if text in lanes.times else "the snapshot"
+        raise file.bad(f"time of {owner}: {error}") from None
+
+
+def xml(file: RawFile, data: bytes) -> etree._Element:
+    """The root of an XML document without a DTD: no entity is ever declared, expanded or fetched."""
+    if data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
+        raise file.bad("is an HTML page, most likely an error message saved as data")
+    if b"<!DOCTYPE" in data or b"<!DOCTYPE" in data[:4096].replace(b"\0", b""):
+        raise file.bad("declares a DOCTYPE, which no detector file needs; entities are not expanded")
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        huge_tree=False,
+        load_dtd=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except (etree.XMLSyntaxError, ValueError) as error:
+        raise file.bad(f"is not well-formed XML: {error}") from None
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise file.bad("declares a DOCTYPE, which no detector file needs; entities are not expanded")
+    return root
+
+
+@contextlib.contextmanager
+def json_errors(file: RawFile, what: str) -> Iterator[None]:
+    """Turn what is wrong with a JSON document, or where it is not ``what``, into one sentence."""
+    try:
+        yield
+    except msgspec.ValidationError as error:
+        raise file.bad(f"is no {what} of the standard v2: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise file.bad(f"is not valid JSON: {error}") from None
+
+
+def kind(file: RawFile, data: bytes) -> str:
+    """What the content is, whatever the name says: json or xml."""
+    start = data.removeprefix(BOM).lstrip()[:1]
+    if start in (b"{", b"["):
+        return "json"
+    if start == b"<" or data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "xml"
+    raise file.bad(f"is neither JSON nor XML; it begins with {data[:20]!r}")
+
+
+# --- the static list -------------------------------------------------------------------------------
+
+
+def vd_info(settings: TaiwanLanes, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """What ``data.vd_list`` knows of each VD: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing."""
+    if settings.vd_list is None:
+        return {}
+    rows = read_vd_list(Path(settings.vd_list))
+    by_vd: dict[str, list[dict]] = {}
+    for row in rows:
+        by_vd.setdefault(row["VDID"], []).append(row)
+        by_vd.setdefault(f"{row['VDID']}/{row.get('LinkID')}", []).append(row)
+    found = [by_vd.get(vd, []) for vd in vd_ids]
+    return {
+        "lon": np.array([_coordinate(links, "PositionLon", 180) for links in found], "f8"),
+        "lat": np.array([_coordinate(links, "PositionLat", 90) for links in found], "f8"),
+        "road": np.array([_text(links, "RoadName") for links in found], "U"),
+        "direction": np.array([_text(links, "RoadDirection") for links in found], "U"),
+        "lanes": np.array([sum(_lanes(link) for link in links) for links in found], "i4"),
+    }
+
+
+def _coordinate(links: list[dict], name: str, limit: float) -> float:
+    try:
+        value = float(links[0].get(name) or "nan") if links else np.nan
+    except (TypeError, ValueError):
+        return np.nan
+    return value if 0 < abs(value) <= limit else np.nan
+
+
+def _text(links: list[dict], name: str) -> str:
+    return "+".join(dict.fromkeys(str(link[name]) for link in links if link.get(name)))
+
+
+def _lanes(link: dict) -> int:
+    try:
+        return int(link.get("LaneNum") or link.get("LaneNumber") or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def read_vd_list(path: Path) -> list[dict]:
+    """A row per detection link of each VD, from the list's JSON, XML, or CSV (UTF-8 or cp950) flavour.
+
+    Raises InputError for a file that is none of them.
+    """
+    if not path.is_file():
+        raise InputError(f"data.vd_list '{path}' does not exist")
+    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    data = file.read()
+    if data.removeprefix(BOM)[:4] == b"VDID":
+        rows = _list_csv(file, data)
+    else:
+        rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(xml(file, data))
+    if not rows or not all(row.get("VDID") for row in rows):
+        raise file.bad("is no VD list of the standard v2: VDs with VDID and DetectionLinks")
+    return rows
+
+
+class _Link(msgspec.Struct):
+    LinkID: str | None = None
+    RoadDirection: str | None = None
+    LaneNum: float | str | None = None
+    LaneNumber: float | str | None = None
+
+
+class _VD(msgspec.Struct):
+    VDID: str
+    DetectionLinks: list[_Link] | None = None
+    PositionLon: float | str | None = None
+    PositionLat: float | str | None = None
+    RoadName: str | None = None
+
+
+class _VDList(msgspec.Struct):
+    VDs: list[_VD]
+
+
+def _list_json(file: RawFile, data: bytes) -> list[dict]:
+    data = data.removeprefix(BOM).lstrip()
+    with json_errors(file, "VD list"):
+        bare = data[:1] == b"["
+        vds = (
+            msgspec.json.decode(data, type=list[_VD]) if bare else msgspec.json.decode(data, type=_VDList).VDs
+        )
+    return [
+        {**msgspec.structs.asdict(vd), **(msgspec.structs.asdict(link) if link else {})}
+        for vd in vds
+        for link in vd.DetectionLinks or [None]
+    ]
+
+
+def _list_xml(root: etree._Element) -> list[dict]:
+    rows = []
+    for vd in root.iter("{*}VD"):
+        own = {etree.QName(child).localname: child.text for child in vd if not len(child)}
+        own["VDID"] = (own.get("VDID") or "").strip() or None
+        links = [{etree.QName(c).localname: c.text for c in link} for link in vd.iter("{*}DetectionLink")]
+        rows += [{**own, **link} for link in links or [{}]]
+    return rows
+
+
+def _list_csv(file: RawFile, data: bytes) -> list[dict]:
+    try:
+        return read_csv(data)
+    except ValueError as error:
+        raise file.bad(str(error)) from None
+
+
+def read_csv(data: bytes) -> list[dict]:
+    """Rows of a CSV with a header, in UTF-8 or, as older tables of Taiwan are, cp950. Raises ValueError."""
+    for encoding in ("utf-8-sig", "cp950"):
+        with contextlib.suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            try:
+                return list(csv.DictReader(io.StringIO(text, newline="")))
+            except csv.Error as error:
+                raise ValueError(f"is no CSV ({error})") from None
+    raise ValueError("is neither UTF-8 nor cp950 text")

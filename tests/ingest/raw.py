@@ -1,0 +1,111 @@
+"""Writers of raw files in each format's real schema, and a short way to ingest them."""
+
+import gzip
+import json
+import zipfile
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from unittest import mock
+
+from vdcast import store
+from vdcast.ingest import pipeline, quality
+from vdcast.params import FORMATS
+
+NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
+TAIPEI = timezone(timedelta(hours=8))
+
+
+def run(folder: Path, format: str, raw, plots: bool = False, **settings):
+    """Ingest ``raw`` in ``folder``: the table and the quality report; plots take longest, so only on demand."""
+    with mock.patch("vdcast.ingest.quality.plot", quality.plot if plots else lambda *_: []):
+        report = pipeline.ingest(
+            FORMATS[format](format=format, raw=str(raw), **settings),
+            folder / "detectors.h5",
+            folder / "quality",
+            folder / "scratch",
+        )
+    return store.read(folder / "detectors.h5"), report
+
+
+def utc(text: str) -> int:
+    """Unix seconds of an ISO time with an offset."""
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).astimezone(TAIPEI).isoformat()
+
+
+def lane(speed, occupancy, *volumes, **other) -> dict:
+    """A lane of VDLive with a vehicle class per volume; None leaves a field out."""
+    vehicles = [
+        {} if v is None else {"VehicleType": t, "Volume": v} for t, v in zip("SLTM", volumes, strict=False)
+    ]
+    fields = {"Speed": speed, "Occupancy": occupancy, "Vehicles": vehicles, **other}
+    return {"LaneID": 0, "LaneType": 1, **{k: v for k, v in fields.items() if v is not None}}
+
+
+def vd(name: str, time: int, *lanes: dict, status=0, link: str = "L1") -> dict:
+    fields = {"VDID": name, "LinkFlows": [{"LinkID": link, "Lanes": list(lanes)}], "Status": status}
+    return {**{k: v for k, v in fields.items() if v is not None}, "DataCollectTime": iso(time)}
+
+
+def vdlive(*vds: dict, updated: int | None = None, interval: int = 60) -> dict:
+    head = {"UpdateInterval": interval, "AuthorityCode": "NFB"}
+    return {**({} if updated is None else {"UpdateTime": iso(updated)}), **head, "VDLives": list(vds)}
+
+
+def as_json(document: dict) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
+def as_xml(document: dict, namespace: str | None = NAMESPACE) -> bytes:
+    """A snapshot as the XML flavour, where each list wraps its elements."""
+
+    def element(name, value):
+        if isinstance(value, list):
+            inner = "".join(element(name[:-1], item) for item in value)
+        elif isinstance(value, dict):
+            inner = "".join(element(key, item) for key, item in value.items())
+        else:
+            inner = str(value).replace("&", "&amp;").replace("<", "&lt;")
+        return f"<{name}>{inner}</{name}>"
+
+    body = "".join(element(key, value) for key, value in document.items())
+    declared = f' xmlns="{namespace}"' if namespace else ""
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<VDLiveList{declared}>{body}</VDLiveList>'.encode()
+
+
+def v11(*infos: tuple, updated: str = "2015/03/31 23:58:00", interval: int = 300) -> bytes:
+    """Standard v1.1; an info is (vdid, status, time, lanes), a lane (direction, speed, occupancy, volumes)."""
+    body = "".join(
+        f'<Info vdid="{name}" status="{status}" datacollecttime="{time}">'
+        + "".join(
+            f'<lane vsrdir="{d}" vsrid="1" speed="{s}" laneoccupy="{o}">'
+            + "".join(f'<cars carid="S" volume="{v}"></cars>' for v in volumes)
+            + "</lane>"
+            for d, s, o, volumes in lanes
+        )
+        + "</Info>"
+        for name, status, time, lanes in infos
+    )
+    head = f'<XML_Head version="1.1" listname="VD" updatetime="{updated}" interval="{interval}">'
+    return f'<?xml version="1.0" encoding="utf-8"?>{head}<Infos>{body}</Infos></XML_Head>'.encode()
+
+
+def put(path: Path, data: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def pack(path: Path, members: dict[str, bytes], how: str) -> None:
+    """``members`` as loose files, as .gz, or in one .zip under ``path``."""
+    path.mkdir(parents=True, exist_ok=True)
+    if how == "zip":
+        with zipfile.ZipFile(path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    else:
+        for name, data in members.items():
+            put(path / (name + ".gz" * (how == "gz")), gzip.compress(data) if how == "gz" else data)

@@ -1,0 +1,210 @@
+"""Whatever a file turns out to be: one sentence with its name, and no table."""
+
+import gzip
+import io
+import json
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+
+from vdcast.errors import InputError
+
+from .raw import as_json, as_xml, lane, put, run, utc, v11, vd, vdlive
+
+T = utc("2026-10-01T05:07:00+08:00")
+GOOD = vdlive(vd("A", T, lane(50, 1, 2)))
+BOMB = gzip.compress(b"[" + bytes(150 << 20))
+LAUGHS = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;">]><VDLiveList><VDLives>&b;</VDLives></VDLiveList>'
+OUTSIDE = b'<?xml version="1.0"?><!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><VDLiveList><VDLives><VDLive><VDID>&x;</VDID></VDLive></VDLives></VDLiveList>'
+
+
+def changed(old: bytes, new: bytes, data: bytes = as_json(GOOD)) -> bytes:
+    assert old in data
+    return data.replace(old, new)
+
+
+BAD = {
+    "empty": (b"", "is empty"),
+    "blank": (b"  \n", "is empty"),
+    "html page": (b"<!DOCTYPE html><html><body>503</body></html>", "HTML page"),
+    "text": (b"Service unavailable", "neither JSON nor XML"),
+    "broken json": (as_json(GOOD)[:-9], "not valid JSON: Input data was truncated"),
+    "big5 json": (as_json(vdlive(vd("內壢", T))).decode().encode("big5"), "not valid JSON"),
+    "other schema": (
+        b'{"Stations": []}',
+        "no VDLive snapshot of the standard v2: Object missing required field `VDLives`",
+    ),
+    "a scalar list": (b'{"VDLives": [1, 2]}', r"Expected `object`, got `int` - at `\$.VDLives\[0\]`"),
+    "lanes of another shape": (
+        changed(b'"Lanes": [{', b'"Lanes": [[{').replace(b"}]}]}]", b"}]}]]}]"),
+        r"no VDLive snapshot of the standard v2: .*LinkFlows\[0\].Lanes\[0\]",
+    ),
+    "words for numbers": (changed(b'"Speed": 50', b'"Speed": "fast"'), "Speed is 'fast', not a number"),
+    "true for a number": (
+        changed(b'"Speed": 50', b'"Speed": true'),
+        r"got `bool` - at `\$.VDLives\[0\].LinkFlows\[0\].Lanes\[0\].Speed`",
+    ),
+    "no name": (changed(b'"VDID": "A"', b'"VDID": ""'), r"no VDLive snapshot .*VDID"),
+    "a time that is none": (changed(b"2026-10-01T05", b"2026-10-41T05"), "time of A"),
+    "another interval": (
+        changed(b'"UpdateInterval": 60', b'"UpdateInterval": 300'),
+        "snapshot per 300 s; set data.interval",
+    ),
+    "broken xml": (as_xml(GOOD)[:-9], "not well-formed XML"),
+    "other xml": (b"<CCTVList/>", "its root is <CCTVList>"),
+    "other xml inside": (changed(b"VDLive>", b"CMSLive>", as_xml(GOOD)), "is <.*CMSLive>, not <VDLive>"),
+    "xml without a time": (changed(b"DataCollectTime", b"CollectTime", as_xml(GOOD)), "no DataCollectTime"),
+    "entities": (LAUGHS, "declares a DOCTYPE"),
+    "external entities": (OUTSIDE, "declares a DOCTYPE"),
+    "utf-16 entities": (
+        LAUGHS.decode().replace('"1.0"', '"1.0" encoding="utf-16"', 1).encode("utf-16"),
+        "declares a DOCTYPE",
+    ),
+    "truncated gzip": (gzip.compress(as_json(GOOD))[:-12], "truncated or damaged gzip"),
+    "damaged gzip": (gzip.compress(as_json(GOOD))[:30] + b"xxxx" + gzip.compress(as_json(GOOD))[34:], "gzip"),
+    "bomb": (BOMB, "decompression bomb"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_snapshot_stops_with_one_sentence_or_is_skipped_and_listed(tmp_path, name):
+    data, sentence = BAD[name]
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    put(tmp_path / "raw/bad.json", data)
+    with pytest.raises(InputError, match=sentence) as error:
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert str(error.value).startswith("'bad.json': ") and "\n" not in str(error.value)
+    assert not (tmp_path / "detectors.h5").exists()
+    table, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")
+    assert table.values[0, 0].tolist() == [50, 2, 1]
+    assert [line.split(":")[0] for line in report["files"]["bad"]] == ["'bad.json'"]
+    with pytest.raises(InputError, match=sentence):  # what was skipped once stops again
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            file.writestr(name, data)
+    return stream.getvalue()
+
+
+def lying() -> bytes:
+    """A zip whose headers say that its member is small."""
+    big = archive({"a.json": bytes(150 << 20)})
+    return big.replace((150 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+
+
+def twice() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as file, warnings.catch_warnings(action="ignore"):
+        for speed in (50, 60):
+            file.writestr("a.json", as_json(vdlive(vd("A", T, lane(speed, 1, 2)))))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data, sentence",
+    [
+        (archive({"a.json": as_json(GOOD)})[:-10], "truncated or damaged zip"),
+        (archive({"../a.json": as_json(GOOD)}), "points outside its archive"),
+        (archive({"/a.json": as_json(GOOD)}), "points outside its archive"),
+        (archive({"a.json": bytes(150 << 20)}), "decompression bomb"),
+        (lying(), "all.zip/a.json': is a damaged member"),
+        (twice(), "holds this name twice"),
+        (archive({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
+    ],
+)
+def test_a_bad_archive(tmp_path, data, sentence):
+    put(tmp_path / "raw/all.zip", data)
+    with pytest.raises(InputError, match=sentence):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["raw", "scratch"]
+
+
+def test_what_is_not_of_the_format_is_passed_over_and_listed(tmp_path):
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    put(tmp_path / "raw/readme.txt", b"hello")
+    put(tmp_path / "raw/.DS_Store", b"x")
+    put(tmp_path / "raw/day.zip", archive({"VDLive_2.json": as_json(GOOD), "VDList.json": b"{}"}))
+    _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", files="*[!t].json")
+    assert report["files"] == {"read": 2, "bad": [], "passed_over": ["day.zip/VDList.json", "readme.txt"]}
+
+
+def test_raw_that_does_not_exist_or_is_empty(tmp_path):
+    with pytest.raises(InputError, match="data.raw '.*nowhere' does not exist"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "nowhere")
+    (tmp_path / "raw").mkdir()
+    with pytest.raises(InputError, match="holds no file of format taiwan_vdlive"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+
+
+def test_one_wild_time_does_not_make_a_table_of_centuries(tmp_path):
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    put(tmp_path / "raw/b.json", as_json(vdlive(vd("A", utc("2076-10-01T05:07:00+08:00"), lane(50, 1, 2)))))
+    with pytest.raises(
+        InputError, match=r"run from 2026-.* to 2076-.*\('b.json'\).*remove the file whose time is wrong"
+    ):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+
+
+def test_records_that_are_older_than_their_snapshot_are_stale(tmp_path):
+    document = vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T - 7200, lane(50, 1, 2)), updated=T + 60)
+    put(tmp_path / "raw/a.json", as_json(document))
+    table, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert table.vd_ids == ("A",)
+    assert report["counts"]["stale"] == 1
+
+
+def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
+    rows = "".join(f"2026-10-01 00:{m:02},{m}\n" for m in range(0, 60, 5))
+    put(tmp_path / "raw.csv", "time,A\n" + rows)
+    settings = {"time_zone": "UTC", "feature": "volume", "unit": "veh/15min"}
+    with pytest.raises(
+        InputError, match="8 of 12 records fall on an interval .* is data.interval = 900 s that of the files"
+    ):
+        run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=900, **settings)
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=300, **settings)
+    assert table.values[:, 0, 0].tolist() == list(range(0, 60, 5))
+
+
+def test_v11_of_another_schema(tmp_path):
+    for data, sentence in (
+        (as_xml(GOOD), "its root is <VDLiveList>, not <XML_Head>"),
+        (v11(("", 0, "2015/03/31 23:50:00", [])), "no <Info> with vdid"),
+        (v11(("A", 0, "2015/03/31 25:50:00", [])), "time of A"),
+    ):
+        put(tmp_path / "raw/a.xml", data)
+        with pytest.raises(InputError, match=sentence):
+            run(tmp_path, "taiwan_v11", tmp_path / "raw", interval=300)
+
+
+def test_a_list_of_vds_that_is_none(tmp_path):
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    for data in (
+        b"<html></html>",
+        b'{"VDs": 5}',
+        json.dumps({"VDs": [{"Name": 1}]}).encode(),
+        b"<VDList/>",
+        b"x",
+    ):
+        path = put(tmp_path / "list", data)
+        with pytest.raises(InputError, match="'list': "):
+            run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list=str(path))
+
+
+def test_nothing_that_a_file_says_reaches_the_table_as_infinity(tmp_path):
+    put(tmp_path / "raw/a.xml", changed(b"<Speed>50<", b"<Speed>1e999<", as_xml(GOOD)))
+    table, _ = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert np.isnan(table.values[0, 0, 0])
+
+
+def test_when_every_file_is_bad_the_first_is_named(tmp_path):
+    put(tmp_path / "raw/a.json", b"{")
+    with pytest.raises(
+        InputError, match="1 raw files hold no record at all: 1 bad files were skipped, the first is 'a.json'"
+    ):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")

@@ -1,0 +1,193 @@
+"""More than a thousand damaged files: each gives sound records or one sentence, soon."""
+
+import gzip
+import random
+import signal
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vdcast.errors import InputError
+from vdcast.ingest import assemble, files, pipeline
+from vdcast.ingest.records import OBSERVED
+from vdcast.ingest.spool import Parsed, unpack
+from vdcast.params import FORMATS
+
+from .raw import as_json, as_xml, lane, put, utc, v11, vd, vdlive
+from .test_america import EXPORT, metr_la, npz, station_row
+from .test_m05a import rows as m05a_rows
+
+T = utc("2026-10-01T05:07:00+08:00")
+LIVE = vdlive(
+    vd("VD-1", T, lane(50, 5, 9, 2), lane(-99, -99, -99)), vd("VD-內壢", T, lane(90, 1, 0)), updated=T + 60
+)
+LIMITS = {"speed": (0, 200), "occupancy": (0, 100), "volume": (0, np.inf)}
+TABLE = {"time_zone": "Asia/Taipei", "interval": 300}
+WIDE = "time,A,B\n" + "".join(f"2026-10-01 00:{m:02},{m},{m * 2}.5\n" for m in range(0, 60, 5))
+LONG = "time,vd,volume\n" + "".join(f"2026-10-01 00:{m:02},{v},{m}\n" for m in range(0, 60, 5) for v in "AB")
+
+
+def h5_bytes(folder):
+    times = np.datetime64("2012-03-01T00:00") + np.arange(20) * np.timedelta64(5, "m")
+    metr_la(folder / "seed.h5", times, np.full((20, 3), 60.5), np.array([b"1", b"2", b"3"]))
+    return (folder / "seed.h5").read_bytes()
+
+
+def parquet_bytes(folder):
+    times = pd.date_range("2026-10-01", periods=50, freq="5min")
+    pd.DataFrame({"time": times, "A": np.arange(50.0), "B": 2.5}).to_parquet(folder / "seed.parquet")
+    return (folder / "seed.parquet").read_bytes()
+
+
+def zip_bytes(folder):
+    with zipfile.ZipFile(folder / "seed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.json", as_json(LIVE))
+        archive.writestr("b.xml", as_xml(LIVE))
+    return (folder / "seed.zip").read_bytes()
+
+
+SEEDS = {
+    "json": ("taiwan_vdlive", {}, "a.json", as_json(LIVE)),
+    "xml": ("taiwan_vdlive", {}, "a.xml", as_xml(LIVE)),
+    "json.gz": ("taiwan_vdlive", {}, "a.json.gz", gzip.compress(as_json(LIVE))),
+    "zip": ("taiwan_vdlive", {}, "a.zip", zip_bytes),
+    "v1.1": (
+        "taiwan_v11",
+        {"interval": 300},
+        "a.xml",
+        v11(("V", 0, "2015/03/31 23:50:00", [("0", 86, 2, [14, 1])])),
+    ),
+    "m05a": (
+        "taiwan_m05a",
+        {},
+        "a.csv",
+        m05a_rows(("B", "A", [(95, 1)] * 5), ("C", "B", [(0, 0)] * 5)).encode(),
+    ),
+    "station": (
+        "pems_station",
+        {},
+        "a.txt",
+        station_row("05/01/2024 00:00:00", 715898, 100, 120, 0.05, 65).encode() * 3,
+    ),
+    "export": ("pems_export", {}, "a.csv", (EXPORT + "05/13/2024 00:00,10,30,60,50,2,100\n").encode()),
+    "npz": ("pems_npz", {"start": "2016-07-01"}, "a.npz", npz(data=np.full((5, 3, 3), 0.5))),
+    "h5": ("metr_la", {}, "a.h5", h5_bytes),
+    "wide": ("wide_table", {**TABLE, "feature": "volume", "unit": "veh"}, "a.csv", WIDE.encode()),
+    "parquet": ("wide_table", {**TABLE, "feature": "volume", "unit": "veh"}, "a.parquet", parquet_bytes),
+    "long": ("long_table", {**TABLE, "units": {"volume": "veh"}}, "a.csv", LONG.encode()),
+}
+TOKENS = [
+    b"",
+    b"0",
+    b"-99",
+    b"1e999",
+    b"NaN",
+    b"null",
+    b"\x00",
+    b"\xff\xfe",
+    b"<",
+    b">",
+    b"{",
+    b"]",
+    b'"',
+    b",",
+    b"\n",
+    b"&x;",
+]
+TOKENS += [
+    "國".encode(),
+    "國".encode("big5"),
+    b"<!DOCTYPE html>",
+    b"9" * 400,
+    b"[" * 2000,
+    b"true",
+    b"2026-13-41T99:99:99",
+]
+
+
+def damage(data: bytes, random: random.Random) -> bytes:
+    """One to three small accidents."""
+    for _ in range(random.randint(1, 3)):
+        at, length = random.randrange(len(data) + 1), random.choice([0, 1, 2, 8, 64, 500])
+        match random.randrange(6):
+            case 0:
+                data = data[:at]
+            case 1:
+                data = data[:at] + data[at + length :]
+            case 2:
+                data = data[:at] + random.choice(TOKENS) + data[at + length :]
+            case 3:
+                data = data[:at] + bytes(random.randrange(256) for _ in range(length)) + data[at + length :]
+            case 4:
+                data = data[:at] + data[max(0, at - length) : at] * random.choice([2, 50]) + data[at:]
+            case 5:
+                end = random.randrange(len(data) + 1)
+                data = data[: min(at, end)] + data[max(at, end) :] + data[min(at, end) : max(at, end)]
+        data = data or b"\n"
+    return data
+
+
+def records(name, settings, folder):
+    """Every value and cause that the files in ``folder`` give."""
+    module, grid = pipeline.format_of(settings), assemble.grid(settings.interval, settings.time_zone)
+    width = len(module.features(settings))
+    for file in files.find(folder, module.SUFFIXES, "*"):
+        if isinstance(file, InputError):
+            raise file
+        if isinstance(file, str):
+            continue
+        parsed = Parsed()
+        pieces = list(pipeline.parse(settings, file, grid, parsed))
+        assert parsed.records == sum(piece.records for piece in pieces)
+        for piece in pieces:
+            _, vd, cause, values = unpack(piece.data, piece.records, width)
+            assert vd.max() < len(parsed.vd_ids)
+            yield cause, values
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_hundred_damaged_files(tmp_path, seed):
+    name, extra, filename, data = SEEDS[seed]
+    data = data(tmp_path) if callable(data) else data
+    settings = FORMATS[name](format=name, raw=str(tmp_path / "raw"), **extra)
+    features = [feature for feature, _ in pipeline.format_of(settings).features(settings)]
+    bounded = name not in ("wide_table", "long_table")  # their quantities are whatever the user says
+    path = put(tmp_path / "raw" / filename, data)
+    assert list(records(name, settings, tmp_path / "raw")), "the undamaged file must be read"
+    random_ = random.Random(seed)
+    refused = 0
+    signal.signal(signal.SIGALRM, lambda *_: pytest.fail("a damaged file hangs"))
+    for _ in range(100):
+        path.write_bytes(damage(data, random_))
+        signal.alarm(60)
+        try:
+            for cause, values in records(name, settings, tmp_path / "raw"):
+                assert cause.max() <= 6
+                np.testing.assert_array_equal(np.isnan(values), cause != OBSERVED)
+                assert not np.isinf(values).any()
+                for f, feature in enumerate(features if bounded else ()):
+                    seen = values[:, f][cause[:, f] == OBSERVED]
+                    low, high = LIMITS[feature]
+                    assert ((seen >= low) & (seen <= high)).all()
+        except InputError as error:
+            refused += 1
+            text = str(error)
+            assert text.startswith("'a.") and "\n" not in text and len(text) < 400, text
+        finally:
+            signal.alarm(0)
+    assert refused > 10
+
+
+@pytest.mark.parametrize("seed", ["json", "xml", "json.gz", "zip", "v1.1", "npz"])
+def test_a_file_cut_anywhere_is_refused(tmp_path, seed):
+    """A closing bracket, or a checksum, is missing wherever it is cut."""
+    name, extra, filename, data = SEEDS[seed]
+    data = data(tmp_path) if callable(data) else data
+    settings = FORMATS[name](format=name, raw=str(tmp_path / "raw"), **extra)
+    path = put(tmp_path / "raw" / filename, data)
+    for end in range(0, len(data), max(1, len(data) // 60)):
+        path.write_bytes(data[:end])
+        with pytest.raises(InputError):
+            list(records(name, settings, tmp_path / "raw"))
