@@ -29,7 +29,8 @@ class Layout:
     @property
     def timestamps(self) -> np.ndarray:
         """(T,) Unix seconds, start of each step."""
-        return self.grid.time(self.first + np.arange(self.steps))
+        start, interval = self.grid.time(self.first), self.grid.interval
+        return np.arange(start, start + self.steps * interval, interval, dtype="i8")
 
 
 def grid(interval: int, time_zone: str) -> Grid:

@@ -68,11 +68,12 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
                 tally.add(block, cause)
                 yield block
 
-        store.write_blocks(table, empty, layout.timestamps, values())
+        timestamps = layout.timestamps
+        store.write_blocks(table, empty, timestamps, values())
         return quality.write(
             report,
             empty,
-            layout.timestamps,
+            timestamps,
             tally,
             counts,
             {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
