@@ -35,7 +35,8 @@ class Layout:
 
 def grid(interval: int, time_zone: str) -> Grid:
     """The grid whose steps start with the day in ``time_zone`` (with its standard time, where it has two)."""
-    offset = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone)).utcoffset()
+    day = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone))
+    offset = day.utcoffset() - day.dst()
     return Grid(interval, int(-offset.total_seconds()) % interval)
 
 
