@@ -95,5 +95,7 @@ def test_a_table_written_block_by_block_is_the_table(tmp_path, detectors, steps)
 
 def test_blocks_that_do_not_fill_the_table_leave_no_file(tmp_path, detectors):
     with pytest.raises(ValueError, match="blocks hold 5 rows for 480 timestamps"):
-        store.write_blocks(tmp_path / "t.h5", detectors.rows(0, 0), detectors.timestamps, [detectors.values[:5]])
+        store.write_blocks(
+            tmp_path / "t.h5", detectors.rows(0, 0), detectors.timestamps, [detectors.values[:5]]
+        )
     assert not list(tmp_path.iterdir())

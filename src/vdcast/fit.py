@@ -91,7 +91,9 @@ def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, dev
     if workers == 1:
         return joined([fit_stack(*common, stack, bar=i) for i, stack in enumerate(stacks)])
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker, initargs=(spawn.RLock(),)) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=spawn, initializer=_worker, initargs=(spawn.RLock(),)
+    ) as pool:
         running = [pool.submit(fit_stack, *common, stack, bar=i) for i, stack in enumerate(stacks)]
         return joined([each.result() for each in running])
 

@@ -41,7 +41,9 @@ def _known_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no IANA time zone; e.g. Asia/Taipei, America/Los_Angeles, UTC") from None
+        raise ValueError(
+            f"{name!r} is no IANA time zone; e.g. Asia/Taipei, America/Los_Angeles, UTC"
+        ) from None
     return name
 
 

@@ -32,69 +32,40 @@ def train(run: params.Run, settings: params.Params) -> None:
     from vdcast import store
     from vdcast.cost import parameters_per_copy, peak_memory_mb
     from vdcast.fit import fit
-    from vdcast.models.trained import Trained, is_joint
-    from vdcast.windows import Windows
+    from vdcast.models.trained import Trained
 
     began = time.perf_counter()
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it guards against reads that we do not make
     device = choose_device(run.train.device)
     prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
-    available = prepared.parts["train"].vd_ids
-    indices = settings.modes.vd_indices(run.mode)
-    vd_ids = [available[v] for v in indices]
-    features = prepared.parts["train"].features
-    k = [features.index(target) for target in prepared.targets]
-    mean, std = prepared.mean[indices], prepared.std[indices]
-    length, horizon = settings.window.sequence_length, settings.window.prediction_length
-
-    windows = {
-        name: Windows(
-            part.select(vd_ids, features),
-            mean,
-            std,
-            prepared.targets,
-            length=length,
-            horizon=horizon,
-            joint=is_joint(run.mode),
-            device=device,
-        )
-        for name, part in prepared.parts.items()
-    }
-    headline = torch.zeros(len(vd_ids), len(k))  # (V, K): from scaled error to the first target's unit
-    headline[:, 0] = torch.from_numpy(std[:, k[0]])
-    scale = headline.view(windows["train"].groups, -1).to(device)
+    windows = windows_of(prepared, settings, run.mode, device)
+    groups = windows["train"].groups
+    scale = headline_scale(prepared, settings, run.mode, groups).to(device)
     fitted = fit(run, windows["train"], windows["validation"], scale, device)
 
     folder = RUNS / run.name
+    part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
     Trained(
         weights={name: value.cpu() for name, value in fitted.weights.items()},
         run=run.model_dump(),
-        length=length,
-        horizon=horizon,
-        mean=mean.tolist(),
-        std=std.tolist(),
-        vd_ids=vd_ids,
-        features=list(features),
+        length=settings.window.sequence_length,
+        horizon=settings.window.prediction_length,
+        mean=prepared.mean[indices].tolist(),
+        std=prepared.std[indices].tolist(),
+        vd_ids=[part.vd_ids[v] for v in indices],
+        features=list(part.features),
         targets=list(prepared.targets),
-        units=[prepared.parts["train"].units[i] for i in k],
-        interval=prepared.parts["train"].interval,
-        time_zone=prepared.parts["train"].time_zone,
+        units=[part.units[part.features.index(target)] for target in prepared.targets],
+        interval=part.interval,
+        time_zone=part.time_zone,
     ).save(folder / "model.pt")
-    columns = [
-        "epoch",
-        "train_loss",
-        "validation_loss",
-        "validation_mae",
-        "learning_rate",
-        "gradient_norm",
-        "seconds",
-        "training",
-    ]
-    pd.DataFrame(fitted.history())[columns].to_csv(folder / "history.csv", index=False, float_format="%.6g")
+    history = pd.DataFrame(fitted.history()).set_index("epoch")
+    history.to_csv(folder / "history.csv", float_format="%.6g")
     copies = len(fitted.best_loss)
     summary = {
         "copies": copies,
-        "parameters": parameters_per_copy(fitted.weights) * windows["train"].groups,
+        "parameters": parameters_per_copy(fitted.weights) * groups,
         "windows": len(windows["train"]),
         "epochs": len(fitted.seconds),
         "best_epoch": fitted.best_epoch,
@@ -110,6 +81,38 @@ def train(run: params.Run, settings: params.Params) -> None:
         f"{run.name}: {copies} {'copy' if copies == 1 else 'copies'} trained in {summary['seconds']:.0f} s, "
         f"{summary['epochs']} epochs; next: dvc repro evaluate@{run.name}"
     )
+
+
+def windows_of(prepared, settings: params.Params, mode: str, device: str) -> dict:
+    """The windows of each part in ``prepared``, for the detectors of ``mode``."""
+    from vdcast.models.trained import is_joint
+    from vdcast.windows import Windows
+
+    indices = settings.modes.vd_indices(mode)
+    return {
+        name: Windows(
+            part.select([part.vd_ids[v] for v in indices], part.features),
+            prepared.mean[indices],
+            prepared.std[indices],
+            prepared.targets,
+            length=settings.window.sequence_length,
+            horizon=settings.window.prediction_length,
+            joint=is_joint(mode),
+            device=device,
+        )
+        for name, part in prepared.parts.items()
+    }
+
+
+def headline_scale(prepared, settings: params.Params, mode: str, groups: int):
+    """(G, Q): what turns a scaled error of the first target into its unit; 0 for the other targets."""
+    import torch
+
+    part, indices = prepared.parts["train"], settings.modes.vd_indices(mode)
+    first = part.features.index(prepared.targets[0])
+    scale = torch.zeros(len(indices), len(prepared.targets))  # (V, K)
+    scale[:, 0] = torch.from_numpy(prepared.std[indices, first])
+    return scale.view(groups, -1)
 
 
 def choose_device(wanted: str) -> str:

@@ -45,7 +45,7 @@ class Forecaster(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
         x = self.project(torch.cat([batch.x, batch.calendar[:, :, :L]], dim=-1))  # (N, B, L, D)
-        state = self.state(self.dropout(self.encoder(self.dropout(x))[:, :, -1]))  # (N, B, D)
+        state = self.state(self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1]))  # (N, B, D)
         when = self.when(batch.calendar[:, :, L:])  # (N, B, H, D)
         change = self.out(functional.gelu(state[:, :, None] + when + self.step))  # (N, B, H, Q)
         return self.keep * batch.last[:, :, None] + change
