@@ -229,7 +229,7 @@ def _create_group(group: h5py.Group, table: Detectors, timestamps: np.ndarray) -
     shape = (len(timestamps), V, F)
     steps = max(1, min(len(timestamps), CHUNK_BYTES // (V * F * table.values.itemsize)))
     values = group.create_dataset("values", shape, "f4", chunks=(steps, V, F), track_times=False)
-    group.create_dataset("timestamps", data=timestamps.astype("i8"), track_times=False)
+    group.create_dataset("timestamps", data=np.asarray(timestamps, "i8"), track_times=False)
     for name in ("vd_ids", "features", "units"):
         group.create_dataset(name, data=_strings(getattr(table, name)), track_times=False)
     for key, column in sorted(table.info.items()):

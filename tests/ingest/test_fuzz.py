@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from vdcast.errors import InputError
-from vdcast.ingest import assemble, files, pipeline
+from vdcast.ingest import assemble, files, pipeline, taiwan
 from vdcast.ingest.records import OBSERVED
 from vdcast.ingest.spool import Parsed, unpack
 from vdcast.params import FORMATS
@@ -191,3 +191,26 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, seed):
         path.write_bytes(data[:end])
         with pytest.raises(InputError):
             list(records(name, settings, tmp_path / "raw"))
+
+
+LISTS = {
+    "json": '{"VDs": [{"VDID": "A", "PositionLon": 121.5, "DetectionLinks": [{"LinkID": "1", "LaneNum": 2}]}]}',
+    "xml": "<VDList><VDs><VD><VDID>A</VDID><DetectionLinks><DetectionLink><LaneNum>2</LaneNum></DetectionLink>"
+    "</DetectionLinks><PositionLon>121.5</PositionLon></VD></VDs></VDList>",
+    "csv": "VDID,PositionLon,RoadName,LaneNum\r\nA,121.5,台9線,2\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_a_hundred_damaged_lists_of_vds(tmp_path, kind):
+    random_ = random.Random(kind)
+    path = tmp_path / "list"
+    settings = FORMATS["taiwan_vdlive"](format="taiwan_vdlive", raw="", vd_list=str(path))
+    for _ in range(100):
+        path.write_bytes(damage(LISTS[kind].encode(), random_))
+        try:
+            info = taiwan.vd_info(settings, ["A", "B"])
+        except InputError as error:
+            assert str(error).startswith("'list': ") and "\n" not in str(error)
+        else:
+            assert info["lanes"].shape == (2,) and not np.isinf(info["lon"]).any()

@@ -29,12 +29,14 @@ class Layout:
     @property
     def timestamps(self) -> np.ndarray:
         """(T,) Unix seconds, start of each step."""
-        return self.grid.time(self.first + np.arange(self.steps))
+        start, interval = self.grid.time(self.first), self.grid.interval
+        return np.arange(start, start + self.steps * interval, interval, dtype="i8")
 
 
 def grid(interval: int, time_zone: str) -> Grid:
     """The grid whose steps start with the day in ``time_zone`` (with its standard time, where it has two)."""
-    offset = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone)).utcoffset()
+    day = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone))
+    offset = day.utcoffset() - day.dst()
     return Grid(interval, int(-offset.total_seconds()) % interval)
 
 

@@ -68,11 +68,12 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
                 tally.add(block, cause)
                 yield block
 
-        store.write_blocks(table, empty, layout.timestamps, values())
+        timestamps = layout.timestamps
+        store.write_blocks(table, empty, timestamps, values())
         return quality.write(
             report,
             empty,
-            layout.timestamps,
+            timestamps,
             tally,
             counts,
             {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
@@ -98,43 +99,43 @@ def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = min(cores, -(-todo // BATCH))
     with tqdm(total=todo, unit="file", desc="ingest", disable=None, smoothing=0.05) as bar:
-        unread = spool.unread()
-        if workers < 2:
-            for file in unread:
-                _stream(settings, spool, grid, file)
-                bar.update()
-            return
-        with ProcessPoolExecutor(workers) as pool:
-            running: deque[tuple[list[RawFile], Future | None]] = deque()
-            try:
-                while True:
-                    while len(running) < 3 * workers and (batch := list(islice(unread, BATCH))):
-                        small = [file for file in batch if file.size <= STREAMED]
-                        whole = len(small) == len(batch)
-                        running.append((batch, pool.submit(_batch, settings, batch, grid) if whole else None))
-                    if not running:
-                        break
-                    batch, future = running.popleft()
-                    try:
-                        results = future.result() if future else [None] * len(batch)
-                    except BrokenProcessPool:
-                        raise InputError(
-                            f"reading '{batch[0].name}' to '{batch[-1].name}' ended a process: out of memory, or "
-                            "a damaged file among them"
-                        ) from None
-                    for file, result in zip(batch, results, strict=True):
-                        match result:
-                            case None:
-                                _stream(settings, spool, grid, file)
-                            case InputError():
-                                _refuse(settings, result)
-                                spool.add_bad(file, result)
-                            case parsed, pieces:
-                                spool.add(file, parsed, pieces)
-                        bar.update()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        for file, result in _results(settings, spool.unread(), grid, workers):
+            match result:
+                case None:
+                    _stream(settings, spool, grid, file)
+                case InputError():
+                    _refuse(settings, result)
+                    spool.add_bad(file, result)
+                case parsed, pieces:
+                    spool.add(file, parsed, pieces)
+            bar.update()
+
+
+def _results(
+    settings: Raw, unread: Iterator[RawFile], grid: Grid, workers: int
+) -> Iterator[tuple[RawFile, Result | None]]:
+    """What workers made of each file, in the order of the files; None for one to be parsed piece by piece."""
+    if workers < 2:
+        yield from ((file, None) for file in unread)
+        return
+    pool = ProcessPoolExecutor(workers)
+    running: deque[tuple[list[RawFile], Future | None]] = deque()
+    try:
+        while True:
+            while len(running) < 3 * workers and (batch := list(islice(unread, BATCH))):
+                small = all(file.size <= STREAMED for file in batch)
+                running.append((batch, pool.submit(_batch, settings, batch, grid) if small else None))
+            if not running:
+                return
+            batch, future = running.popleft()
+            yield from zip(batch, future.result() if future else [None] * len(batch), strict=True)
+    except BrokenProcessPool:
+        raise InputError(
+            f"reading '{batch[0].name}' to '{batch[-1].name}' ended a process: out of memory, or a damaged file "
+            "among them"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:

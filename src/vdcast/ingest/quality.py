@@ -257,8 +257,9 @@ def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -
     order = np.argsort(tally.observed.sum(axis=1), kind="stable")
     for f, axes in enumerate(np.atleast_1d(figure.subplots(F, 1, sharex=True))):
         shares = [tally.causes[c, order, f] / tally.steps for c in CAUSES]
-        axes.stackplot(np.arange(V), shares, labels=CAUSES.values(), colors=colours, step="mid")
-        axes.set_ylim(0, 1)
+        steps = [np.append(share, share[-1]) for share in shares]  # each detector as wide as 1
+        axes.stackplot(np.arange(V + 1), steps, labels=CAUSES.values(), colors=colours, step="post")
+        axes.set(xlim=(0, V), ylim=(0, 1))
         axes.set_ylabel(f"{table.features[f]}\nshare missing")
     axes.set_xlabel("detectors, worst first")
     figure.axes[0].legend(ncols=6, fontsize=7, loc="upper right")
