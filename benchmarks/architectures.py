@@ -22,12 +22,10 @@ VARIANTS = {
     "lstm": [
         {"hidden_size": 64, "num_layers": 1},
         {"hidden_size": 128, "num_layers": 1},
-        {"hidden_size": 256, "num_layers": 1},
         {"hidden_size": 256, "num_layers": 3},
     ],
     "xlstm": [
         {"embedding_dim": 64, "num_blocks": 2, "slstm_at": [1]},
-        {"embedding_dim": 64, "num_blocks": 2, "slstm_at": [1], "dropout": 0.3},
         {"embedding_dim": 128, "num_blocks": 2, "slstm_at": [1]},
         {"embedding_dim": 128, "num_blocks": 6, "slstm_at": [1, 3]},
     ],

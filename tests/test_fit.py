@@ -161,9 +161,9 @@ def test_missing_targets_have_no_say_in_the_loss():
     valid = torch.tensor([True, True, False]).view(1, 3, 1, 1)
     batch = Batch(x=None, calendar=None, last=None, y=y, valid=valid)
     forecast = torch.tensor([2.0, 2.0, 99.0], requires_grad=True)
-    loss = fitting.masked_loss(forecast.view(1, 3, 1, 1), batch)
-    assert loss.tolist() == [0.5]
-    loss.sum().backward()
+    error, count = fitting.masked_error(forecast.view(1, 3, 1, 1), batch)
+    assert (error.tolist(), count.tolist()) == ([1.0], [2])
+    error.sum().backward()
     assert forecast.grad[2] == 0
 
 

@@ -77,6 +77,12 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "num_blocks": 2}), "runs.lstm-multi_vd.num_blocks is not a setting"),
         (("runs.xlstm-multi_vd", {"model": "xlstm", "mode": "multi_vd", "slstm_at": [50]}), "runs.xlstm-multi_vd: slstm_at [50] names block 50"),
         (("runs.../evil", {"model": "lstm", "mode": "multi_vd"}), "it names a folder"),
+        (("runs.lstm-multi_vd", {"model": "xlstm", "mode": "multi_vd"}), "runs.lstm-multi_vd is xlstm in multi_vd"),
+        (("runs.2024", {"model": ["lstm"], "mode": "multi_vd"}), "runs.2024.model = ['lstm']: allowed are"),
+        (("prepare.targets", ["volume", "volume"]), "targets ['volume', 'volume'] names one twice"),
+        (("prepare.vds", ["a", "a"]), "vds ['a', 'a'] names one twice"),
+        (("lstm.learning_rate", float("inf")), "lstm.learning_rate = inf (float)"),
+        (("xlstm.num_heads", 64), "num_heads 64 must be less than embedding_dim 64"),
         (("runs.naive", {"model": "lstm", "mode": "multi_vd"}), "'naive' is the baselines' folder"),
     ],
 )  # fmt: skip
@@ -102,6 +108,9 @@ def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
         params.load(tmp_path / "elsewhere.yaml")
     (tmp_path / "params.yaml").write_text("a: [1", "utf-8")
     with pytest.raises(InputError, match="is not valid YAML"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes("# 車輛偵測器".encode("cp950"))
+    with pytest.raises(InputError, match="is not UTF-8 text"):
         params.load(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("- a\n", "utf-8")
     with pytest.raises(InputError, match="holds list, not sections"):

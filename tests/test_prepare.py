@@ -56,6 +56,32 @@ def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
     assert "VD-A" in prepared.parts["train"].vd_ids and not dropped
 
 
+def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepare_settings):
+    from tests.test_params import SHIPPED
+
+    three = params.ManyVDs(num_vds=3)
+    shipped = params.load(SHIPPED)
+    modes = shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three})
+    settings = shipped.model_copy(update={"prepare": prepare_settings, "modes": modes})
+    for part, rows in (("validation", slice(288, 384)), ("test", slice(384, None))):
+        values = detectors.values.copy()
+        values[rows, 1, 0] = np.nan
+        prepared, _ = prepare.prepare(
+            store.Detectors(**{**vars(detectors), "values": values}), prepare_settings
+        )
+        with pytest.raises(InputError, match=f"VD VD-B has no valid volume in the {part} part"):
+            prepare.check_fits(prepared, settings)
+
+
+def test_a_vd_without_any_observation_is_dropped_whatever_the_threshold(detectors, prepare_settings):
+    values = detectors.values.copy()
+    values[:288, 1] = np.nan
+    table = store.Detectors(**{**vars(detectors), "values": values})
+    prepared, dropped = prepare.prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國") and "100.0% of volume" in dropped[0].reason
+    assert np.isfinite(prepared.mean).all() and np.isfinite(prepared.std).all()
+
+
 def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, prepare_settings):
     prepared, dropped = prepare.prepare(detectors, with_settings(prepare_settings, min_mean=30.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-B")
@@ -73,7 +99,6 @@ def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, pre
             {"vds": ["VD-A", "VD-Z"]},
             "prepare.vds names 'VD-Z', which the data lacks; it has: VD-A, VD-B, VD-國",
         ),
-        ({"vds": ["VD-A", "VD-A"]}, "prepare.vds names 'VD-A' twice"),
         ({"features": ["volume", "occupancy"]}, "prepare.features names 'occupancy'"),
     ],
 )
@@ -94,7 +119,11 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
     ("changes", "sentence"),
     [
         ({"num_vds": 4}, r"modes.multi_vd.num_vds = 4, but 3 VDs are left of the data.*allowed: 1 to 3"),
-        ({"sequence_length": 90}, "test part 20% = 96 steps, too short for one window of sequence_length 90"),
+        # the first part that is too short is named; validation and test are equally long here
+        (
+            {"sequence_length": 90},
+            "validation part 20% = 96 steps, too short for one window of sequence_length 90",
+        ),
     ],
 )
 def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, changes, sentence):
@@ -110,7 +139,5 @@ def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, change
         }
     )
     prepared, _ = prepare.prepare(detectors, prepare_settings)
-    # the first part that is too short is named; here validation and test are equally long
-    sentence = sentence.replace("test part", "validation part")
     with pytest.raises(InputError, match=sentence):
         prepare.check_fits(prepared, settings)

@@ -9,8 +9,6 @@ from vdcast import params
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import NAIVE, REPORTS, RUNS
 
-MODELS = ("lstm", "xlstm")
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vdcast.compare", description=__doc__.split("\n")[0])
@@ -31,7 +29,7 @@ def compare(mode: str, settings: params.Params) -> None:
     import pandas as pd
 
     from vdcast import cuts, figures, store
-    from vdcast.comparison import as_markdown, summarise
+    from vdcast.comparison import MODELS, as_markdown, summarise
     from vdcast.predictions import check_same_windows, of
 
     folder = REPORTS / mode
@@ -42,6 +40,12 @@ def compare(mode: str, settings: params.Params) -> None:
     vd_ids = predictions["lstm"].vd_ids
     naive = of(store.read_naive(NAIVE), vd_ids)
     check_same_windows({**predictions, **naive})
+    seeds = {model: len(each.forecast) for model, each in predictions.items()}
+    if len(set(seeds.values())) > 1:
+        raise InputError(
+            f"{mode}: LSTM was trained with {seeds['lstm']} seeds and xLSTM with {seeds['xlstm']}; give both runs "
+            "the same train.seeds, so that neither is luckier than the other"
+        )
     target_vd = vd_ids[0] if mode == "single_vd" else vd_ids[settings.modes.target_vd_index]
     training = {
         model: json.loads((RUNS / f"{model}-{mode}" / "training.json").read_text("utf-8")) for model in MODELS
@@ -55,10 +59,10 @@ def compare(mode: str, settings: params.Params) -> None:
     everyone = {name: each.of([target_vd]) for name, each in {**predictions, **naive}.items()}
     histories = {model: pd.read_csv(RUNS / f"{model}-{mode}" / "history.csv") for model in MODELS}
     figures.learning_curves(folder / "curves.png", histories, unit)
-    for name in ("by_horizon", "by_hour"):
-        tables = {who: getattr(cuts, name)(each, {}, 0) for who, each in everyone.items()}
+    for cut, draw in ((cuts.by_horizon, figures.by_horizon), (cuts.by_hour, figures.by_hour)):
+        tables = {who: cut(each, {}, 0) for who, each in everyone.items()}
         headline = {who: table[table.target == target] for who, table in tables.items()}
-        getattr(figures, name)(folder / f"{name}.png", headline, unit)
+        draw(folder / f"{cut.__name__}.png", headline, unit)
     series = {who: cuts.over_time(each, target_vd, target) for who, each in everyone.items() if who in MODELS}
     one = everyone["lstm"]
     ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"

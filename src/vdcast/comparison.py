@@ -7,10 +7,11 @@ import pandas as pd
 
 from vdcast import calendar, cuts
 from vdcast.figures import LABELS
+from vdcast.params import NETWORKS
 from vdcast.predictions import Naive, Predictions, of
-from vdcast.run_report import seeds_in_words
 from vdcast.significance import Difference, paired_difference
 
+MODELS = tuple(NETWORKS)  # lstm, xlstm
 COST = ("parameters", "epochs", "seconds", "peak_memory_mb")
 
 
@@ -41,6 +42,10 @@ def summarise(
         for scope, vds in scopes.items()
     }
     vds = [target_vd]
+    horizons = {
+        name: _headline(cuts.by_horizon(each.of(vds), of(naive, vds), mape_floor), target)
+        for name, each in everyone.items()
+    }
     difference = paired(predictions["xlstm"].of(vds), predictions["lstm"].of(vds))
     return {
         "mode": mode,
@@ -52,10 +57,7 @@ def summarise(
         "windows": len(reference.origins),
         "mape_floor": mape_floor,
         "scores": scores,
-        "by_horizon": {
-            name: _headline(cuts.by_horizon(each.of(vds), of(naive, vds), mape_floor), target)
-            for name, each in everyone.items()
-        },
+        "by_horizon": horizons,
         "by_vd": {
             name: _headline(cuts.by_vd(each, naive, mape_floor), target) for name, each in predictions.items()
         },
@@ -67,7 +69,7 @@ def summarise(
             "days": difference.days,
             "words": in_words(difference, scores["target_vd"]["lstm"]["mae"], unit, target_vd),
         },
-        "losses": losses(mode, scores, unit),
+        "losses": losses(mode, scores, horizons, unit),
     }
 
 
@@ -88,7 +90,7 @@ def paired(a: Predictions, b: Predictions) -> Difference:
 def in_words(difference: Difference, lstm_mae: float, unit: str, target_vd: str) -> str:
     """The sentence that the numbers allow, by one rule: better only where the 95 % interval excludes 0."""
     d = difference
-    share = abs(d.difference) / lstm_mae
+    share = abs(d.difference) / lstm_mae if lstm_mae else 0.0
     direction = "lower" if d.difference < 0 else "higher"
     measured = (
         f"on VD {target_vd} xLSTM's MAE is {abs(d.difference):.2f} {unit} ({share:.1%}) {direction} than LSTM's, "
@@ -99,19 +101,33 @@ def in_words(difference: Difference, lstm_mae: float, unit: str, target_vd: str)
     return f"{'xLSTM' if d.difference < 0 else 'LSTM'} better: {measured}"
 
 
-def losses(mode: str, scores: dict, unit: str) -> list[str]:
-    """A sentence for each model that a naive forecast beats; these open every report."""
+def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) -> list[str]:
+    """A sentence for each model that a naive forecast beats, overall or at a horizon; these open every report."""
+    cuts_of = [
+        *(
+            (
+                "on the target VD" if scope == "target_vd" else "on all VDs",
+                {name: row["mae"] for name, row in rows.items()},
+            )
+            for scope, rows in scores.items()
+        ),
+        *(
+            (
+                f"on the target VD at {row['minutes']:g} minutes",
+                {name: rows[h]["mae"] for name, rows in horizons.items()},
+            )
+            for h, row in enumerate(horizons["lstm"])
+        ),
+    ]
     found = []
-    for scope, rows in scores.items():
-        where = "the target VD" if scope == "target_vd" else "all VDs"
-        naive = {name: row["mae"] for name, row in rows.items() if name not in ("lstm", "xlstm")}
-        best = min(naive, key=naive.get)
-        for model in ("lstm", "xlstm"):
-            if not rows[model]["mae"] < naive[best]:
-                found.append(
-                    f"{LABELS[model]} loses to the naive forecast '{LABELS[best]}' in {mode} on {where}: "
-                    f"MAE {rows[model]['mae']:.2f} against {naive[best]:.2f} {unit}."
-                )
+    for where, mae in cuts_of:
+        best = min((name for name in mae if name not in MODELS), key=lambda name: mae[name])
+        found += [
+            f"{LABELS[model]} loses to the naive forecast '{LABELS[best]}' in {mode} {where}: "
+            f"MAE {mae[model]:.2f} against {mae[best]:.2f} {unit}."
+            for model in MODELS
+            if not mae[model] < mae[best]
+        ]
     return found
 
 
@@ -122,7 +138,7 @@ def as_markdown(summary: dict) -> str:
     lines += [f"**{loss}**\n" for loss in summary["losses"]]
     lines += [f"**{sentence(summary['difference']['words'])}**", ""]
     lines += [
-        f"{summary['target']} in {unit}; {summary['windows']} test windows; {seeds_in_words(summary['seeds'])} "
+        f"{summary['target']} in {unit}; {summary['windows']} test windows; {cuts.seeds_in_words(summary['seeds'])} "
         f"MAPE over observations of at least {summary['mape_floor']:g}. Skill: 1 - MAE / MAE of the best naive forecast.",
         "",
     ]
@@ -199,6 +215,11 @@ def _headline(table: pd.DataFrame, target: str) -> list[dict]:
     rows = table.reset_index()
     rows = rows[rows.target == target].drop(columns=["target", "index"], errors="ignore")
     return [
-        {key: round(float(value), 6) if isinstance(value, float) else value for key, value in row.items()}
+        {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
         for row in rows.to_dict("records")
     ]
+
+
+def _number(value: float) -> float | None:
+    """Rounded; what is undefined is null in JSON, which has no NaN."""
+    return round(value, 6) if np.isfinite(value) else None

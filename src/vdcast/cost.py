@@ -1,4 +1,4 @@
-"""What a run costs: parameters, memory, latency."""
+"""What a run costs beside time: parameters and memory."""
 
 import resource
 import sys

@@ -33,7 +33,7 @@ def headline(predictions: Predictions, naive: Naive, target_vd: str, mape_floor:
             figures |= {f"{name}_{metric}{suffix}": row[metric] for metric in (*SHOWN, "skill")}
     for target, rows in by_horizon(one, one_naive, mape_floor).groupby("target", sort=False):
         figures |= {f"{target}_mae_{row.minutes:g}min": row.mae for row in rows.itertuples()}
-    return {key: round(float(value), 6) for key, value in figures.items()}
+    return {key: round(float(value), 6) for key, value in figures.items() if np.isfinite(value)}
 
 
 def overall(predictions: Predictions, naive: Naive, mape_floor: float) -> pd.DataFrame:
@@ -80,6 +80,11 @@ def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1)
             "forecast": one.forecast[:, :, horizon, 0, k].mean(axis=0),
         }
     )
+
+
+def seeds_in_words(seeds: int) -> str:
+    """How a figure came about of several seeds."""
+    return "One seed." if seeds == 1 else f"Mean of the scores of {seeds} seeds."
 
 
 def write_csv(

@@ -12,6 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from vdcast.errors import InputError
+
 COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
 GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
 LABELS = {"lstm": "LSTM", "xlstm": "xLSTM", "observed": "observed"} | {
@@ -85,7 +87,11 @@ def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) 
     date = first.time.dt.date
     error = sum((table.forecast - first.observed).abs() for table in series.values())
     whole = date.map(date.value_counts()) >= 0.9 * date.value_counts().max()
-    daily = error[whole].groupby(date[whole]).mean().sort_values()
+    daily = error[whole].groupby(date[whole]).mean().dropna().sort_values()
+    if daily.empty:
+        raise InputError(
+            "no day of the test part has an observation of the target VD: there is nothing to draw"
+        )
     chosen = {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
     for axis, (title, day) in zip(axes, chosen.items(), strict=True):

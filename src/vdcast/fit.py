@@ -100,8 +100,14 @@ def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, dev
 
 def _worker(lock) -> None:
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
+    deterministic()
     tqdm.set_lock(lock)
+
+
+def deterministic() -> None:
+    """Same input, same bits. The fill of new memory guards against reads that we do not make, and costs time."""
+    torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def fit_stack(
@@ -117,6 +123,7 @@ def fit_stack(
     group = torch.tensor(copies.groups, device=device)
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
     model = build_seeded(run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H).to(device)
+    stacked.seed_dropout(model, copies.seeds, device)
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=run.network.learning_rate, weight_decay=run.network.weight_decay, fused=True
     )
@@ -206,19 +213,19 @@ def run_epoch(
     batch_size: int,
     clip: float,
 ) -> tuple[Tensor, Tensor]:
-    """One pass over ``starts`` (N, W). Mean loss and mean gradient norm of each copy, (N,) each."""
+    """One pass over ``starts`` (N, W). Pooled loss and mean gradient norm of each copy, (N,) each."""
     model.train()
-    losses, norms = [], []
+    error, count, norms = 0.0, 0, []
     for start in starts.split(batch_size, dim=1):
         batch = windows.batch(group, start)
-        loss = masked_loss(model(batch), batch)  # (N,)
+        total, valid = masked_error(model(batch), batch)  # (N,) each
         optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()  # each copy's weights see only its own term
+        (total / valid.clamp(min=1)).sum().backward()  # each copy's weights see only its own term
         norms.append(clip_gradients(list(model.parameters()), clip))
         optimiser.step()
         schedule.step()
-        losses.append(loss.detach())
-    return torch.stack(losses).mean(dim=0), torch.stack(norms).mean(dim=0)
+        error, count = error + total.detach(), count + valid
+    return error / count, torch.stack(norms).mean(dim=0)
 
 
 @torch.no_grad()
@@ -235,10 +242,10 @@ def validate(model: Forecaster, windows: Windows, group: Tensor, scale: Tensor) 
     return error.sum(dim=1) / count.sum(dim=1), mae
 
 
-def masked_loss(forecast: Tensor, batch: Batch) -> Tensor:
-    """Mean absolute error over the valid observations of each copy, (N, B, H, Q) -> (N,)."""
+def masked_error(forecast: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Sum of absolute errors over the valid observations of each copy, and their number: (N, B, H, Q) -> (N,)."""
     error = (forecast - batch.y).abs() * batch.valid
-    return error.sum(dim=(1, 2, 3)) / batch.valid.sum(dim=(1, 2, 3)).clamp(min=1)
+    return error.sum(dim=(1, 2, 3)), batch.valid.sum(dim=(1, 2, 3))
 
 
 def clip_gradients(parameters: list[Tensor], limit: float) -> Tensor:

@@ -34,7 +34,7 @@ Rate = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """Settings as the file has them: no unknown key, no silent conversion."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _known_zone(name: str) -> str:
@@ -237,6 +237,9 @@ class Prepare(Section):
     def _consistent(self):
         if abs(sum(self.split) - 1) > 1e-9:
             raise ValueError(f"split {self.split} adds up to {sum(self.split):g}, not to 1")
+        for key in ("features", "targets", "vds"):
+            if (names := getattr(self, key)) != "all" and len(set(names)) != len(names):
+                raise ValueError(f"{key} {names} names one twice")
         if unknown := set(self.targets) - set(self.features):
             raise ValueError(f"targets {sorted(unknown)} are not among features {self.features}")
         return self
@@ -294,8 +297,16 @@ class XLSTM(Optimiser):
             )
         if len(set(self.slstm_at)) != len(self.slstm_at):
             raise ValueError(f"slstm_at {self.slstm_at} names a block twice")
-        if self.embedding_dim % self.num_heads:
-            raise ValueError(f"num_heads {self.num_heads} must divide embedding_dim {self.embedding_dim}")
+        inner = -(-2 * self.embedding_dim // 64) * 64  # the package rounds an mLSTM block's width up to 64s
+        for what, width in (("embedding_dim", self.embedding_dim), ("the inner width", inner)):
+            if width % self.num_heads:
+                raise ValueError(
+                    f"num_heads {self.num_heads} must divide {what} {width} (embedding_dim {self.embedding_dim})"
+                )
+        if self.num_heads == self.embedding_dim:
+            raise ValueError(
+                f"num_heads {self.num_heads} must be less than embedding_dim {self.embedding_dim}"
+            )
         return self
 
 
@@ -362,6 +373,9 @@ class Sections(Section):
     evaluate: Evaluate
 
 
+STANDARD_RUNS = [f"{model}-{mode}" for model in NETWORKS for mode in Modes.model_fields]
+
+
 class Params(Sections):
     """The whole file, with every run resolved."""
 
@@ -370,6 +384,15 @@ class Params(Sections):
     @model_validator(mode="after")
     def _consistent(self):
         for run in self.runs.values():
+            if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
+                raise ValueError(
+                    f"runs.{run.name} is {run.model} in {run.mode}; that name is what `compare` takes for the "
+                    "model and mode in it, so give another run another name"
+                )
+            if getattr(run.network, "slstm_backend", "") == "cuda" and run.train.device == "cpu":
+                raise ValueError(
+                    f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
+                )
             limit = getattr(run.network, "context_length", None)
             if limit is not None and limit < self.window.sequence_length:
                 raise ValueError(
@@ -390,6 +413,8 @@ def load(path: Path = PATH) -> Params:
         document = yaml.load(Path(path).read_text("utf-8"), _Yaml12Floats)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist here; run from the folder that holds dvc.yaml") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except yaml.YAMLError as error:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
@@ -420,7 +445,7 @@ def _runs(document: dict) -> dict[str, dict]:
 def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
     """A run's line laid over its model's section and over ``train``."""
     where = f"runs.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(
             f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
         )
@@ -428,12 +453,12 @@ def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, A
         raise InputError(f"{PATH}: {where}: 'naive' is the baselines' folder; name the run otherwise")
     overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
     model = line.get("model")
-    if model not in NETWORKS:
+    if model not in list(NETWORKS):
         raise InputError(f"{PATH}: {where}.model = {model!r}: allowed are {', '.join(NETWORKS)}")
     for key in overrides:
         allowed = [*NETWORKS[model].model_fields, *Train.model_fields]
         if key not in allowed:
-            raise InputError(f"{PATH}: {where}.{key} is not a setting{_suggest(key, allowed)}")
+            raise InputError(f"{PATH}: {where}.{key} is not a setting{_suggest(str(key), allowed)}")
 
     def overridden(section: str, fields: type[Section]) -> Section:
         changed = {key: value for key, value in overrides.items() if key in fields.model_fields}

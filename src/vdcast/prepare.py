@@ -100,7 +100,7 @@ def usable_vds(train: store.Detectors, settings: params.Prepare) -> tuple[list[s
         values = train.values[:, v]
         missing = np.isnan(values).mean(axis=0)
         worst = int(missing.argmax())
-        if missing[worst] > settings.max_missing:
+        if missing[worst] > settings.max_missing or missing[worst] == 1:
             reason = (
                 f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
             )
@@ -140,6 +140,19 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
             f"{params.PATH}: modes.single_vd.target_vd_index = {settings.modes.target_vd_index}, "
             f"but {V} VDs are left of the data; allowed: 0 to {V - 1}"
         )
+    forecast = sorted(
+        {v for mode in type(settings.modes).model_fields for v in settings.modes.vd_indices(mode)}
+    )
+    for name in ("validation", "test"):
+        part = prepared.parts[name]
+        for target in prepared.targets:
+            valid = np.isfinite(part.values[:, :, part.features.index(target)]).any(axis=0)
+            if silent := [part.vd_ids[v] for v in forecast if not valid[v]]:
+                raise InputError(
+                    f"VD {silent[0]} has no valid {target} in the {name} part"
+                    f"{f' (and {len(silent) - 1} more VDs)' if len(silent) > 1 else ''}, so no model of it could be "
+                    "judged; leave it out of prepare.vds or change prepare.split"
+                )
     L, H = settings.window.sequence_length, settings.window.prediction_length
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
@@ -181,8 +194,6 @@ def _known(key: str, names: list[str], available: tuple[str, ...]) -> None:
         raise InputError(
             f"{params.PATH}: {key} names {unknown[0]!r}, which the data lacks; it has: {', '.join(available)}"
         )
-    if len(set(names)) != len(names):
-        raise InputError(f"{params.PATH}: {key} names {max(names, key=names.count)!r} twice")
 
 
 if __name__ == "__main__":

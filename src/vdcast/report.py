@@ -58,22 +58,23 @@ def as_markdown(modes: dict[str, dict]) -> str:
     import pandas as pd
 
     from vdcast.comparison import sentence
+    from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
-    from vdcast.run_report import seeds_in_words
 
     first = next(iter(modes.values()))
     unit, target_vd = first["unit"], first["target_vd"]
     losses = [loss for summary in modes.values() for loss in summary["losses"]]
     lines = ["# LSTM against xLSTM", ""]
     lines += [f"**{loss}**\n" for loss in losses] or [
-        "Both models beat every naive forecast in every mode.",
+        "Both models beat every naive forecast in every mode, over all horizons together and at each of the target VD.",
         "",
     ]
     lines += [f"- `{mode}`: {sentence(summary['difference']['words'])}" for mode, summary in modes.items()]
     lines += [
         "",
-        "A model is called better only where a 95 % interval of the difference excludes 0 (paired bootstrap over "
-        "the days of the test part). " + seeds_in_words(first["seeds"]),
+        "A model is called better only where a 95 % interval of the difference excludes 0 (paired by day of the test "
+        "part, Student's t; it holds for these seeds, whose spread is not in it). "
+        + seeds_in_words(first["seeds"]),
         "",
     ]
     lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(modes, "target_vd"), ""]

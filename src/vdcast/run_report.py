@@ -11,6 +11,7 @@ from vdcast.models.trained import Trained
 from vdcast.predictions import Naive, Predictions
 
 OVERFIT = 1.15  # validation loss at the end over its best
+FORMATS = ",.4g"  # 1,904 observations, not 1.9e+03
 GAP = 1.5  # test error over validation error
 
 
@@ -27,7 +28,13 @@ def write(
     one, one_naive = predictions.of([target_vd]), {name: each.of([target_vd]) for name, each in naive.items()}
     horizons = cuts.by_horizon(one, one_naive, mape_floor)
     warnings = suspicious(
-        history, training, run.train.epochs, horizons, cuts.overall(predictions, naive, mape_floor), target
+        history,
+        training,
+        horizons,
+        cuts.overall(predictions, naive, mape_floor),
+        target,
+        epochs=run.train.epochs,
+        patience=run.train.patience,
     )
     settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
     lines = [
@@ -49,7 +56,7 @@ def write(
         "",
         "## Training",
         "",
-        f"{training['parameters']:,} parameters, {training['copies']} trained side by side; {training['epochs']} epochs "
+        f"{training['parameters']:,} parameters in the networks of one seed; {training['copies']} networks trained, over all seeds; {training['epochs']} epochs "
         f"(best: {', '.join(map(str, training['best_epoch'][:12]))}), {training['seconds']:.0f} s on {training['device']} with "
         f"{training['threads']} threads, peak memory {training['peak_memory_mb']:.0f} MB.",
         "",
@@ -57,17 +64,17 @@ def write(
         "",
         f"## Result on the test part, VD {target_vd}",
         "",
-        f"{seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
+        f"{cuts.seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
         "skill against the best naive forecast of the same horizon.",
         "",
-        horizons.to_markdown(index=False, floatfmt=".3g"),
+        horizons.to_markdown(index=False, floatfmt=FORMATS),
         "",
     ]
     if len(predictions.vd_ids) > 1:
         lines += [
             "## By VD",
             "",
-            cuts.by_vd(predictions, naive, mape_floor).to_markdown(index=False, floatfmt=".3g"),
+            cuts.by_vd(predictions, naive, mape_floor).to_markdown(index=False, floatfmt=FORMATS),
             "",
         ]
     (folder / "report.md").write_text("\n".join(lines), "utf-8")
@@ -76,16 +83,18 @@ def write(
 def suspicious(
     history: pd.DataFrame,
     training: dict,
-    epochs: int,
     horizons: pd.DataFrame,
     overall: pd.DataFrame,
     target: str,
+    *,
+    epochs: int,
+    patience: int,
 ) -> list[str]:
     """What a careful reader would want to be told first."""
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
-    at_limit = sum(epoch >= 0.97 * epochs for epoch in training["best_epoch"])
-    if at_limit and training["epochs"] == epochs:
+    at_limit = sum(epoch > epochs - patience for epoch in training["best_epoch"])
+    if at_limit:
         found.append(
             f"Not converged: {at_limit} of {training['copies']} were still improving at the limit of {epochs} epochs; raise train.epochs."
         )
@@ -109,8 +118,3 @@ def suspicious(
     if np.isnan(overall.r2[target]):
         found.append("R2 is undefined: the observations of the test part do not vary.")
     return found
-
-
-def seeds_in_words(seeds: int) -> str:
-    """How a figure came about of several seeds."""
-    return "One seed." if seeds == 1 else f"Mean of the scores of {seeds} seeds."

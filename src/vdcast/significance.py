@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-RESAMPLES = 10_000
+from scipy import stats
 
 
 @dataclass(frozen=True)
@@ -22,21 +21,27 @@ class Difference:
         return self.low > 0 or self.high < 0
 
 
-def paired_difference(a: np.ndarray, b: np.ndarray, days: np.ndarray, *, seed: int = 0) -> Difference:
-    """MAE(a) - MAE(b) with a percentile interval from a bootstrap over whole days.
+def paired_difference(a: np.ndarray, b: np.ndarray, days: np.ndarray) -> Difference:
+    """MAE(a) - MAE(b) with a 95 % interval that takes whole days as the independent units.
 
     ``a`` and ``b`` are absolute errors of the same observations, NaN where there is none, ``days``
     (any labels) the day of each; same shape. Errors of neighbouring and overlapping windows are
-    correlated, so days are the units that are resampled (block bootstrap, Künsch 1989), with both
-    models' errors of a day kept together. With few days the interval is itself rough; ``days`` says
-    how many there were.
+    correlated, so a day is one draw: the pooled difference is a ratio of daily sums, its variance that
+    of a ratio estimator (Cochran 1977, section 6.3), its quantile Student's t with days - 1 degrees of
+    freedom. A percentile bootstrap over as few days as a small test part has would be far too narrow:
+    on five days it called equal models different in 17 % of trials. With one day the interval is infinite.
     """
     valid = np.isfinite(a) & np.isfinite(b)
     labels, day = np.unique(days[valid], return_inverse=True)
     total = np.bincount(day, weights=(a - b)[valid].astype(np.float64))
     count = np.bincount(day)
     n = len(labels)
-    drawn = np.random.default_rng(seed).integers(n, size=(RESAMPLES, n))
-    means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return Difference(float(total.sum() / count.sum()), float(low), float(high), n)
+    if n == 0:
+        return Difference(np.nan, -np.inf, np.inf, 0)
+    difference = total.sum() / count.sum()
+    if n == 1:
+        return Difference(float(difference), -np.inf, np.inf, 1)
+    residual = total - difference * count
+    error = np.sqrt(n / (n - 1) * (residual**2).sum()) / count.sum()
+    half = stats.t.ppf(0.975, n - 1) * error
+    return Difference(float(difference), float(difference - half), float(difference + half), n)

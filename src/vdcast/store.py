@@ -207,6 +207,12 @@ def _opened(path: Path) -> Iterator[h5py.File]:
                 f"h5 file '{path}' does not follow vdcast's schema {SCHEMA} ({error.args[0]}); "
                 "delete it and run `dvc repro`, or set data.format to the format that it has"
             ) from None
+        except InputError:
+            raise
+        except (ValueError, TypeError, AttributeError) as error:
+            raise InputError(
+                f"h5 file '{path}' is not one of vdcast's ({error}); delete it and run `dvc repro`"
+            ) from None
         except OSError as error:
             raise InputError(
                 f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`"

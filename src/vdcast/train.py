@@ -31,12 +31,11 @@ def train(run: params.Run, settings: params.Params) -> None:
 
     from vdcast import store
     from vdcast.cost import parameters_per_copy, peak_memory_mb
-    from vdcast.fit import fit
+    from vdcast.fit import deterministic, fit
     from vdcast.models.trained import Trained
 
     began = time.perf_counter()
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it guards against reads that we do not make
+    deterministic()
     device = choose_device(run.train.device)
     prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
     windows = windows_of(prepared, settings, run.mode, device)

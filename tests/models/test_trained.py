@@ -40,6 +40,15 @@ def test_it_forecasts_from_its_file_alone_in_units(
     np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
 
 
+def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
+    ahead = trained.forecast_next(test.rows(0, 16))
+    np.testing.assert_allclose(ahead, known, rtol=1e-5)
+    with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
+        trained.forecast_next(test.rows(0, 5))
+
+
 def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):
     trained, test = train(detectors, prepare_settings, small_xlstm, "independent_multi_vd")
     before = trained.forecast(test)

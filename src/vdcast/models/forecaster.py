@@ -85,5 +85,4 @@ def build_seeded(
         singles[seed] = build(network, copies=1, **shape)
     model = build(network, copies=len(seeds), **shape)
     model.load_state_dict(stacked.stack([singles[seed] for seed in seeds]))
-    stacked.seed_dropout(model, seeds)
     return model

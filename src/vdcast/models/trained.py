@@ -6,7 +6,7 @@ forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
 
 import io
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -93,6 +93,25 @@ class Trained:
         forecast = ungrouped(scaled.unflatten(0, (S, G)), V).cpu().numpy()  # (S, W, H, V, K)
         k = [self.features.index(target) for target in self.targets]
         return (forecast * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+
+    def forecast_next(self, recent: store.Detectors, device: str = "cpu") -> np.ndarray:
+        """Forecasts (S, H, V, K), in units, of the H steps after the last one of ``recent``.
+
+        Raises InputError where ``recent`` has fewer steps than the lookback.
+        """
+        T, H = len(recent.timestamps), self.horizon
+        if self.length > T:
+            raise InputError(
+                f"run {self.run['name']} looks back {self.length} steps of {self.interval} s; {recent.source} has {T}"
+            )
+        unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
+        later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
+        last = replace(
+            recent,
+            values=np.concatenate([recent.values[-self.length :], unknown]),
+            timestamps=np.concatenate([recent.timestamps[-self.length :], later]),
+        )
+        return self.forecast(last, device)[:, 0]
 
     def save(self, path: Path) -> None:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
