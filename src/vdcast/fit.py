@@ -165,7 +165,10 @@ def fit_stack(
             rates.append(schedule.get_last_lr()[0])
             seconds.append(time.perf_counter() - began)
             progress.set_postfix(
-                mae=f"{latest[:, 2].mean():.3f}", best=f"{best_loss.mean():.4f}", training=len(active)
+                loss=f"{latest[:, 1].mean():.4f}",
+                best=f"{best_loss.mean():.4f}",
+                mae=f"{latest[:, 2].mean():.3f}",
+                training=len(active),
             )
             progress.update()
 

@@ -1,0 +1,72 @@
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from vdcast import figures
+from vdcast.errors import InputError
+
+
+def series(days=4, error=1.0) -> pd.DataFrame:
+    time = pd.date_range("2024-05-06", periods=24 * days, freq="h")
+    observed = 20 + 10 * np.sin(np.arange(len(time)))
+    return pd.DataFrame({"time": time, "observed": observed, "forecast": observed + error})
+
+
+def drawn(path) -> bool:
+    """Whether the picture holds more than its background."""
+    return matplotlib.image.imread(path)[..., :3].std() > 0.01
+
+
+def test_a_model_has_one_colour_and_a_baseline_is_grey():
+    assert figures.style("lstm")["color"] != figures.style("xlstm")["color"]
+    assert {figures.style(name)["color"] for name in figures.GREYS} == {"0.55"}
+
+
+def test_the_worst_day_is_the_one_with_the_largest_error(tmp_path, monkeypatch):
+    table = series()
+    table.loc[table.time.dt.day == 8, "forecast"] += 30
+    table.loc[table.time.dt.day == 9, "observed"] = np.nan  # a day that nobody observed is no day at all
+    titles = []
+    monkeypatch.setattr(figures.plt.Axes, "set", lambda self, **kw: titles.append(kw.get("title")))
+    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
+    assert titles[0].startswith("Typical day: ") and "2024-05-09" not in titles[0]
+    assert titles[1].startswith("Worst day: Wednesday 2024-05-08")
+
+
+def test_nothing_observed_is_one_sentence(tmp_path):
+    table = series()
+    table["observed"] = np.nan
+    with pytest.raises(InputError, match="no day of the test part has an observation"):
+        figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
+
+
+def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
+    history = pd.DataFrame(
+        {
+            "epoch": [1, 2],
+            "train_loss": [2.0, 1.0],
+            "validation_loss": [2.0, 1.5],
+            "validation_mae": [9.0, 8.0],
+        }
+    )
+    horizons = pd.DataFrame({"minutes": [15, 30], "mae": [3.0, 4.0]})
+    hours = pd.DataFrame({"hour": range(24), "mae": np.linspace(1, 5, 24)})
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        figures.learning_curves(
+            tmp_path / folder / "curves.png", {"lstm": history, "xlstm": history}, "veh/h"
+        )
+        figures.by_horizon(
+            tmp_path / folder / "by_horizon.png", {"lstm": horizons, "persistence": horizons}, "veh/h"
+        )
+        figures.by_hour(tmp_path / folder / "by_hour.png", {"xlstm": hours}, "veh/h")
+        figures.days(
+            tmp_path / folder / "days.png", {"lstm": series(), "xlstm": series(error=2)}, "veh/h", "1 h ahead"
+        )
+        figures.scatter(
+            tmp_path / folder / "scatter.png", {"lstm": series(), "xlstm": series()}, "veh/h", "1 h ahead"
+        )
+    for path in (tmp_path / "a").iterdir():
+        assert drawn(path), path.name
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name

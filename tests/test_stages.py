@@ -1,0 +1,45 @@
+"""The door of every stage: help at once, one sentence for a mistake."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+STAGES = ("ingest", "prepare", "train", "evaluate", "compare", "report", "plots_page")
+HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert")
+
+
+def run(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_help_imports_nothing_heavy(tmp_path, stage):
+    done = run(tmp_path, "-X", "importtime", "-m", f"vdcast.{stage}", "--help")
+    assert done.returncode == 0 and f"python -m vdcast.{stage}" in done.stdout
+    imported = set(re.findall(r"\|\s+(\w+)$", done.stderr, flags=re.MULTILINE))
+    assert not imported & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"]]
+)
+def test_outside_a_project_the_reader_is_told_where_to_go(tmp_path, arguments):
+    stage, *rest = arguments
+    done = run(tmp_path, "-m", f"vdcast.{stage}", *rest)
+    assert done.returncode == 1 and done.stdout == ""
+    assert (
+        done.stderr.strip()
+        == "vdcast: params.yaml does not exist here; run from the folder that holds dvc.yaml"
+    )
+
+
+def test_report_without_comparisons_names_the_stage_to_run(tmp_path):
+    done = run(tmp_path, "-m", "vdcast.report")
+    assert done.returncode == 1
+    assert (
+        "reports/single_vd/comparison.json does not exist; run `dvc repro compare@single_vd`" in done.stderr
+    )
