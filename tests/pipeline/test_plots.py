@@ -259,7 +259,7 @@ def test_hovering_names_the_run_and_its_values(results, browse):
         "Forecast": "lstm-single_vd",
         "Version": "workspace",
         "Minutes ahead": "15",
-        "MAE (veh/15min)": "5.000",
+        "MAE of volume, original units": "5.000",
     }
 
 
