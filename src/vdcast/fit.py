@@ -25,7 +25,6 @@ from vdcast.windows import Batch, Windows
 # On a CPU a stack wins while its weights and activations stay in the cache: of 30 copies of the default
 # xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s.
 STACK_ON_CPU = 10
-VALIDATION_WINDOWS = 1024  # at once; without gradients large batches cost little memory
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
 FIGURES = ("train_loss", "validation_loss", "validation_mae", "gradient_norm")
 
@@ -236,8 +235,7 @@ def validate(model: Forecaster, windows: Windows, group: Tensor, scale: Tensor) 
     """Loss in scaled units and MAE of the headline target in its unit, pooled, (N,) each."""
     model.eval()
     error, count = 0.0, 0
-    for start in torch.arange(len(windows), device=group.device).split(VALIDATION_WINDOWS):
-        batch = windows.batch(group, start.expand(len(group), -1))
+    for batch in windows.in_order(group):
         error = error + ((model(batch) - batch.y).abs() * batch.valid).sum(dim=(1, 2))  # (N, Q)
         count = count + batch.valid.sum(dim=(1, 2))
     unit = scale[group]

@@ -176,17 +176,23 @@ def read_naive(folder: Path) -> dict[str, Predictions]:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[h5py.File]:
-    """A new h5 file under a temporary name; it takes the final one only when whole."""
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside ``path``; what is written there takes the final name only when whole."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with h5py.File(partial, "w", rdcc_nbytes=4 * CHUNK_BYTES) as file:
-            yield file
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[h5py.File]:
+    """A new h5 file that takes the place of ``path`` only when whole."""
+    with replacing(path) as partial, h5py.File(partial, "w", rdcc_nbytes=4 * CHUNK_BYTES) as file:
+        yield file
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ N copies of a network. A *group* is a set of detectors that shares one set of we
 (G = 1) or each alone (G = V). Its C = V/G * F inputs and Q = V/G * K outputs are channels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ import torch
 from torch import Tensor
 
 from vdcast import calendar, store
+
+AT_ONCE = 1024  # windows of a pass without gradients, where large batches cost little memory
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class Windows:
             y=self.goals[g, ahead],
             valid=self.valid[g, ahead],
         )
+
+    def in_order(self, group: Tensor) -> Iterator[Batch]:
+        """Every window of the groups ``group`` (N,), first to last, in large batches."""
+        for start in torch.arange(len(self), device=group.device).split(AT_ONCE):
+            yield self.batch(group, start.expand(len(group), -1))
 
 
 def ungrouped(y: Tensor, detectors: int) -> Tensor:

@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from vdcast.errors import one_sentence
+from vdcast.layout import DETECTORS, REPORTS
 
-TABLE = Path("data/detectors.h5")
-REPORT = Path("reports/quality")
+REPORT = REPORTS / "quality"
 SCRATCH = Path(".scratch/ingest")
 
 
@@ -16,10 +16,10 @@ def main() -> None:
         from vdcast import params
         from vdcast.ingest import pipeline
 
-        report = pipeline.ingest(params.load().data, TABLE, REPORT, SCRATCH)
+        report = pipeline.ingest(params.load().data, DETECTORS, REPORT, SCRATCH)
         skipped = f", {len(report['files']['bad'])} bad files skipped" if report["files"]["bad"] else ""
         print(
-            f"{TABLE}: {report['steps']} steps x {report['detectors']} detectors x "
+            f"{DETECTORS}: {report['steps']} steps x {report['detectors']} detectors x "
             f"{len(report['features'])} features from {report['files']['read']} files{skipped}; "
             f"see {REPORT}/quality.md for what they are worth, then run `dvc repro`"
         )

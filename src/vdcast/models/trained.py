@@ -5,7 +5,6 @@ forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
 """
 
 import io
-import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,8 +17,6 @@ from vdcast import params, store
 from vdcast.errors import InputError
 from vdcast.models.forecaster import Forecaster, build
 from vdcast.windows import Windows, ungrouped
-
-WINDOWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +85,7 @@ class Trained:
         model = self.model(windows).to(device)
         S, G, V = len(self.settings.train.seeds), windows.groups, len(self.vd_ids)
         group = torch.arange(G, device=device).repeat(S)
-        starts = torch.arange(len(windows), device=device).split(WINDOWS_AT_ONCE)
-        scaled = torch.cat([model(windows.batch(group, start.expand(S * G, -1))) for start in starts], dim=1)
+        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)
         forecast = ungrouped(scaled.unflatten(0, (S, G)), V).cpu().numpy()  # (S, W, H, V, K)
         k = [self.features.index(target) for target in self.targets]
         return (forecast * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
@@ -117,14 +113,8 @@ class Trained:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
         buffer = io.BytesIO()
         torch.save({"schema": store.SCHEMA, **asdict(self)}, buffer)
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
+        with store.replacing(path) as partial:
             partial.write_bytes(buffer.getbuffer())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> "Trained":
