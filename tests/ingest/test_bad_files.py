@@ -206,9 +206,18 @@ def test_a_list_of_vds_that_is_none(tmp_path):
         b"<VDList/>",
         b"x",
     ):
-        path = put(tmp_path / "list", data)
+        put(tmp_path / "raw/list", data)
         with pytest.raises(InputError, match="'list': "):
-            run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list=str(path))
+            run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list="list")
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "../list.json", "/etc/hosts", "."])
+def test_a_list_of_vds_that_does_not_lie_in_raw(tmp_path, name):
+    """DVC watches data.raw, so a list that lies there cannot change unnoticed."""
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    put(tmp_path / "list.json", b'{"VDs": [{"VDID": "A"}]}')
+    with pytest.raises(InputError, match=f"data.vd_list '{name}' is no file in the folder data.raw '.*raw'"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list=name)
 
 
 def test_nothing_that_a_file_says_reaches_the_table_as_infinity(tmp_path):

@@ -121,15 +121,26 @@ class RawFile:
                 yield stream
 
 
-def find(raw: Path, suffixes: tuple[str, ...], pattern: str) -> Iterator["RawFile | str | InputError"]:
-    """Every file of a format under ``raw``, in no order.
+def find(
+    raw: Path, suffixes: tuple[str, ...], pattern: str, vd_list: str | None = None
+) -> Iterator["RawFile | str | InputError"]:
+    """Every file of a format under ``raw`` but ``vd_list``, in no order.
 
     Between them, as text, the names of files passed over, and, as errors, archives and members that are
-    bad before they are opened. Raises InputError where ``raw`` does not exist.
+    bad before they are opened. Raises InputError where ``raw`` does not exist, or ``vd_list`` is not in it.
     """
     if not raw.exists():
         raise InputError(f"data.raw '{raw}' does not exist; set it to a file or a folder of raw files")
+    if vd_list and (
+        ".." in Path(vd_list).parts or Path(vd_list).is_absolute() or not (raw / vd_list).is_file()
+    ):
+        raise InputError(
+            f"data.vd_list '{vd_list}' is no file in the folder data.raw '{raw}'; put it there and give its name "
+            "in it: what lies there makes ingest run again when it changes"
+        )
     for path in _walk(raw):
+        if vd_list and path == raw / vd_list:
+            continue
         name = path.relative_to(raw if raw.is_dir() else raw.parent).as_posix()
         if path.suffix.lower() == ".zip" and ".zip" not in suffixes:
             yield from _members(path, name, suffixes, pattern)
