@@ -123,6 +123,10 @@ def fit_stack(
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
     model = build_seeded(run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H).to(device)
     stacked.seed_dropout(model, copies.seeds, device)
+    if run.train.precision == "bfloat16":
+        model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+    if getattr(run.network, "compile", False):
+        model.encoder.compile()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=run.network.learning_rate, weight_decay=run.network.weight_decay, fused=True
     )

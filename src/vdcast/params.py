@@ -255,6 +255,7 @@ class Train(Section):
     patience: Positive
     gradient_clip: Rate
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
 
     @field_validator("seeds")
     @classmethod
@@ -286,6 +287,7 @@ class XLSTM(Optimiser):
     context_length: Positive
     slstm_backend: Literal["vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]
+    compile: bool
 
     @model_validator(mode="after")
     def _consistent(self):
