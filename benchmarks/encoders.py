@@ -8,17 +8,16 @@ what the machine's measured matmul rate and memory bandwidth allow for the step'
 """
 
 import argparse
-import statistics
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from measure import cpu_name, machine, medians, table
 from vdcast.models.lstm import LSTM
 from vdcast.models.xlstm import XLSTM
 
@@ -59,13 +58,14 @@ class XLSTMSize:
     num_blocks: int
     slstm_at: tuple[int, ...]
     num_heads: int = 4
+    steps: int = STEPS
 
     def __str__(self) -> str:
         return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
 
     def ours(self, copies: int) -> nn.Module:
         shape = (copies, self.input_size, self.num_blocks, list(self.slstm_at), self.num_heads)
-        return XLSTM(*shape, context_length=STEPS)
+        return XLSTM(*shape, context_length=self.steps)
 
     def other(self) -> nn.Module:
         slstm = package.sLSTMLayerConfig(backend="vanilla", num_heads=self.num_heads)
@@ -75,7 +75,7 @@ class XLSTMSize:
             embedding_dim=self.input_size,
             num_blocks=self.num_blocks,
             slstm_at=list(self.slstm_at),
-            context_length=STEPS,
+            context_length=self.steps,
         )
         return package.xLSTMBlockStack(config)
 
@@ -108,35 +108,6 @@ def training_step(model: nn.Module, x: Tensor, **options) -> Callable[[], None]:
     return step
 
 
-def medians(seconds: float, **steps: Callable[[], None]) -> dict[str, float]:
-    """Milliseconds: what is compared takes turns, at least five times each after two of warm-up."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    until = time.perf_counter() + seconds
-    while min(map(len, times.values())) < 7 or time.perf_counter() < until:
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values[2:]) for name, values in times.items()}
-
-
-def machine() -> tuple[float, float]:
-    """Best of many: operations/s of a product of 1024 x 1024 matrices, bytes/s of z = x + y over 200 MB."""
-
-    def best(step: Callable[[], object]) -> float:
-        times = []
-        for _ in range(30):
-            start = time.perf_counter()
-            step()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    a, b, c = torch.randn(3, 1024, 1024)
-    x, y, z = torch.randn(3, 2**24)
-    flops = 2 * 1024**3 / best(lambda: torch.mm(a, b, out=c))
-    return flops, 12 * len(x) / best(lambda: torch.add(x, y, out=z))
-
-
 def least_bytes(size: LSTMSize | XLSTMSize, batch: int) -> float:
     """What a step must move if all else stays in the cache.
 
@@ -146,12 +117,6 @@ def least_bytes(size: LSTMSize | XLSTMSize, batch: int) -> float:
     weights = sum(parameter.numel() for parameter in size.other().parameters())
     depth, width = size.boundaries()
     return 4 * 3 * (weights + (depth + 1) * batch * STEPS * width)
-
-
-def print_table(title: str, rows: list[dict[str, str]]) -> None:
-    print(f"\n{title}\n\n| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
-    for row in rows:
-        print(f"| {' | '.join(row.values())} |")
 
 
 def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, rates: tuple[float, float]) -> dict:
@@ -202,12 +167,53 @@ def many_models(size: LSTMSize | XLSTMSize, copies: int, batch: int, seconds: fl
     }
 
 
-def cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU"
-    )
+def one_table(batches: list[int], seconds: float, rates: tuple[float, float]) -> list[str]:
+    rows = [one_model(size, batch, seconds, rates) for batch in batches for size in DEFAULTS + SMALL]
+    return ["### One training step of one model", "", *table(rows), ""]
+
+
+def many_table(counts: list[int], seconds: float) -> list[str]:
+    rows = [many_models(size, copies, 32, seconds) for size in SMALL for copies in counts]
+    return [
+        "### One training step of N independent models, batch 32 each, in one process",
+        "",
+        *table(rows),
+        "",
+    ]
+
+
+def compiled_table(sizes: list[XLSTMSize], seconds: float) -> list[str]:
+    """What ``xlstm.compile`` costs and saves, and after how many steps the one has paid for the other."""
+    rows = []
+    for size in sizes:
+        torch.compiler.reset()
+        x = torch.randn(1, 32, STEPS, size.input_size)
+        eager, compiled = size.ours(1), size.ours(1)
+        compiled.compile()
+        step = training_step(compiled, x, last_only=True)
+        began = time.perf_counter()
+        step()
+        cost = time.perf_counter() - began
+        ms = medians(
+            seconds,
+            other=training_step(size.other(), x[0]),
+            eager=training_step(eager, x, last_only=True),
+            compiled=step,
+        )
+        saved = ms["eager"] - ms["compiled"]
+        rows.append(
+            {
+                "encoder": str(size),
+                "package, ms": f"{ms['other']:.1f}",
+                "ours, ms": f"{ms['eager']:.1f}",
+                "ratio": f"{ms['other'] / ms['eager']:.2f}",
+                "compiled, ms": f"{ms['compiled']:.1f}",
+                "ratio ": f"{ms['other'] / ms['compiled']:.2f}",
+                "compilation, s": f"{cost:.0f}",
+                "pays after steps": f"{1e3 * cost / saved:,.0f}" if saved > 0 else "never",
+            }
+        )
+    return ["### torch.compile of the mLSTM blocks, batch 32 (needs a C++ compiler)", "", *table(rows), ""]
 
 
 def main() -> None:
@@ -221,14 +227,7 @@ def main() -> None:
     rates = machine()
     print(f"{cpu_name()}, {arguments.threads} threads, torch {torch.__version__}")
     print(f"matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s")
-    print_table(
-        "One training step of one model",
-        [one_model(size, batch, seconds, rates) for batch in batches for size in DEFAULTS + SMALL],
-    )
-    print_table(
-        "One training step of N independent models, batch 32 each",
-        [many_models(size, copies, 32, seconds) for size in SMALL for copies in counts],
-    )
+    print("\n".join([*one_table(batches, seconds, rates), *many_table(counts, seconds)]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,172 @@
+"""Ours against neuralforecast 3.3, on the embedded sample's first detector.
+
+Both get the same scaled series, calendar, windows, batch, width, depth, learning rate and threads, no dropout, and
+for xLSTM mLSTM blocks alone, which is what neuralforecast has. Each runs in a process of its own; ours trains
+until it stops early, and neuralforecast gets the same seconds of training. Each is scored with the weights that it
+leaves. neuralforecast is installed into a virtual environment under the user's cache folder.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ENVIRONMENT = (
+    Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vdcast-benchmarks/neuralforecast"
+)
+NETWORKS = {
+    "lstm": {"hidden_size": 64, "num_layers": 1, "dropout": 0.0},
+    "xlstm": {"embedding_dim": 64, "num_blocks": 2, "slstm_at": [], "dropout": 0.0},
+}
+
+
+def environment() -> Path:
+    """The python of an environment with neuralforecast, made on first use."""
+    python = ENVIRONMENT / "bin/python"
+    ready = ENVIRONMENT / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
+        install = [python, "-m", "pip", "install", "-q"]
+        subprocess.run([*install, "torch==2.13.0"], check=True)
+        subprocess.run([*install, "torch==2.13.0", "neuralforecast==3.3.*", "xlstm==2.0.6"], check=True)
+        ready.touch()
+    return python
+
+
+def main() -> None:
+    """Ours, as a process: ``python frameworks.py MODEL THREADS EPOCHS`` prints one line of JSON."""
+    model, threads, epochs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    began = time.perf_counter()
+    import vdcast.fit
+    import vdcast.models.forecaster  # noqa: F401
+
+    __import__(f"vdcast.models.{model}")
+    import_seconds = time.perf_counter() - began
+    import torch
+
+    from sample import budget, prepared, settings
+    from vdcast.fit import Copies, fit_stack, run_epoch, validate
+    from vdcast.models import stacked
+    from vdcast.models.forecaster import build, build_seeded
+    from vdcast.train import headline_scale, windows_of
+
+    torch.set_num_threads(threads)
+    run = budget(f"{model}-single_vd", network=NETWORKS[model], seeds=[0], epochs=epochs)
+    windows = windows_of(prepared(), settings(), run.mode, "cpu")
+    train, validation, test = (windows[part] for part in ("train", "validation", "test"))
+    scale, group = headline_scale(prepared(), settings(), run.mode, 1), torch.zeros(1, dtype=torch.long)
+
+    net = build_seeded(run.network, seeds=[0], channels=train.channels, horizon=train.H)
+    stacked.seed_dropout(net, [0])
+    optimiser = torch.optim.AdamW(net.parameters(), lr=run.network.learning_rate, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
+    order = torch.randperm(len(train))[None]
+    for _ in range(2):
+        began = time.perf_counter()
+        run_epoch(net, optimiser, schedule, train, group, order, run.network.batch_size, 1.0)
+        epoch_seconds = time.perf_counter() - began
+
+    fitted = fit_stack(run, train, validation, scale, "cpu", Copies([0], [0]))
+    best = build(run.network, copies=1, channels=train.channels, horizon=train.H)
+    best.load_state_dict(fitted.weights)
+    result = {
+        "windows_per_second": len(train) / epoch_seconds,
+        "parameters": sum(p.numel() for p in best.parameters()),
+        "epochs": len(fitted.seconds),
+        "seconds": sum(fitted.seconds),
+        "best_epoch": fitted.best_epoch[0],
+        "best_validation": fitted.best_loss[0],
+        "losses": fitted.figures[:, 0, 1].tolist(),
+        "test": validate(best, test, group, scale)[0].item(),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "import_seconds": import_seconds,
+    }
+    print(json.dumps(result))
+
+
+def output(command: list, folder: str) -> dict:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command[1]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def frameworks_table(threads: int, epochs: int = 100) -> list[str]:
+    import numpy as np
+
+    from measure import table
+    from sample import budget, prepared, settings
+    from vdcast import calendar
+
+    parts, target = prepared().parts, settings().modes.target_vd_index
+    raw = np.concatenate([part.values[:, target, 0] for part in parts.values()])
+    scaled = (raw - prepared().mean[target, 0]) / prepared().std[target, 0]
+    times = np.concatenate([part.timestamps for part in parts.values()])
+    rows, python = [], environment()
+    for model, network in NETWORKS.items():
+        run = budget(f"{model}-single_vd", network=network)
+        ours = output(
+            [sys.executable, HERE / "frameworks.py", model, str(threads), str(epochs)], folder=os.getcwd()
+        )
+        steps = -(-(len(parts["train"].timestamps) - 23) // run.network.batch_size)
+        job = {
+            "model": model,
+            "lookback": settings().window.sequence_length,
+            "horizon": settings().window.prediction_length,
+            "batch": run.network.batch_size,
+            "width": 64,
+            "layers": network.get("num_layers", network.get("num_blocks")),
+            "learning_rate": run.network.learning_rate,
+            "threads": threads,
+            "seed": 0,
+            "validation": len(parts["validation"].timestamps),
+            "test": len(parts["test"].timestamps),
+            "seconds": ours["seconds"],
+            "steps": 2 * steps,
+            "epoch_steps": steps,
+            "interval": parts["train"].interval,
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            np.savez(
+                Path(folder) / "job.npz",
+                y=np.nan_to_num(scaled).astype("f4"),
+                observed=np.isfinite(scaled),
+                calendar=np.asarray(calendar.features(times, parts["train"].time_zone), "f4"),
+            )
+            (Path(folder) / "job.json").write_text(json.dumps(job), "utf-8")
+            theirs = output([python, HERE / "neuralforecast_side.py", "job.npz", "job.json"], folder)
+        reached = next(
+            (e + 1 for e, loss in enumerate(ours["losses"]) if loss <= theirs["best_validation"]), None
+        )
+        unit = float(prepared().std[target, 0])
+        for who, each in (("ours", ours), ("neuralforecast", theirs)):
+            rows.append(
+                {
+                    "model": model,
+                    "by": who,
+                    "parameters": f"{each['parameters']:,}",
+                    "training windows/s": f"{each['windows_per_second']:,.0f}",
+                    "ratio": f"{each['windows_per_second'] / theirs['windows_per_second']:.2f}",
+                    "epochs in equal seconds": f"{each['epochs']:.0f} in {ours['seconds']:.0f} s",
+                    "its best validation MAE": f"{each['best_validation'] * unit:.3f}",
+                    "at epoch": f"{each['best_epoch']:.0f}",
+                    "reaches neuralforecast's best at epoch": (
+                        f"{theirs['best_epoch']:.0f}" if who != "ours" else str(reached or "never")
+                    ),
+                    "test MAE": f"{each['test'] * unit:.3f}",
+                    "peak memory, MB": f"{each['peak_mb']:.0f}",
+                    "import, s": f"{each['import_seconds']:.1f}",
+                }
+            )
+    title = f"### Ours against {theirs['versions']}: one detector of the sample, {threads} threads"
+    note = "MAE in veh/15min over valid observations of the same windows; ratio of windows/s to neuralforecast's."
+    return [title, "", *table(rows), "", note, ""]
+
+
+if __name__ == "__main__":
+    main()

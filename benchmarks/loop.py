@@ -1,0 +1,157 @@
+"""What the training loop adds to a bare PyTorch step, and what the data path costs.
+
+The bare step has its batch at hand and does forward, loss, backward and the fused AdamW; ours also
+assembles the batch, masks, clips per copy, schedules and keeps score.
+"""
+
+import gc
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import torch
+
+from measure import medians, table
+from sample import budget, prepared, settings
+from vdcast import store
+from vdcast.fit import run_epoch, warm_up_then_decay
+from vdcast.models import stacked
+from vdcast.models.forecaster import build_seeded
+from vdcast.train import windows_of
+from vdcast.windows import Windows
+
+
+def loop_table(seconds: float) -> list[str]:
+    rows = []
+    for name in ("lstm-single_vd", "xlstm-single_vd", "lstm-multi_vd", "xlstm-multi_vd"):
+        run = budget(name)
+        windows = windows_of(prepared(), settings(), run.mode, "cpu")["train"]
+        starts = torch.randperm(len(windows))[None, : 8 * 32]
+        group, batches = torch.zeros(1, dtype=torch.long), starts.split(32, dim=1)
+        ready = [windows.batch(group, start) for start in batches]
+
+        def parts(run=run, windows=windows):
+            model = build_seeded(run.network, seeds=[0], channels=windows.channels, horizon=windows.H)
+            stacked.seed_dropout(model, [0])
+            return model, torch.optim.AdamW(model.parameters(), fused=True)
+
+        model, optimiser = parts()
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_decay(8))
+        other, other_optimiser = parts()
+
+        def bare(ready=ready, other=other, optimiser=other_optimiser):
+            other.train()
+            for batch in ready:
+                loss = (other(batch) - batch.y).abs().mean()
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+
+        ms = medians(
+            seconds,
+            bare=bare,
+            ours=lambda w=windows, m=model, o=optimiser, s=schedule, g=group, st=starts: run_epoch(
+                m, o, s, w, g, st, 32, 1.0
+            ),
+            assembly=lambda w=windows, g=group, b=batches: [w.batch(g, start) for start in b],
+        )
+        rows.append(
+            {
+                "run": name,
+                "bare step, ms": f"{ms['bare'] / 8:.2f}",
+                "step of the loop, ms": f"{ms['ours'] / 8:.2f}",
+                "added": f"{ms['ours'] / ms['bare'] - 1:+.1%}",
+                "batch assembly, ms": f"{ms['assembly'] / 8:.3f}",
+                "of the step": f"{ms['assembly'] / ms['ours']:.1%}",
+            }
+        )
+    return ["### The loop against a bare PyTorch step, batch 32, one copy", "", *table(rows), ""]
+
+
+def synthetic(T: int, V: int) -> store.Detectors:
+    return store.Detectors(
+        values=np.random.default_rng(0).standard_normal((T, V, 1), dtype=np.float32),
+        timestamps=np.arange(T, dtype=np.int64) * 300,
+        vd_ids=tuple(map(str, range(V))),
+        features=("volume",),
+        units=("veh",),
+        interval=300,
+        time_zone="UTC",
+        source="synthetic",
+    )
+
+
+def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:
+    """Batches of 32 windows of one detector each, from tensors that hold V of them."""
+    rows = []
+    for V in counts:
+        gc.collect()
+        windows = Windows(
+            synthetic(2000, V),
+            np.zeros((V, 1)),
+            np.ones((V, 1)),
+            ("volume",),
+            length=20,
+            horizon=4,
+            joint=False,
+        )
+        group = torch.randint(V, (32,))
+        start = torch.randint(len(windows), (32, 1))
+        ms = medians(seconds, batch=lambda w=windows, g=group, s=start: w.batch(g, s))["batch"]
+        held = sum(v.nbytes for v in vars(windows).values() if isinstance(v, torch.Tensor))
+        rows.append(
+            {
+                "detectors": f"{V:,}",
+                "windows/s": f"{32e3 / ms:,.0f}",
+                "tensors held, MB": f"{held / 1e6:.0f}",
+                "bytes per observation": f"{held / (2000 * V):.0f}",
+            }
+        )
+    return ["### Batch assembly over the number of detectors, 2,000 steps each", "", *table(rows), ""]
+
+
+def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
+    """Random windows of 24 steps, all detectors, from a file that memory need not hold.
+
+    Chunks as ``store`` makes them, some time steps of all detectors, against one detector's whole series
+    to a chunk. The file is written under the folder for temporary files, and deleted.
+    """
+    V, F = 8600, 1
+    T = int(gigabytes * 1e9 / (4 * V * F))
+    free = shutil.disk_usage(folder or tempfile.gettempdir()).free
+    if free < 1.2e9 * gigabytes:
+        return [f"### Reading windows from an h5 file: skipped, {free / 1e9:.0f} GB free", ""]
+    steps = store.CHUNK_BYTES // (4 * V * F)
+    layouts = {"as vdcast writes: all detectors": (steps, V, F), "32 detectors": (min(T, 8192), 32, F)}
+    rows, rng = [], np.random.default_rng(0)
+    for name, chunks in layouts.items():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            path = Path(scratch) / "large.h5"
+            with h5py.File(path, "w") as file:
+                values = file.create_dataset("values", (T, V, F), "f4", chunks=chunks)
+                block = rng.standard_normal((chunks[0], V, F), dtype=np.float32)
+                for start in range(0, T, chunks[0]):
+                    values[start : start + chunks[0]] = block[: T - start]
+            size = path.stat().st_size
+            with open(path, "rb") as opened:  # start cold
+                os.fsync(opened.fileno())
+                os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            with h5py.File(path, "r") as file:
+                values, times = file["values"], []
+                for start in rng.integers(T - 24, size=64 if name.startswith("as") else 8):
+                    began = time.perf_counter()
+                    values[start : start + 24]
+                    times.append(1e3 * (time.perf_counter() - began))
+        rows.append(
+            {
+                "a chunk holds": name,
+                "file, GB": f"{size / 1e9:.1f}",
+                "a window of 24 steps x 8,600 detectors, ms": f"{np.median(times):.1f}",
+                "32 of them, ms": f"{32 * np.median(times):.0f}",
+            }
+        )
+    return ["### Reading random windows from an h5 file", "", *table(rows), ""]

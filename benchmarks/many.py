@@ -1,0 +1,61 @@
+"""N independent models: ``fit`` against a plain loop that trains one after the other."""
+
+import time
+
+import torch
+
+from measure import table
+from sample import budget, prepared, settings
+from vdcast import store
+from vdcast.fit import Copies, fit, fit_stack
+from vdcast.train import headline_scale
+from vdcast.windows import Windows
+
+STEPS = {"train": 663, "validation": 151}  # 20 batches of 32, and 4: minutes rather than hours at N = 100
+
+
+def many_table(counts: list[int], epochs: int = 2) -> list[str]:
+    """Both with all cores: the loop by torch's threads, ``fit`` by processes of stacks."""
+    rows = []
+    for model in ("lstm", "xlstm"):
+        for N in counts:
+            run = budget(f"{model}-independent_multi_vd", seeds=[0], epochs=epochs, patience=epochs)
+            train, validation = (copied(part, N) for part in ("train", "validation"))
+            scale = headline_scale(prepared(), settings(), "single_vd", 1).expand(N, -1)
+            common = (run, train, validation, scale, "cpu")
+            sample = min(N, 5)  # the loop takes the same time for every model
+            began = time.perf_counter()
+            for n in range(sample):
+                fit_stack(*common, Copies([0], [n]))
+            loop = (time.perf_counter() - began) * N / sample
+            began = time.perf_counter()
+            fit(*common)
+            ours = time.perf_counter() - began
+            rows.append(
+                {
+                    "model": model,
+                    "N": str(N),
+                    "plain loop, s an epoch": f"{loop / epochs:.1f}",
+                    "fit, s an epoch": f"{ours / epochs:.1f}",
+                    "ratio": f"{loop / ours:.2f}",
+                }
+            )
+    threads = torch.get_num_threads()
+    title = (
+        f"### N models, {epochs} epochs of 640 windows and 128 of validation, {threads} threads or processes"
+    )
+    return [title, "", *table(rows), ""]
+
+
+def copied(part: str, N: int) -> Windows:
+    """N detectors: the first of the sample, N times."""
+    one: store.Detectors = prepared().parts[part]
+    one = one.select(one.vd_ids[:1], one.features).rows(0, STEPS[part])
+    values = one.values.repeat(N, axis=1)
+    many = store.Detectors(
+        **{**vars(one), "values": values, "vd_ids": tuple(map(str, range(N))), "info": {}},
+    )
+    mean, std = (array[:1].repeat(N, axis=0) for array in (prepared().mean, prepared().std))
+    window = settings().window
+    shape = dict(length=window.sequence_length, horizon=window.prediction_length)
+    return Windows(many, mean, std, prepared().targets, joint=False, **shape)

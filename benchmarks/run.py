@@ -1,0 +1,123 @@
+"""Everything that is claimed about speed: ``python benchmarks/run.py [PART ...] [--quick] [--threads 2]``.
+
+Writes benchmarks/RESULTS.md and the figures beside it; a part that is not run keeps what it said. About 25
+minutes on two quiet cores. Parts: networks, compile, many, loop, data, curves, frameworks.
+"""
+
+import argparse
+import datetime
+import tempfile
+from pathlib import Path
+
+import torch
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "RESULTS.md"
+HEAD = """# What the claims about speed rest on
+
+Made by `python benchmarks/run.py`. Every ratio is of one run, in which what is compared took turns or ran one after
+the other on the same data, sizes, batch and threads. Each part names its machine, versions and date.
+"""
+
+
+def networks(quick: bool) -> list[str]:
+    """The floor is what the measured matmul rate and memory bandwidth allow for the operations and bytes of a step.
+
+    What is above it: element-wise kernels of the gates and their gradients, which neither count, the steps of the
+    recurrence, whose matrices are too small for that rate, and the starts of kernels, a few microseconds each.
+    """
+    from encoders import many_table, one_table
+    from measure import machine
+
+    rates = machine()
+    seconds = 0.5 if quick else 8
+    measured = f"Measured: matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s."
+    one = one_table([32] if quick else [32, 512], seconds, rates)
+    return [measured, "", *one, *many_table([10] if quick else [10, 100], seconds)]
+
+
+def compile(quick: bool) -> list[str]:
+    """`xlstm.compile` is off by default: a run of the sample ends before it pays."""
+    from encoders import XLSTMSize, compiled_table
+
+    small, large = XLSTMSize(64, 2, (1,)), XLSTMSize(128, 6, (1, 3))
+    return compiled_table([small] if quick else [small, large], 0.5 if quick else 8)
+
+
+def many(quick: bool) -> list[str]:
+    """The loop trains one model after the other with all threads."""
+    from many import many_table
+
+    return many_table([5], 1) if quick else many_table([10, 100], 1)
+
+
+def loop(quick: bool) -> list[str]:
+    """The bare step has its batch at hand: forward, loss, backward, fused AdamW."""
+    from loop import loop_table
+
+    return loop_table(1 if quick else 10)
+
+
+def data(quick: bool) -> list[str]:
+    """Windows are indices into tensors; nothing is done per sample, or per detector."""
+    from loop import detectors_table, h5_table
+
+    counts = (10, 1000) if quick else (10, 100, 1000, 8600)
+    return [*detectors_table(0.3 if quick else 3, counts), *h5_table(0.2 if quick else 10)]
+
+
+def curves(quick: bool) -> list[str]:
+    """Ours solid, the alternative dashed."""
+    import curves
+
+    if quick:
+        curves.LENGTHS, curves.BATCHES, curves.DETECTORS = (12, 20), (8, 32), (10, 100)
+    folder = Path(tempfile.mkdtemp()) / "figures" if quick else HERE / "figures"
+    return curves.curves(folder, 0.3 if quick else 4)
+
+
+def frameworks(quick: bool) -> list[str]:
+    """neuralforecast trains as it does out of the box: a Lightning Trainer, windows drawn at random."""
+    from frameworks import frameworks_table
+
+    return frameworks_table(torch.get_num_threads(), epochs=2 if quick else 100)
+
+
+PARTS = {part.__name__: part for part in (networks, compile, many, loop, data, curves, frameworks)}
+
+
+def sections(text: str) -> dict[str, str]:
+    """What stands under each heading of second level."""
+    return {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in text.split("\n## ")[1:]}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny sizes, printed and not written: does it run"
+    )
+    arguments = parser.parse_args()
+    if unknown := set(arguments.parts) - set(PARTS):
+        parser.error(f"no part {sorted(unknown)[0]!r}; parts are {', '.join(PARTS)}")
+    from measure import cpu_name
+
+    for name in arguments.parts or PARTS:
+        torch.manual_seed(0)
+        torch.set_num_threads(arguments.threads)
+        where = (
+            f"{cpu_name()}, {arguments.threads} threads, torch {torch.__version__}, {datetime.date.today()}"
+        )
+        note = " ".join((PARTS[name].__doc__ or "").split())
+        text = "\n".join(["", f"{where}. {note}", "", *PARTS[name](arguments.quick)])
+        print(f"## {name}\n{text}", flush=True)
+        if not arguments.quick:
+            kept = sections(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+            kept[name] = text
+            body = [f"\n## {part}\n{kept[part]}" for part in PARTS if part in kept]
+            RESULTS.write_text(HEAD + "".join(body).rstrip("\n") + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
