@@ -213,6 +213,7 @@ def _environment() -> jinja2.Environment:
         "percent": _percent,
         "thousands": _thousands,
         "sort_by_mae": _sort_by_mae,
+        "wrappable": _wrappable,
     }
     environment.globals |= {
         "css": Markup((templates / "index.css").read_text("utf-8")),
@@ -237,6 +238,11 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 def _thousands(value: float | None) -> str:
     return "undefined" if value is None else f"{value:,.0f}"
+
+
+def _wrappable(name: str) -> Markup:
+    """A name that a narrow column may break after an underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
 
 
 def _sort_by_mae(rows: Mapping[str, dict]) -> list[str]:
