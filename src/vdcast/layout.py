@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+PIPELINE = Path("dvc.yaml")
 DETECTORS = Path("data/detectors.h5")
 PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
+SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
