@@ -8,11 +8,10 @@ import os
 import select
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 SITE = """
-import os, signal
+import os
 
 when, suffix, count, fifo = os.environ["STOP_AT"].split("|")
 left, replace = int(count), os.replace
@@ -26,9 +25,9 @@ def replace_or_stop(source, target, **rest):
     if stop:
         left = -1
         with open(fifo, "w") as report:
-            report.write(f"{os.getpid()}\\\\n")
-        while True:
-            signal.pause()
+            report.write(f"{os.getpid()}\\n")
+        with open(fifo + ".go") as go:
+            go.read()
 
 os.replace = replace_or_stop
 """
@@ -39,19 +38,22 @@ class Stopping:
 
     def __init__(self, folder: Path, when: str, suffix: str, count: int = 1):
         folder.mkdir(parents=True)
-        (folder / "sitecustomize.py").write_text(SITE.replace("\\\\", "\\"), "utf-8")
+        (folder / "sitecustomize.py").write_text(SITE, "utf-8")
         self.folder, self.fifo = folder, folder / "fifo"
         os.mkfifo(self.fifo)
+        os.mkfifo(f"{self.fifo}.go")
         self.at = f"{when}|{suffix}|{count}|{self.fifo}"
 
-    def start(self, command: list[str], cwd: Path, env: dict[str, str] | None = None) -> subprocess.Popen:
-        """``command`` in a session of its own, stopped at the point; its output is dropped."""
+    def start(
+        self, command: list[str], cwd: Path, env: dict[str, str] | None = None, stderr=subprocess.DEVNULL
+    ) -> subprocess.Popen:
+        """``command`` in a session of its own, stopped at the point."""
         env = dict(os.environ if env is None else env)
         env |= {"STOP_AT": self.at, "PYTHONPATH": f"{self.folder}{os.pathsep}{env.get('PYTHONPATH', '')}"}
         report = os.open(self.fifo, os.O_RDWR)  # so that neither end waits for the other to open
         process = subprocess.Popen(
             command, cwd=cwd, env=env, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=stderr,
         )  # fmt: skip
         ready, _, _ = select.select([report], [], [], 300)
         assert ready, f"{command} never came to {self.at}"
@@ -59,10 +61,11 @@ class Stopping:
         os.close(report)
         return process
 
+    def release(self) -> None:
+        """Let the stopped process go on."""
+        Path(f"{self.fifo}.go").write_text("", "utf-8")
+
 
 def kill(process: subprocess.Popen) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
-
-
-PYTHON = sys.executable

@@ -8,17 +8,20 @@ kept in .scratch/train/<run>/<key>/ after every epoch, and a training that was k
 Imports wait until the arguments are known: torch takes seconds that `--help` should not.
 """
 
+from __future__ import annotations
+
 import argparse
 import functools
 import hashlib
 import json
 import re
+from typing import TYPE_CHECKING
 
-import yaml
-
-from vdcast import params
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import PIPELINE, PREPARED, RUNS, SCRATCH
+
+if TYPE_CHECKING:
+    from vdcast import params
 
 
 def main() -> None:
@@ -33,6 +36,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with one_sentence():
+        from vdcast import params
+
         settings = params.load()
         run = settings.run(arguments.run)
         if arguments.share:
@@ -50,7 +55,7 @@ def _share(text: str) -> tuple[int, int]:
 
 def train(run: params.Run, settings: params.Params) -> None:
     """Train ``run``, or go on where an earlier process was killed, and leave its files in ``runs/<run>/``."""
-    from vdcast import scratch
+    from vdcast import params, scratch
     from vdcast.fit import fit
 
     prepared, inputs = load_inputs(run, settings)
@@ -105,6 +110,7 @@ def key_of(run: params.Run, settings: params.Params, device: str) -> str:
     kind of device and the version of torch. The number of processes is not in it: it does not show.
     """
     import torch
+    import yaml
 
     stage = yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"]["train"]["do"]
     names = {"${key}": run.name, "${item.model}": run.model, "${item.mode}": run.mode}
