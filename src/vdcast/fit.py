@@ -284,6 +284,10 @@ def fit_stack(
     stacked.seed_dropout(model, copies.seeds, device)
     if state:
         stacked.keep_copies(model, state["reached"]["active"].tolist())
+    if run.train.precision == "bfloat16":
+        model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+    if getattr(run.network, "compile", False):
+        model.encoder.compile()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=run.network.learning_rate, weight_decay=run.network.weight_decay, fused=True
     )

@@ -255,6 +255,7 @@ class Train(Section):
     patience: Positive
     gradient_clip: Rate
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
 
     @field_validator("seeds")
     @classmethod
@@ -286,6 +287,7 @@ class XLSTM(Optimiser):
     context_length: Positive
     slstm_backend: Literal["vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]
+    compile: bool
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -346,6 +348,10 @@ class Modes(Section):
 
 class Evaluate(Section):
     mape_floor: Annotated[float, Field(ge=0)]
+    horizons: Annotated[list[Positive], Field(min_length=1)]
+    peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
+    congested_speed: Rate
+    congested_quantile: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Run(Section):
@@ -382,6 +388,10 @@ class Params(Sections):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if (last := max(self.evaluate.horizons)) > self.window.prediction_length:
+            raise ValueError(
+                f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
+            )
         for run in self.runs.values():
             if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
                 raise ValueError(

@@ -171,6 +171,7 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
         "device": inputs["device"],
         "peak_memory_mb": fitted.peak_memory_mb,
         "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
+        "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
         "seconds": sum(fitted.seconds),  # of computing, so that neither a restart nor company shows in it
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
