@@ -114,10 +114,13 @@ def test_processes_side_by_side_equal_one_after_another(network, detectors, prep
     torch.set_num_threads(2)
     try:
         parallel = fitting.fit(run, *common, "cpu")
+        alone = fitting.fit(run_of(network, epochs=2), *data(detectors, prepare_settings, True), "cpu")
     finally:
         torch.set_num_threads(1)
     assert same(serial.weights, parallel.weights)
     assert torch.equal(serial.figures, parallel.figures) and serial.training == parallel.training == [9, 9]
+    again = fitting.fit(run_of(network, epochs=2), *data(detectors, prepare_settings, True), "cpu")
+    assert same(alone.weights, again.weights), "a single stack must not see how many threads there are"
 
 
 def test_stacks_hold_one_seed_and_keep_the_order():
@@ -131,12 +134,13 @@ def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():
     def part(epochs: int, value: float) -> fitting.Fitted:
         figures = torch.full((epochs, 1, 4), value) + torch.arange(epochs).view(-1, 1, 1)
         return fitting.Fitted({"w": torch.full((1, 2), value)}, figures, [1] * epochs, [0.1] * epochs,
-                              [2.0] * epochs, [epochs], [value])  # fmt: skip
+                              [2.0] * epochs, [epochs], [value], 100.0 * value)  # fmt: skip
 
     whole = fitting.joined([part(1, 10.0), part(3, 20.0)])
     assert whole.figures[:, :, 0].tolist() == [[10, 20], [10, 21], [10, 22]]
     assert whole.training == [2, 1, 1] and whole.seconds == [4, 2, 2]
     assert whole.best_epoch == [1, 3] and whole.weights["w"].tolist() == [[10, 10], [20, 20]]
+    assert whole.peak_memory_mb == 2000
     assert [row["validation_loss"] for row in whole.history()] == [15, 15.5, 16]
 
 

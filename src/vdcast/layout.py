@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+PIPELINE = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
 DETECTORS = Path("data/detectors.h5")
 PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
+SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
