@@ -10,3 +10,4 @@ RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
+LOGS = Path(".scratch/logs")

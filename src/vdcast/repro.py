@@ -1,0 +1,261 @@
+"""`dvc repro` with the runs trained side by side.
+
+    vdcast repro -j 2                  # everything
+    vdcast repro compare@multi_vd      # what a target needs
+
+First the stages that runs share, then every stale run as a `dvc repro -s` of its own, then a plain
+`dvc repro`, which finds them trained. A run that fails stops no other one. What each said is in
+`.scratch/logs/<run>.log`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdcast.errors import InputError, one_sentence
+from vdcast.layout import LOGS, RUNS
+
+# two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+PATIENCE = 20.0  # seconds for a training to end after an interrupt, before it is killed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="vdcast repro", description=__doc__.split("\n")[0])
+    parser.add_argument("targets", nargs="*", help="stages, as for `dvc repro`; without one, all")
+    parser.add_argument(
+        "-j", "--jobs", type=_positive, metavar="N",
+        help="runs trained at once; without it, as many as there are GPUs, or else CPUs",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with one_sentence():
+        repro(arguments.targets, arguments.jobs)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def repro(targets: list[str], jobs: int | None) -> None:
+    """Bring ``targets`` up to date. Raises InputError, at the end, where a run failed."""
+    from vdcast import params
+
+    params.load()  # a wrong setting stops here, in one sentence
+    edges, stages = graph(targets)
+    runs = sorted(stage for stage in stages if stage.startswith("train@"))
+    failed = []
+    if runs:
+        execute("repro", "prepare")
+        failed = [each for each in train(stale(runs), jobs) if each.process.returncode]
+    lost = descendants({each.stage for each in failed}, edges)
+    execute("repro", *(sorted(stages - lost) if failed else targets))
+    if failed:
+        raise InputError("\n".join(each.failure() for each in failed) + _left_undone(lost, failed))
+
+
+def graph(targets: list[str]) -> tuple[set[tuple[str, str]], set[str]]:
+    """Which stage feeds which, and all stages, of what ``targets`` need."""
+    dot = "\n".join(ask("dag", "--dot", target) for target in targets or [""])
+    edges = set(re.findall(r'^\s*"([^"]+)" -> "([^"]+)";', dot, flags=re.MULTILINE))
+    stages = set(re.findall(r'"([^"]+)"', dot))
+    return edges, {stage for stage in stages if not stage.endswith(".dvc")}
+
+
+def descendants(stages: set[str], edges: set[tuple[str, str]]) -> set[str]:
+    """``stages`` and all that needs one of them."""
+    found: set[str] = set()
+    todo = set(stages)
+    while todo:
+        found |= todo
+        todo = {after for before, after in edges if before in todo} - found
+    return found
+
+
+def stale(runs: list[str]) -> list[str]:
+    """Those of ``runs`` that are to be trained, the longest first, as far as their last training tells."""
+
+    def seconds(stage: str) -> float:
+        try:
+            text = (RUNS / stage.removeprefix("train@") / "training.json").read_text("utf-8")
+            return json.loads(text)["seconds"]
+        except (OSError, ValueError, KeyError):
+            return float("inf")
+
+    changed = json.loads(ask("status", "--json", *runs).splitlines()[-1])
+    return sorted((stage for stage in runs if stage in changed), key=seconds, reverse=True)
+
+
+@dataclass
+class Training:
+    """A run under way in a session of its own, or ended."""
+
+    stage: str
+    slot: int
+    log: Path
+    process: subprocess.Popen
+    began: float
+    seconds: float = 0.0
+
+    @classmethod
+    def start(cls, stage: str, slot: int, env: dict[str, str]) -> Training:
+        log = LOGS / f"{stage.removeprefix('train@')}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [*DVC, "repro", "-s", stage], env=os.environ | env, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+        return cls(stage, slot, log, process, time.perf_counter())
+
+    def said(self) -> str:
+        """Its last words."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - 4096))
+            lines = file.read().decode(errors="replace").splitlines()
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+    def row(self) -> str:
+        code = self.process.poll()
+        state = "training" if code is None else "failed" if code else "trained"
+        seconds = self.seconds or time.perf_counter() - self.began
+        clock = f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
+        return (
+            f"{self.stage.removeprefix('train@'):30} {state:9} {clock}  {self.said() if code is None else ''}"
+        )
+
+    def failure(self) -> str:
+        """Why it failed, and the command that tries it again."""
+        lines = self.log.read_text("utf-8", errors="replace").splitlines()
+        reason = next((line for line in reversed(lines) if line.startswith("vdcast: ")), self.said())
+        return (
+            f"{self.stage} failed: {reason.removeprefix('vdcast: ')} (all it said: {self.log}); "
+            f"then: vdcast repro {self.stage}"
+        )
+
+    def stop(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+def train(stages: list[str], jobs: int | None) -> list[Training]:
+    """Train ``stages``, at most ``jobs`` at once; how each of them ended. Stops all of them if interrupted."""
+    gpus = visible_gpus()
+    slots = min(jobs or len(gpus) or cpus(), len(stages))
+    free, waiting = list(range(slots)), list(stages)
+    trainings: list[Training] = []
+    try:
+        with Display(trainings) as display:
+            while waiting or len(free) < slots:
+                while waiting and free:
+                    slot = free.pop(0)
+                    trainings.append(Training.start(waiting.pop(0), slot, share(slot, slots, gpus)))
+                    display.changed(trainings[-1])
+                time.sleep(0.2)
+                for each in trainings:
+                    if not each.seconds and each.process.poll() is not None:
+                        each.seconds = time.perf_counter() - each.began
+                        free.append(each.slot)
+                        display.changed(each)
+                display.refresh()
+    except BaseException:
+        for each in trainings:
+            each.stop(signal.SIGINT)
+        deadline = time.monotonic() + PATIENCE
+        for each in trainings:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                each.process.wait(max(0.0, deadline - time.monotonic()))
+            each.stop(signal.SIGKILL)  # whatever is left of its session
+            each.process.wait()
+        raise
+    return trainings
+
+
+def cpus() -> int:
+    """CPUs that we may use: OMP_NUM_THREADS if it is set, else those that this process may run on."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted):
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs, as CUDA_VISIBLE_DEVICES takes them."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in chosen.split(",") if name.strip() and name.strip() != "-1"]
+    if not shutil.which("nvidia-smi"):
+        return []
+    query = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, check=False)
+    return done.stdout.split() if done.returncode == 0 else []
+
+
+def share(slot: int, slots: int, gpus: list[str]) -> dict[str, str]:
+    """The environment of a run: its part of the CPUs, and one GPU where there are any."""
+    threads = {"OMP_NUM_THREADS": str(max(1, cpus() // slots))}
+    return threads | ({"CUDA_VISIBLE_DEVICES": gpus[slot % len(gpus)]} if gpus else {})
+
+
+class Display:
+    """A line per run: kept up to date on a terminal, elsewhere printed as a run begins and ends."""
+
+    def __init__(self, trainings: list[Training]):
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        console = Console()
+        rows = lambda: Text("\n".join(each.row() for each in trainings), overflow="ellipsis", no_wrap=True)  # noqa: E731
+        self.live = (
+            Live(get_renderable=rows, console=console, auto_refresh=False) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> Display:
+        if self.live:
+            self.live.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        if self.live:
+            self.live.__exit__(*error)
+
+    def refresh(self) -> None:
+        if self.live:
+            self.live.refresh()
+
+    def changed(self, training: Training) -> None:
+        if not self.live:
+            print(training.row().rstrip(), flush=True)
+
+
+def execute(*arguments: str) -> None:
+    """Run `dvc`, which speaks for itself. Raises SystemExit where it fails."""
+    if code := subprocess.run([*DVC, *arguments], check=False).returncode:
+        sys.exit(code)
+
+
+def ask(*arguments: str) -> str:
+    """What `dvc` prints. Raises InputError with what it says of a mistake, such as an unknown target."""
+    command = [*DVC, *filter(None, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(next(iter(done.stderr.strip().splitlines()), f"dvc {arguments[0]} failed"))
+    return done.stdout
+
+
+def _left_undone(lost: set[str], failed: list[Training]) -> str:
+    rest = sorted(lost - {each.stage for each in failed})
+    return f"\nnot made, and as old as they were: what {', '.join(rest)} would leave" if rest else ""

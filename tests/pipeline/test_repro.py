@@ -1,0 +1,78 @@
+"""`vdcast repro`: runs side by side, with the results of one after another."""
+
+import os
+import signal
+
+import pytest
+
+from tests.pipeline.conftest import make_clone
+from tests.pipeline.test_pipeline import RUNS
+from tests.stopping import Stopping
+
+VDCAST = ("python", "-c", "from vdcast.cli import main; main()")
+
+
+@pytest.mark.slow
+def test_side_by_side_equals_one_after_another(finished, tmp_path):
+    """Also that `dvc status` is clean after it, and that a second call trains nothing."""
+    clone = make_clone(tmp_path / "clone")
+    output = clone.run(*VDCAST, "repro", "-j", "2")
+    assert "up to date" in clone.run("dvc", "status")
+    for name in RUNS:
+        assert f"{name:30} trained" in output
+        for file in ("model.pt", "predictions.h5", "metrics.json"):
+            path = f"runs/{name}/{file}"
+            assert (clone.path / path).read_bytes() == (finished.path / path).read_bytes(), path
+        assert (clone.path / f".scratch/logs/{name}.log").read_text("utf-8")
+    assert "trained" not in clone.run(*VDCAST, "repro")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    clone = make_clone(tmp_path_factory.mktemp("prepared"))
+    clone.repro("prepare")
+    return clone
+
+
+def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path):
+    clone = prepared.copy(tmp_path / "clone")
+    line = {"model": "lstm", "mode": "multi_vd", "learning_rate": 1e30, "gradient_clip": 1e30}
+    clone.set({"runs": {"lstm-multi_vd": line}})
+    targets = ("evaluate@lstm-multi_vd", "evaluate@lstm-single_vd")
+    output = clone.run(*VDCAST, "repro", "-j", "2", *targets, fails=True)
+    assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
+    last = output.strip().splitlines()[-2:]
+    assert last[0].startswith("vdcast: train@lstm-multi_vd failed: run lstm-multi_vd: the loss of seed ")
+    assert last[0].endswith(
+        "(all it said: .scratch/logs/lstm-multi_vd.log); then: vdcast repro train@lstm-multi_vd"
+    )
+    assert last[1] == "not made, and as old as they were: what evaluate@lstm-multi_vd would leave"
+    assert "Traceback" not in output
+
+
+def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path):
+    clone = prepared.copy(tmp_path / "clone")
+    stop = Stopping(tmp_path / "stop", "after", ".state")
+    command = [*VDCAST, "repro", "-j", "2", "train@lstm-multi_vd"]
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        driver = stop.start(command, clone.path, clone.env, stderr=file)
+        driver.send_signal(signal.SIGINT)
+        assert driver.wait() == 1
+    assert log.read_text("utf-8").splitlines()[-1] == (
+        "vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch"
+    )
+    with pytest.raises(ProcessLookupError):
+        os.kill(stop.stopped, 0)
+    clone.run(*VDCAST, "repro", "train@lstm-multi_vd")
+    log = (clone.path / ".scratch/logs/lstm-multi_vd.log").read_text("utf-8")
+    assert "(stacks: 0 trained, 1 begun)" in log
+    assert "up to date" in clone.run("dvc", "status", "train@lstm-multi_vd")
+
+
+def test_mistakes_are_one_sentence(prepared):
+    output = prepared.run(*VDCAST, "repro", "-j", "0", fails=True)
+    assert "'0' is not a whole number above 0" in output
+    output = prepared.run(*VDCAST, "repro", "train@nothing", fails=True)
+    assert output.startswith("vdcast: ") and "train@nothing" in output and "Traceback" not in output
+    assert prepared.run(*VDCAST, "rerpo", fails=True).startswith("vdcast: 'rerpo' is not a command")
