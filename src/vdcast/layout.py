@@ -8,3 +8,5 @@ PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
+
+LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print
