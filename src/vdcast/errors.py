@@ -23,4 +23,4 @@ def one_sentence() -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"vdcast: {where}{error.strerror or error}")
     except KeyboardInterrupt:
-        sys.exit("vdcast: interrupted; the stages that were finished are kept, this one starts anew")
+        sys.exit("vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch")

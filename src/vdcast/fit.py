@@ -5,27 +5,37 @@ alone, its data on its group alone; loss, gradient clipping and early stopping a
 that has stopped leaves its stack, so it costs nothing while the others go on.
 """
 
+import contextlib
 import math
 import multiprocessing
+import os
+import signal
+import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from vdcast import params
+from vdcast.cost import peak_memory_mb
 from vdcast.errors import InputError
 from vdcast.models import stacked
 from vdcast.models.forecaster import Forecaster, build_seeded
+from vdcast.scratch import Scratch
 from vdcast.windows import Batch, Windows
 
 # On a CPU a stack wins while its weights and activations stay in the cache: of 30 copies of the default
-# xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s.
-STACK_ON_CPU = 10
+# xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s. Stacks of 5 cost as much a copy
+# as stacks of 10 (of 2: a fifth more, of 1: 1.6 times), and there are twice as many to keep cores busy with.
+STACK_ON_CPU = 5
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
+SECONDS_BETWEEN_LINES = 10.0
 FIGURES = ("train_loss", "validation_loss", "validation_mae", "gradient_norm")
 
 
@@ -60,6 +70,7 @@ class Fitted:
     seconds: list[float]  # (E,) of computing, summed over processes
     best_epoch: list[int]
     best_loss: list[float]
+    peak_memory_mb: float  # of the process that trained them
 
     def history(self) -> list[dict[str, float]]:
         """A row per epoch: FIGURES as means over copies, learning rate, seconds, copies in training."""
@@ -72,41 +83,180 @@ class Fitted:
         ]
 
 
-def fit(run: params.Run, train: Windows, validation: Windows, scale: Tensor, device: str) -> Fitted:
+def fit(
+    run: params.Run,
+    train: Windows,
+    validation: Windows,
+    scale: Tensor,
+    device: str,
+    scratch: Scratch | None = None,
+) -> Fitted:
     """Train one copy of ``run`` per seed and group, seed-major, until ``validation`` stops improving.
 
     ``scale`` (G, Q) turns scaled absolute errors of the headline target into its unit and is 0 for the
-    other targets. A GPU takes all copies as one stack. A CPU takes them in stacks of one seed, several
-    at once in processes of one thread: small matrices keep one core busy and let a second one wait.
+    other targets. With ``scratch``, goes on from what a training of the same key has left there.
     Raises InputError where a loss stops being finite.
     """
-    seeds = [seed for seed in run.train.seeds for _ in range(train.groups)]
-    copies = Copies(seeds, list(range(train.groups)) * len(run.train.seeds))
-    stacks = [copies] if device == "cuda" else copies.stacks(STACK_ON_CPU)
+    parts = stacks_of(run, train.groups, device)
+    return joined(fit_stacks(run, train, validation, scale, device, dict(enumerate(parts)), scratch))
+
+
+def stacks_of(run: params.Run, groups: int, device: str) -> list[Copies]:
+    """The copies of ``run``, cut into the stacks that are trained apart.
+
+    A GPU takes all copies as one stack. A CPU takes them in stacks of one seed: small matrices keep one
+    core busy and let a second one wait.
+    """
+    seeds = [seed for seed in run.train.seeds for _ in range(groups)]
+    copies = Copies(seeds, list(range(groups)) * len(run.train.seeds))
+    return [copies] if device == "cuda" else copies.stacks(STACK_ON_CPU)
+
+
+def fit_stacks(
+    run: params.Run,
+    train: Windows,
+    validation: Windows,
+    scale: Tensor,
+    device: str,
+    stacks: dict[int, Copies],
+    scratch: Scratch | None = None,
+) -> list[Fitted]:
+    """Train ``stacks``, by their number in ``stacks_of``; on a CPU several at once, in processes.
+
+    A stack computes with one thread, wherever it is trained: another number of threads would round
+    otherwise.
+    """
     common = (run, train, validation, scale, device)
-    if len(stacks) == 1:
-        return fit_stack(*common, copies)
     workers = min(torch.get_num_threads(), len(stacks))  # threads: honours OMP_NUM_THREADS and affinity
     if workers == 1:
-        return joined([fit_stack(*common, stack, bar=i) for i, stack in enumerate(stacks)])
+        with _one_thread():
+            return [fit_stack(*common, copies, i, scratch) for i, copies in stacks.items()]
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
-    with ProcessPoolExecutor(
-        workers, mp_context=spawn, initializer=_worker, initargs=(spawn.RLock(),)
-    ) as pool:
-        running = [pool.submit(fit_stack, *common, stack, bar=i) for i, stack in enumerate(stacks)]
-        return joined([each.result() for each in running])
+    lines = spawn.SimpleQueue()
+    for line in range(workers):
+        lines.put(line)
+    start = (spawn.RLock(), lines, common, scratch)
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_worker, initargs=start) as pool:
+        running = [pool.submit(_fit_in_worker, copies, i) for i, copies in stacks.items()]
+        try:
+            return [each.result() for each in running]
+        except BrokenProcessPool:
+            raise InputError(
+                f"run {run.name}: a training process was killed, as happens when memory runs out; with a "
+                f"smaller OMP_NUM_THREADS (now {workers}) fewer of them run at once; every stack goes on "
+                "at its last epoch"
+            ) from None
+        except BaseException:
+            for worker in multiprocessing.active_children():
+                worker.kill()  # the pool would wait until they are through; their last epoch is kept
+            raise
 
 
-def _worker(lock) -> None:
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _worker(lock, lines, common: tuple, scratch: Scratch | None) -> None:
+    """Take what all stacks share, once; leave interrupts to the parent, and die with it."""
+    _worker.common, _worker.scratch, _worker.line = common, scratch, lines.get()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     deterministic()
     tqdm.set_lock(lock)
+
+
+def _die_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _fit_in_worker(copies: Copies, stack: int) -> Fitted:
+    return fit_stack(*_worker.common, copies, stack, _worker.scratch, _worker.line)
 
 
 def deterministic() -> None:
     """Same input, same bits. The fill of new memory guards against reads that we do not make, and costs time."""
     torch.use_deterministic_algorithms(True)
     torch.utils.deterministic.fill_uninitialized_memory = False
+
+
+@dataclass
+class Reached:
+    """How far the training of N copies has come."""
+
+    active: Tensor  # the copies still in the stack
+    best: dict[str, Tensor]  # (N, ...) weights
+    best_loss: Tensor  # (N,)
+    best_epoch: Tensor  # (N,)
+    latest: Tensor  # (N, 4) FIGURES
+    figures: list[Tensor] = field(default_factory=list)  # (E,) of (N, 4)
+    training: list[int] = field(default_factory=list)  # (E,), as in Fitted
+    rates: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def nothing(cls, model: Forecaster, copies: int, device: str) -> "Reached":
+        return cls(
+            active=torch.arange(copies, device=device),
+            best={name: value.clone() for name, value in model.state_dict().items()},
+            best_loss=torch.full((copies,), math.inf, device=device),
+            best_epoch=torch.zeros(copies, dtype=torch.long),
+            latest=torch.full((copies, len(FIGURES)), math.nan, device=device),
+        )
+
+    @classmethod
+    def of(cls, state: dict, device: str) -> "Reached":
+        """From a state that was read back, whose tensors are on the CPU."""
+        best = {name: value.to(device) for name, value in state["best"].items()}
+        there = {name: state[name].to(device) for name in ("active", "best_loss", "latest")}
+        figures = [each.to(device) for each in state["figures"]]
+        return cls(**state | there | {"best": best, "figures": figures})
+
+
+class Progress:
+    """A stack's bar on a terminal; in a log file a line now and then."""
+
+    def __init__(self, label: str, epochs: range, line: int):
+        self.label, self.last = label, epochs.stop - 1
+        self.bar = tqdm(
+            total=self.last,
+            initial=epochs.start - 1,
+            desc=label,
+            unit="epoch",
+            position=line,
+            leave=False,
+            disable=None,
+        )
+        self.said = -math.inf
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
+
+    def show(self, reached: Reached) -> None:
+        figures = dict(
+            loss=f"{reached.latest[:, 1].mean():.4f}",
+            best=f"{reached.best_loss.mean():.4f}",
+            mae=f"{reached.latest[:, 2].mean():.3f}",
+            training=len(reached.active),
+        )
+        if not self.bar.disable:
+            self.bar.set_postfix(figures)
+            self.bar.update()
+        elif time.perf_counter() - self.said > SECONDS_BETWEEN_LINES:
+            self.said = time.perf_counter()
+            rest = ", ".join(f"{name} {value}" for name, value in figures.items())
+            epoch = f"epoch {len(reached.seconds)} of {self.last}"
+            print(f"{self.label}: {epoch}, {rest}", file=sys.stderr, flush=True)
 
 
 def fit_stack(
@@ -116,13 +266,25 @@ def fit_stack(
     scale: Tensor,
     device: str,
     copies: Copies,
-    bar: int = 0,
+    stack: int = 0,
+    scratch: Scratch | None = None,
+    line: int = 0,
 ) -> Fitted:
-    """Train ``copies`` as one stack, in this process; ``bar`` is its progress bar's line."""
+    """Train ``copies`` as one stack, in this process; ``line`` is that of its progress bar.
+
+    The state of stack number ``stack`` is kept in ``scratch`` after every epoch, so that killed and started again
+    it ends with the weights that it would have had, bit for bit.
+    """
+    if scratch and (fitted := scratch.fitted(stack)):
+        return Fitted(**fitted)
+    state = scratch.state(stack) if scratch else None
+
     group = torch.tensor(copies.groups, device=device)
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
     model = build_seeded(run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H).to(device)
     stacked.seed_dropout(model, copies.seeds, device)
+    if state:
+        stacked.keep_copies(model, state["reached"]["active"].tolist())
     if run.train.precision == "bfloat16":
         model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
     if getattr(run.network, "compile", False):
@@ -132,59 +294,77 @@ def fit_stack(
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_decay(math.ceil(W / B)))
     orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
+    if state:
+        for part, name in ((model, "model"), (optimiser, "optimiser"), (schedule, "schedule")):
+            part.load_state_dict(state[name])
+        stacked.set_dropout_state(model, state["dropout"])
+        for seed, generator in orders.items():
+            generator.set_state(state["orders"][seed])
+        so_far = Reached.of(state["reached"], device)
+    else:
+        so_far = Reached.nothing(model, N, device)
 
-    active = torch.arange(N, device=device)  # the copies still in the stack
-    best = {name: value.clone() for name, value in model.state_dict().items()}
-    best_loss, best_epoch = torch.full((N,), math.inf, device=device), torch.zeros(N, dtype=torch.long)
-    latest = torch.full((N, len(FIGURES)), math.nan, device=device)
-    figures, training, rates, seconds = [], [], [], []
-    label = f"{run.name} seed {', '.join(map(str, orders))}"
-    with tqdm(
-        total=run.train.epochs, desc=label, unit="epoch", position=bar, leave=False, disable=None
-    ) as progress:
-        for epoch in range(1, run.train.epochs + 1):
+    epochs = range(len(so_far.seconds) + 1, run.train.epochs + 1)
+    label = f"{run.name} seed {', '.join(map(str, orders))}, stack {stack}"
+    with Progress(label, epochs, line) as progress:
+        for epoch in epochs:
             began = time.perf_counter()
+            active = so_far.active
             order = {seed: torch.randperm(W, generator=generator) for seed, generator in orders.items()}
             starts = torch.stack([order[copies.seeds[n]] for n in active.tolist()]).to(device)  # (N, W)
             loss, norm = run_epoch(
                 model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip
             )
             checked, mae = validate(model, validation, group[active], scale)
-            latest[active] = torch.stack([loss, checked, mae, norm], dim=1)
-            if not (finite := torch.isfinite(latest[active]).all(dim=1)).all():
+            so_far.latest[active] = torch.stack([loss, checked, mae, norm], dim=1)
+            if not (finite := torch.isfinite(so_far.latest[active]).all(dim=1)).all():
                 seed = copies.seeds[active[~finite][0]]
                 raise InputError(
                     f"run {run.name}: the loss of seed {seed} is no longer finite in epoch {epoch}; lower "
                     f"{run.model}.learning_rate ({run.network.learning_rate:g}) or train.gradient_clip"
                 )
 
-            improved = checked < best_loss[active]
-            best_loss[active[improved]] = checked[improved]
-            best_epoch[active[improved].cpu()] = epoch
+            improved = checked < so_far.best_loss[active]
+            so_far.best_loss[active[improved]] = checked[improved]
+            so_far.best_epoch[active[improved].cpu()] = epoch
             for name, value in model.state_dict().items():
-                best[name][active[improved]] = value[improved]
-            figures.append(latest.clone())
-            training.append(len(active))
-            rates.append(schedule.get_last_lr()[0])
-            seconds.append(time.perf_counter() - began)
-            progress.set_postfix(
-                loss=f"{latest[:, 1].mean():.4f}",
-                best=f"{best_loss.mean():.4f}",
-                mae=f"{latest[:, 2].mean():.3f}",
-                training=len(active),
-            )
-            progress.update()
+                so_far.best[name][active[improved]] = value[improved]
+            so_far.figures.append(so_far.latest.clone())
+            so_far.training.append(len(active))
+            so_far.rates.append(schedule.get_last_lr()[0])
+            so_far.seconds.append(time.perf_counter() - began)
+            progress.show(so_far)
 
-            waited = epoch - best_epoch[active.cpu()]
+            waited = epoch - so_far.best_epoch[active.cpu()]
             keep = torch.nonzero(waited < run.train.patience).flatten().to(device)
             if len(keep) == 0:
                 break
             if len(keep) < len(active):
-                active = active[keep]
+                so_far.active = active[keep]
                 drop_stopped(model, optimiser, keep.tolist())
-    return Fitted(
-        best, torch.stack(figures), training, rates, seconds, best_epoch.tolist(), best_loss.tolist()
+            if scratch and epoch < run.train.epochs:
+                state = {
+                    "reached": vars(so_far),
+                    "model": model.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "schedule": schedule.state_dict(),
+                    "dropout": stacked.dropout_state(model),
+                    "orders": {seed: generator.get_state() for seed, generator in orders.items()},
+                }
+                scratch.keep_state(stack, state)
+    fitted = Fitted(
+        weights=so_far.best,
+        figures=torch.stack(so_far.figures),
+        training=so_far.training,
+        learning_rate=so_far.rates,
+        seconds=so_far.seconds,
+        best_epoch=so_far.best_epoch.tolist(),
+        best_loss=so_far.best_loss.tolist(),
+        peak_memory_mb=peak_memory_mb(device),
     )
+    if scratch:
+        scratch.keep_fitted(stack, vars(fitted))
+    return fitted
 
 
 def joined(parts: Sequence[Fitted]) -> Fitted:
@@ -206,6 +386,7 @@ def joined(parts: Sequence[Fitted]) -> Fitted:
         seconds=total([part.seconds for part in parts]),
         best_epoch=[epoch for part in parts for epoch in part.best_epoch],
         best_loss=[loss for part in parts for loss in part.best_loss],
+        peak_memory_mb=max(part.peak_memory_mb for part in parts),
     )
 
 

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+PIPELINE = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
 DETECTORS = Path("data/detectors.h5")
 PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
+SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 
 LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print

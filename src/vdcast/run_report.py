@@ -66,8 +66,8 @@ def write(
         "## Training",
         "",
         f"{training['parameters']:,} parameters in the networks of one seed; {training['copies']} networks trained, over all seeds; {training['epochs']} epochs "
-        f"(best: {', '.join(map(str, training['best_epoch'][:12]))}), {training['seconds']:.0f} s on {training['device']} with "
-        f"{training['threads']} threads, peak memory {training['peak_memory_mb']:.0f} MB.",
+        f"(best: {', '.join(map(str, training['best_epoch'][:12]))}), {training['seconds']:.0f} s of computing on {training['device']}, "
+        f"peak memory {training['peak_memory_mb']:.0f} MB.",
         "",
         "![learning curve](curve.png)",
         "",

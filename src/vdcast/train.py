@@ -1,20 +1,24 @@
 """Train one run of params.yaml: data/prepared.h5 -> runs/<run>/model.pt, history.csv, training.json.
 
     python -m vdcast.train lstm-single_vd
+    python -m vdcast.train lstm-single_vd --share 2/8    # on one of 8 machines: its part of the training
 
-Reads the training and validation parts alone; the test part is never loaded here. Imports wait until
-the arguments are known: torch takes seconds that `--help` should not.
+Reads the training and validation parts alone; the test part is never loaded here. What is trained is
+kept in .scratch/train/<run>/<key>/ after every epoch, and a training that was killed goes on from there.
+Imports wait until the arguments are known: torch takes seconds that `--help` should not.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import hashlib
 import json
-import time
+import re
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
-from vdcast.layout import PREPARED, RUNS
+from vdcast.layout import PIPELINE, PREPARED, RUNS, SCRATCH
 
 if TYPE_CHECKING:
     from vdcast import params
@@ -23,32 +27,120 @@ if TYPE_CHECKING:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m vdcast.train", description=__doc__.split("\n")[0])
     parser.add_argument("run", help="a key of `runs` in params.yaml, e.g. lstm-single_vd")
-    name = parser.parse_args().run
+    parser.add_argument(
+        "--share",
+        metavar="I/N",
+        type=_share,
+        help="train the I-th of N shares of the run's stacks of copies, I from 1, into .scratch/train alone; "
+        "with all shares' files copied there, the training itself has nothing left to train",
+    )
+    arguments = parser.parse_args()
     with one_sentence():
         from vdcast import params
 
         settings = params.load()
-        train(settings.run(name), settings)
+        run = settings.run(arguments.run)
+        if arguments.share:
+            train_share(run, settings, *arguments.share)
+        else:
+            train(run, settings)
+
+
+def _share(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([0-9]+)/([0-9]+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N with I from 1 to N, e.g. 2/8")
+    return int(found[1]), int(found[2])
 
 
 def train(run: params.Run, settings: params.Params) -> None:
-    """Train ``run`` and leave its files in ``runs/<run>/``."""
-    import pandas as pd
-    import torch
+    """Train ``run``, or go on where an earlier process was killed, and leave its files in ``runs/<run>/``."""
+    from vdcast import params, scratch
+    from vdcast.fit import fit
 
+    prepared, inputs = load_inputs(run, settings)
+    key = key_of(run, settings, inputs["device"])
+    with scratch.held(SCRATCH / run.name / key) as kept:
+        if found := kept.found():
+            print(f"{run.name}: goes on from {kept.folder} ({found})", flush=True)
+        fitted = fit(run, **inputs, scratch=kept)
+        now = params.load()
+        if key_of(now.run(run.name), now, inputs["device"]) != key:
+            raise InputError(
+                f"settings, data or code of run {run.name} changed while it trained, so {RUNS / run.name} was not "
+                f"written; `dvc repro train@{run.name}` trains with the new ones, or, with the change undone, "
+                f"takes the finished training from {kept.folder}"
+            )
+        write(run, settings, prepared, fitted, inputs)
+        kept.remove_others()
+
+
+def train_share(run: params.Run, settings: params.Params, share: int, shares: int) -> None:
+    """Train every ``shares``-th stack of ``run`` and leave them in its scratch folder; no other file is written."""
+    from vdcast import scratch
+    from vdcast.fit import fit_stacks, stacks_of
+
+    _, inputs = load_inputs(run, settings)
+    stacks = dict(enumerate(stacks_of(run, inputs["train"].groups, inputs["device"])))
+    mine = {number: copies for number, copies in stacks.items() if number % shares == share - 1}
+    with scratch.held(SCRATCH / run.name / key_of(run, settings, inputs["device"])) as kept:
+        fit_stacks(run, **inputs, stacks=mine, scratch=kept)
+    print(
+        f"{run.name}: share {share}/{shares}, {len(mine)} of {len(stacks)} stacks, trained into {kept.folder}"
+    )
+
+
+def load_inputs(run: params.Run, settings: params.Params) -> tuple:
+    """What ``prepare`` left but for the test part, and from it the arguments of ``fit``."""
     from vdcast import store
-    from vdcast.cost import parameters_per_copy, peak_memory_mb
-    from vdcast.fit import deterministic, fit
-    from vdcast.models.trained import Trained
+    from vdcast.fit import deterministic
 
-    began = time.perf_counter()
     deterministic()
     device = choose_device(run.train.device)
     prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
     windows = windows_of(prepared, settings, run.mode, device)
-    groups = windows["train"].groups
-    scale = headline_scale(prepared, settings, run.mode, groups).to(device)
-    fitted = fit(run, windows["train"], windows["validation"], scale, device)
+    scale = headline_scale(prepared, settings, run.mode, windows["train"].groups).to(device)
+    return prepared, {**windows, "scale": scale, "device": device}
+
+
+def key_of(run: params.Run, settings: params.Params, device: str) -> str:
+    """A hash of all that a training's result depends on, the same in every clone.
+
+    That is what dvc.yaml lists for it, settings by value, data and code by content, and beside them the
+    kind of device and the version of torch. The number of processes is not in it: it does not show.
+    """
+    import torch
+    import yaml
+
+    stage = yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"]["train"]["do"]
+    names = {"${key}": run.name, "${item.model}": run.model, "${item.mode}": run.mode}
+
+    def filled(entry: str) -> str:
+        return functools.reduce(lambda text, name: text.replace(name, names[name]), names, entry)
+
+    def value(path: str):
+        return functools.reduce(lambda section, key: section[key], path.split("."), document)
+
+    def content(path: str) -> str:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    document = settings.model_dump(mode="json")
+    depends = {
+        "settings": {path: value(path) for path in map(filled, stage["params"])},
+        "files": {path: content(path) for path in map(filled, stage["deps"])},
+        "device": device,
+        "torch": torch.__version__,
+    }
+    return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: dict) -> None:
+    """The three files of a trained run."""
+    import pandas as pd
+
+    from vdcast.cost import parameters_per_copy
+    from vdcast.models.trained import Trained
 
     folder = RUNS / run.name
     part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
@@ -71,17 +163,16 @@ def train(run: params.Run, settings: params.Params) -> None:
     copies = len(fitted.best_loss)
     summary = {
         "copies": copies,
-        "parameters": parameters_per_copy(fitted.weights) * groups,
-        "windows": len(windows["train"]),
+        "parameters": parameters_per_copy(fitted.weights) * inputs["train"].groups,
+        "windows": len(inputs["train"]),
         "epochs": len(fitted.seconds),
         "best_epoch": fitted.best_epoch,
         "validation_loss": fitted.best_loss,
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "peak_memory_mb": peak_memory_mb(device),
+        "device": inputs["device"],
+        "peak_memory_mb": fitted.peak_memory_mb,
         "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
         "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
-        "seconds": time.perf_counter() - began,
+        "seconds": sum(fitted.seconds),  # of computing, so that neither a restart nor company shows in it
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     print(

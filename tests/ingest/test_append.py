@@ -1,10 +1,10 @@
 """Appending, killing, repeating: the bytes of the table depend on the raw files alone."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -112,29 +112,67 @@ def test_the_first_bad_file_in_order_is_the_one_reported(tmp_path):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
 
 
+KILLED = """
+import itertools, os, runpy, signal
+from vdcast.ingest import quality, spool
+
+calls, owner, name = itertools.count(), {owner}, "{name}"
+original = getattr(owner, name)
+
+def call(*arguments):
+    if next(calls) == {at}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments)
+
+setattr(owner, name, call)
+runpy.run_module("vdcast.ingest", run_name="__main__")
+"""
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills a process")
 def test_a_kill_leaves_no_half_table_and_the_next_run_ends_the_same(tmp_path):
+    """Killed while it parses (of 600 files), while it writes (of 5 blocks), and when a table was there before."""
     pack(tmp_path / "raw", names(range(600)), "loose")
     root = Path(__file__).parents[2]
     document = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
     document["data"] = {"format": "taiwan_vdlive", "raw": "raw"}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
-    command = [sys.executable, "-m", "vdcast.ingest"]
-    killed = 0
-    for delay in (0.05, 0.3):
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, start_new_session=True)
-        while process.poll() is None and not list(tmp_path.glob(".scratch/ingest/*.sqlite")):
-            time.sleep(0.01)
-        time.sleep(delay)
-        os.killpg(process.pid, signal.SIGKILL)
-        killed += process.wait() == -signal.SIGKILL and not (tmp_path / "data/detectors.h5").exists()
-    assert killed
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith("data/detectors.h5: 600 steps x 6 detectors x 3 features from 600 files")
+    table = tmp_path / "data/detectors.h5"
+
+    def start(*arguments: str) -> tuple[str, int]:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        try:  # the output ends when the last process that could write to it has: workers end with their parent
+            return process.communicate(timeout=120)[0], process.returncode
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def killed(owner: str, name: str, at: int) -> None:
+        _, status = start("-c", KILLED.format(owner=owner, name=name, at=at))
+        assert status == -signal.SIGKILL
+
+    killed("spool.Spool", "add", 300)
+    assert not table.exists()
+    killed("quality.Tally", "add", 2)
+    assert not table.exists()
+    output, status = start("-m", "vdcast.ingest")
+    assert status == 0
+    assert output.startswith("data/detectors.h5: 600 steps x 6 detectors x 3 features from 600 files")
     run(tmp_path / "full", "taiwan_vdlive", tmp_path / "raw")
     full = (tmp_path / "full/detectors.h5").read_bytes()
-    assert (tmp_path / "data/detectors.h5").read_bytes() == full
+    assert table.read_bytes() == full
+    put(tmp_path / "raw/VDLive_0600.json", snapshot(600))
+    killed("quality.Tally", "add", 2)
+    assert table.read_bytes() == full
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="what is patched here reaches workers by fork")

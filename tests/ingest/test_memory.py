@@ -1,6 +1,8 @@
 """Memory does not grow with the length of the series."""
 
+import os
 import tracemalloc
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
@@ -10,24 +12,45 @@ import pytest
 from vdcast.ingest import files, pipeline, tables
 from vdcast.params import FORMATS
 
+from .raw import as_json, lane, put, utc, vd, vdlive
 
-def peak(folder, steps: int, format: str, **settings) -> int:
-    """Bytes at the most, as Python and numpy allocate them, to ingest ``steps`` intervals of 20 detectors."""
-    folder.mkdir()
+START = utc("2026-10-01T00:00:00+08:00")
+TIMESTAMP = 8  # bytes of the one array that has an entry per step: 4 MB for a year of minutes
+
+
+def peak(folder: Path, format: str, **settings) -> int:
+    """Bytes at the most, as Python and numpy allocate them, to ingest ``folder/raw``."""
+    tracemalloc.start()
+    with mock.patch("vdcast.ingest.quality.plot", lambda *_: []):
+        pipeline.ingest(
+            FORMATS[format](format=format, raw=str(folder / "raw"), **settings),
+            folder / "t.h5",
+            folder / "q",
+            folder / "s",
+        )
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def table(folder: Path, steps: int, format: str) -> Path:
+    """A CSV of ``steps`` intervals of 20 detectors."""
+    (folder / "raw").mkdir(parents=True)
     times = pd.date_range("2026-10-01", periods=steps, freq="1min")
     frame = pd.DataFrame(np.ones((steps, 20)), columns=[f"A{i}" for i in range(20)])
     frame.insert(0, "time", times)
     if format == "long_table":
         frame = frame.melt("time", var_name="vd", value_name="volume").sort_values("time", kind="stable")
-    frame.to_csv(folder / "raw.csv", index=False)
-    del frame, times
-    tracemalloc.start()
-    read = {"format": format, "raw": str(folder / "raw.csv"), "time_zone": "Asia/Taipei", "interval": 60}
-    with mock.patch("vdcast.ingest.quality.plot", lambda *_: []):
-        pipeline.ingest(FORMATS[format](**read, **settings), folder / "t.h5", folder / "q", folder / "s")
-    most = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return most
+    frame.to_csv(folder / "raw/raw.csv", index=False)
+    return folder
+
+
+def snapshots(folder: Path, steps: int) -> Path:
+    """A VDLive snapshot of 20 detectors for each of ``steps`` minutes."""
+    for i in range(steps):
+        vds = (vd(f"VD-{k}", START + 60 * i, lane(40 + i % 9, k, i % 5)) for k in range(20))
+        put(folder / f"raw/{i:05}.json", as_json(vdlive(*vds)))
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -38,7 +61,14 @@ def test_four_times_the_rows_take_no_more_memory(tmp_path, monkeypatch, format, 
     # small buffers, so that they are full in both cases
     monkeypatch.setattr(tables, "BLOCK_BYTES", 1 << 14)
     monkeypatch.setattr(files, "MIB", 1 << 14)
-    peak(tmp_path / "imports", 10, format, **settings)
-    short, long = (peak(tmp_path / str(n), n, format, **settings) for n in (8_000, 32_000))
-    timestamps = 8 * (32_000 - 8_000)  # the one array that has an entry per step: 4 MB for a year of minutes
-    assert long < 1.1 * short + 2 * timestamps
+    settings |= {"time_zone": "Asia/Taipei", "interval": 60}
+    peak(table(tmp_path / "imports", 10, format), format, **settings)
+    short, long = (peak(table(tmp_path / str(n), n, format), format, **settings) for n in (8_000, 32_000))
+    assert long < 1.1 * short + 2 * TIMESTAMP * (32_000 - 8_000)
+
+
+def test_four_times_the_snapshots_take_no_more_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # here, where it is seen, not in workers
+    peak(snapshots(tmp_path / "imports", 10), "taiwan_vdlive")
+    short, long = (peak(snapshots(tmp_path / str(n), n), "taiwan_vdlive") for n in (300, 1200))
+    assert long < 1.1 * short + 2 * TIMESTAMP * (1200 - 300)

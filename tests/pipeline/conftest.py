@@ -31,9 +31,9 @@ class Clone:
 
     path: Path
 
-    def run(self, *command: str, fails: bool = False) -> str:
-        """What ``command`` printed. Asserts that it succeeded, or failed where that is expected."""
-        env = os.environ | {
+    @property
+    def env(self) -> dict[str, str]:
+        return os.environ | {
             "PYTHONPATH": str(self.path / "src"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
@@ -41,7 +41,17 @@ class Clone:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "COLUMNS": "200",
         }
-        done = subprocess.run(command, cwd=self.path, env=env, capture_output=True, text=True, check=False)
+
+    def copy(self, path: Path) -> "Clone":
+        """The same at ``path``, DVC's cache and all."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return Clone(path)
+
+    def run(self, *command: str, fails: bool = False) -> str:
+        """What ``command`` printed. Asserts that it succeeded, or failed where that is expected."""
+        done = subprocess.run(
+            command, cwd=self.path, env=self.env, capture_output=True, text=True, check=False
+        )
         output = done.stdout + done.stderr
         assert (done.returncode != 0) == fails, f"{' '.join(command)} exited {done.returncode}:\n{output}"
         return output

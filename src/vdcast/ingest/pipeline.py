@@ -1,7 +1,9 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
 import importlib
+import multiprocessing
 import os
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -118,7 +120,7 @@ def _results(
     if workers < 2:
         yield from ((file, None) for file in unread)
         return
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(workers, initializer=_end_with_parent)
     running: deque[tuple[list[RawFile], Future | None]] = deque()
     try:
         while True:
@@ -136,6 +138,16 @@ def _results(
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch():
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:

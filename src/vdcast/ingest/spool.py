@@ -26,7 +26,7 @@ from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
 
 BLOCK = 128
-COMMIT_BYTES = 32 << 20
+COMMIT_BYTES = 4 << 20  # at most this much is parsed again after a kill
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS vdset (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, ids TEXT);
