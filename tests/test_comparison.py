@@ -36,7 +36,12 @@ def summary(observed, lstm: float, xlstm: float, naive: float) -> dict:
     )
     cost = dict.fromkeys(comparison.COST, 10)
     settings = params.Evaluate(
-        mape_floor=10.0, horizons=[1], peak_hours=[8], congested_speed=60.0, congested_quantile=0.9
+        protocol=None,
+        mape_floor=10.0,
+        horizons=[1],
+        peak_hours=[8],
+        congested_speed=60.0,
+        congested_quantile=0.9,
     )
     naive = {"persistence": off_by(observed, naive)}
     training = {"lstm": cost, "xlstm": cost}
