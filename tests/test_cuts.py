@@ -23,7 +23,12 @@ def predictions(detectors) -> Predictions:
 @pytest.fixture
 def settings() -> params.Evaluate:
     return params.Evaluate(
-        mape_floor=10.0, horizons=[1, 2], peak_hours=[7, 8], congested_speed=50.0, congested_quantile=0.9
+        protocol=None,
+        mape_floor=10.0,
+        horizons=[1, 2],
+        peak_hours=[7, 8],
+        congested_speed=50.0,
+        congested_quantile=0.9,
     )
 
 

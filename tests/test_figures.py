@@ -1,10 +1,8 @@
 import matplotlib.image
 import numpy as np
 import pandas as pd
-import pytest
 
 from vdcast import figures
-from vdcast.errors import InputError
 
 
 def series(days=4, error=1.0) -> pd.DataFrame:
@@ -34,11 +32,13 @@ def test_the_worst_day_is_the_one_with_the_largest_error(tmp_path, monkeypatch):
     assert titles[1].startswith("Worst day: Wednesday 2024-05-08")
 
 
-def test_nothing_observed_is_one_sentence(tmp_path):
+def test_nothing_observed_is_said_in_the_picture(tmp_path, monkeypatch):
     table = series()
     table["observed"] = np.nan
-    with pytest.raises(InputError, match="no day of the test part has an observation"):
-        figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
+    said = []
+    monkeypatch.setattr(figures.plt.Axes, "text", lambda self, x, y, words, **_: said.append(words))
+    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
+    assert said == ["No day of the test part has an observation, 1 h ahead."]
 
 
 def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
@@ -64,6 +64,14 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
         figures.days(
             tmp_path / folder / "days.png", {"lstm": series(), "xlstm": series(error=2)}, "veh/h", "1 h ahead"
         )
+        spent = dict.fromkeys(("parameters", "seconds", "flops_per_window", "latency_ms"), 10)
+        mode = {
+            "problem": None,
+            "unit": "veh/h",
+            "cost": {"lstm": spent, "xlstm": spent},
+            "scores": {"target_vd": {"lstm": {"mae": 3.0, "mae_sd": 0.1}, "xlstm": {"mae": None}}},
+        }
+        figures.cost(tmp_path / folder / "cost.png", {"single_vd": {"problem": "why"}, "multi_vd": mode})
         figures.scatter(
             tmp_path / folder / "scatter.png", {"lstm": series(), "xlstm": series()}, "veh/h", "1 h ahead"
         )

@@ -7,10 +7,11 @@ from vdcast import judge
 COST = {"lstm": {"seconds": 10.0, "parameters": 100}, "xlstm": {"seconds": 40.0, "parameters": 200}}
 
 
-def comparison(mae=-0.5, low=-0.9, high=-0.1, p=0.001, naive_p=0.0001) -> dict:
-    base = {"days": 5, "vds": 1}
+def comparison(mae=-0.5, low=-0.9, high=-0.1, p=0.001, naive_p=0.0001, p_dm=0.001) -> dict:
+    base = {"days": 5, "vds": 1, "p_dm": p_dm}
     against_naive = {"mae": -1.0, "low": -1.5, "high": -0.5, "p": naive_p} | base
     return {
+        "problem": None,
         "unit": "veh/h",
         "vds": ["7"],
         "scores": {"target_vd": {"lstm": {"mae": 5.0}, "xlstm": {"mae": 4.5}, "persistence": {"mae": 6.0}}},
@@ -43,6 +44,8 @@ def test_better_is_said_only_where_interval_and_corrected_p_agree():
     assert wide["better"] is None and wide["words"].startswith(
         "no difference shown: xLSTM's MAE is 0.50 veh/h"
     )
+    for p_dm in (0.2, None):
+        assert judge.verdict({"single_vd": comparison(p_dm=p_dm)})["modes"]["single_vd"]["better"] is None
     # p of 0.03 is below 0.05 alone, not as one of nine tests of which six have smaller p
     nine = judge.verdict({mode: comparison(p=0.03) for mode in ("a", "b", "c")})
     assert {each["better"] for each in nine["modes"].values()} == {None}

@@ -1,15 +1,43 @@
+"""The interval and the tests against hand-computed cases, an independent package, and synthetic pairs."""
+
 import numpy as np
 import pytest
+import xarray as xr
+from scipy import stats
+from scores.stats.statistical_tests import diebold_mariano as reference
 
-from vdcast.significance import difference
+from vdcast.significance import diebold_mariano, difference
+
+DAY = 24  # windows of a simulated day
+H = 4
 
 
-def errors(rng, days=40, a=1.0, b=1.0):
-    """Absolute errors (1, W, 1, 1) of two models over ``days`` of 24 hours whose level drifts from day to day."""
-    level = rng.gamma(4, 0.25, size=(days, 1))
-    shape = (days, 24)
-    scaled = [factor * level * rng.gamma(2, 0.5, shape) for factor in (a, b)]
-    return *(each.reshape(1, -1, 1, 1) for each in scaled), np.arange(days).repeat(24)[:, None]
+def pair(rng, *, days=5, vds=1, seeds=3, effect=0.0, of_day=0.0, of_vd=0.0, of_seed=0.0):
+    """Absolute errors (S, W, H, V) of two models on overlapping windows: equal but for ``effect``.
+
+    The errors of a VD are one AR(1) series (0.8 from step to step), as a model is off for hours, and
+    a window's H errors are the next H of the series: neighbours share H - 1 observations. ``of_day``,
+    ``of_vd`` and ``of_seed`` are how far one day, VD or training is good for one model, by chance.
+    """
+    T = days * DAY + H
+
+    def model(extra):
+        noise = rng.normal(size=(seeds, T, vds))
+        series = np.empty_like(noise)
+        series[:, 0] = noise[:, 0]
+        for t in range(1, T):
+            series[:, t] = 0.8 * series[:, t - 1] + 0.6 * noise[:, t]
+        level = 3 + extra + rng.normal(0, of_vd, vds) + rng.normal(0, of_seed, (seeds, 1, 1))
+        level = level + rng.normal(0, of_day, days + 1).repeat(DAY)[:T, None]
+        return (level + np.abs(series))[:, np.arange(days * DAY)[:, None] + np.arange(H)]
+
+    date = (np.arange(days * DAY)[:, None] + np.arange(H)) // DAY
+    return model(effect), model(0.0), date
+
+
+def rejections(trials, seed=0, **kwargs) -> int:
+    rng = np.random.default_rng(seed)
+    return sum(difference(*pair(rng, **kwargs)).p < 0.05 for _ in range(trials))
 
 
 def test_the_difference_is_the_pooled_one_and_knows_its_days():
@@ -24,6 +52,34 @@ def test_the_difference_is_the_pooled_one_and_knows_its_days():
     assert found.p > 0.05
 
 
+def test_one_vd_and_one_seed_is_the_paired_t_test_on_days():
+    rng = np.random.default_rng(0)
+    a, b = rng.gamma(2, size=(2, 5, 6))  # 5 days of 6 windows
+    found = difference(a.reshape(1, 30, 1, 1), b.reshape(1, 30, 1, 1), np.arange(5).repeat(6)[:, None])
+    assert found.p == pytest.approx(stats.ttest_rel(a.mean(axis=1), b.mean(axis=1)).pvalue)
+
+
+def test_the_variance_over_seeds_is_welchs():
+    """Days and VDs without any difference of their own: what is left is two samples of trainings."""
+    a, b = np.array([1.0, 2.0, 4.0]), np.array([3.0, 3.5, 5.0])
+    spread = [each[:, None, None, None] * np.ones((3, 30, 2, 1)) for each in (a, b)]
+    found = difference(*spread, np.arange(5).repeat(6)[:, None].repeat(2, 1))
+    welch = stats.ttest_ind(a, b, equal_var=False)
+    assert found.p == pytest.approx(welch.pvalue)
+    interval = welch.confidence_interval()
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_days_and_vds_change_places():
+    """A variance that is the same over VDs as over days: the statistic knows no preferred axis."""
+    table = np.random.default_rng(0).normal(size=(5, 5))  # (days, VDs)
+    zero = np.zeros((1, 5, 1, 5))
+    date = np.arange(5)[:, None]
+    assert difference(table[None, :, None], zero, date).p == pytest.approx(
+        difference(table.T[None, :, None], zero, date).p
+    )
+
+
 def test_one_day_or_none_has_no_interval():
     one = difference(np.ones((1, 24, 1, 1)), np.zeros((1, 24, 1, 1)), np.zeros((24, 1)))
     assert (one.mae, one.days) == (1.0, 1) and np.isnan([one.low, one.high, one.p]).all()
@@ -31,14 +87,79 @@ def test_one_day_or_none_has_no_interval():
     assert np.isnan(none.mae) and none.days == 0
 
 
-@pytest.mark.parametrize("days", [5, 40])
-def test_equal_models_are_told_apart_at_about_the_nominal_rate(days):
+def test_a_vd_without_observations_counts_for_nothing():
     rng = np.random.default_rng(0)
-    false = sum(difference(*errors(rng, days)).p < 0.05 for _ in range(400))
-    assert 5 <= false <= 38  # 5 % of 400 is 20; the binomial puts 99.98 % within this range
+    a, b, date = pair(rng, vds=3)
+    silent = np.full((*a.shape[:3], 1), np.nan)
+    assert difference(np.concatenate([a, silent], -1), np.concatenate([b, silent], -1), date) == difference(
+        a, b, date
+    )
 
 
-def test_a_real_difference_is_found():
-    rng = np.random.default_rng(1)
-    found = sum(difference(*errors(rng, a=1.2)).low > 0 for _ in range(50))
-    assert found >= 45
+def test_the_same_forecast_twice_differs_by_nothing():
+    a, _, date = pair(np.random.default_rng(0), seeds=1)
+    found = difference(a, a, date)
+    assert (found.mae, found.low, found.high, found.p, found.p_dm) == (0, 0, 0, 1, 1)
+
+
+@pytest.mark.parametrize("h", [1, 2, 5])
+def test_diebold_mariano_against_the_package_scores(h):
+    rng = np.random.default_rng(h)
+    series = np.convolve(rng.normal(0.2, 1, 120), np.ones(h), "valid")
+    array = xr.DataArray(series[None], dims=("model", "time"), coords={"h": ("model", [h])})
+    expected = reference(array, "model", "h", method="HLN", statistic_distribution="t")
+    above = expected["confidence_gt_0"].item()
+    assert diebold_mariano(series, h) == pytest.approx(2 * min(above, 1 - above), rel=1e-9)
+
+
+def test_diebold_mariano_of_too_short_a_series_is_undefined():
+    assert np.isnan(diebold_mariano(np.arange(4.0), 4))
+    assert np.isnan(diebold_mariano(np.array([1.0, -1.0] * 10), 2))  # its variance estimate is negative
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"of_day": 0.2},
+        {"of_day": 0.2, "vds": 4, "of_vd": 0.3},
+        {"of_seed": 0.2},
+    ],
+    ids=str,
+)
+def test_equal_models_are_told_apart_at_about_the_nominal_rate(case):
+    # 5 % of 300 is 15; the binomial puts 99.9 % at 4 to 28
+    assert 4 <= rejections(300, **case) <= 28
+
+
+def test_a_known_difference_is_found():
+    assert rejections(40, days=10, vds=4, of_day=0.1, of_vd=0.1, effect=0.5) >= 36
+    assert rejections(40, days=10, vds=4, of_day=0.1, of_vd=0.1, effect=-0.5) >= 36
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [5, 30])
+@pytest.mark.parametrize(
+    ("case", "lowest"),
+    [
+        ({"of_day": 0.0}, 0.02),
+        ({"of_day": 0.2}, 0.03),
+        ({"of_day": 0.2, "vds": 10}, 0.03),
+        ({"vds": 10, "of_vd": 0.3}, 0.02),
+        ({"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2}, 0.01),  # seeds are few: wide, not narrow
+        ({"of_seed": 0.2}, 0.01),
+    ],
+    ids=str,
+)
+def test_false_positives_keep_to_their_nominal_rate(case, lowest, days):
+    """2000 equal pairs each. No more than 7.5 %, and not so few that a difference could hardly be shown."""
+    found = rejections(2000, days=days, **case) / 2000
+    assert lowest <= found <= 0.075
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("days", "vds", "effect", "at_least"), [(5, 1, 0.5, 0.5), (5, 10, 0.5, 0.8), (30, 10, 0.3, 0.95)]
+)
+def test_power(days, vds, effect, at_least):
+    found = rejections(400, days=days, vds=vds, of_day=0.1, of_vd=0.1, of_seed=0.05, effect=effect)
+    assert found / 400 >= at_least

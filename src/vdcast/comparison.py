@@ -7,6 +7,7 @@ import pandas as pd
 
 from vdcast import calendar, cuts, params
 from vdcast.figures import LABELS
+from vdcast.layout import LATENCY_BATCH
 from vdcast.params import NETWORKS
 from vdcast.predictions import Conditions, Naive, Predictions, of
 from vdcast.significance import difference
@@ -21,7 +22,17 @@ CUTS = {  # as headings
     "congestion": "congested ({congested}) and in free flow",
     "missing": "by share of the input that was missing",
 }
-COST = ("parameters", "epochs", "seconds", "peak_memory_mb")
+COST = (
+    "parameters",
+    "flops_per_window",
+    "epochs",
+    "epoch_seconds",
+    "seconds",
+    "latency_ms",
+    "latency_batch_ms",
+    "peak_memory_mb",
+)
+FEW_DAYS = 5
 
 
 def summarise(
@@ -31,13 +42,15 @@ def summarise(
     conditions: Conditions,
     target_vd: str,
     best_naive: str,
-    training: Mapping[str, dict],
+    cost: Mapping[str, dict],
     settings: params.Evaluate,
 ) -> dict:
     """Everything that the reports say of one mode, for the headline target: comparison.json.
 
     - ``mode``, ``target``, ``unit``, ``target_vd``, ``vds``, ``seeds`` (their number), ``windows``,
       ``interval`` (seconds), ``mape_floor``, ``congested`` and ``peak`` (the rules, in words).
+    - ``problem``: null. Where the runs could not be laid side by side, it says why in one sentence, and
+      of the keys below only ``mode`` is there (``without``).
     - ``notes``: sentences on what could not be judged; ``losses``: sentences on what lost to a baseline.
     - ``scores[scope][name]``: one record. Scopes: ``target_vd`` and, where the mode has several VDs,
       ``all_vds``. Names: ``lstm``, ``xlstm`` (mean of the scores of their seeds), ``lstm_ensemble``,
@@ -51,9 +64,11 @@ def summarise(
       input) and, in ``all_vds``, ``vd``. Every name has the same labels in the same order.
     - ``best_naive``: the baseline that was best on the validation part, over all VDs of the mode.
     - ``differences``: ``a``, ``b``, ``mae`` (MAE of a minus MAE of b, all VDs of the mode), its 95 %
-      interval ``low`` to ``high`` and two-sided ``p``, before any correction for how many tests the
-      report makes; on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
-    - ``cost[model]``: parameters, epochs, seconds, peak_memory_mb.
+      interval ``low`` to ``high``, two-sided ``p`` of it and ``p_dm`` of the Diebold-Mariano test, before
+      any correction for how many tests the report makes; on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
+    - ``cost[model]``: parameters and flops_per_window of one seed's networks, epochs, epoch_seconds and
+      seconds of training all seeds, latency_ms and latency_batch_ms (``layout.LATENCY_BATCH`` windows) of
+      one seed's forecast, peak_memory_mb of training.
     """
     reference = predictions["lstm"]
     seeds = len(reference.forecast)
@@ -88,8 +103,10 @@ def summarise(
         }
         by_cut[scope] = records
     pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
+    differences = [{"a": a, "b": b} | paired(everyone[a], everyone[b]) for a, b in pairs]
     return {
         "mode": mode,
+        "problem": None,
         "target": reference.targets[0],
         "unit": reference.units[0],
         "target_vd": target_vd,
@@ -100,14 +117,64 @@ def summarise(
         "mape_floor": settings.mape_floor,
         "congested": conditions.rule,
         "peak": "Monday to Friday, local hours " + ", ".join(map(str, settings.peak_hours)),
-        "notes": [],
+        "notes": notes(mode, scores, by_cut, differences[0]["days"], target_vd, seeds),
         "losses": losses(mode, scores, by_cut["target_vd"]["horizon"], reference.units[0]),
         "scores": scores,
         "cuts": by_cut,
         "best_naive": best_naive,
-        "differences": [{"a": a, "b": b} | paired(everyone[a], everyone[b]) for a, b in pairs],
-        "cost": {model: {name: training[model][name] for name in COST} for model in predictions},
+        "differences": differences,
+        "cost": {model: {name: cost[model][name] for name in COST} for model in predictions},
     }
+
+
+def without(mode: str, problem: str) -> dict:
+    """comparison.json of a mode whose runs cannot be laid side by side."""
+    return {"mode": mode, "problem": problem}
+
+
+def notes(mode: str, scores: dict, by_cut: dict, days: int, target_vd: str, seeds: int) -> list[str]:
+    """A sentence for everything that could not be judged, so that no gap in a table goes unexplained."""
+
+    def empty(rows: list[dict], cut: str) -> list[str]:
+        return [
+            f"{row[cut]:g}" if isinstance(row[cut], float) else str(row[cut])
+            for row in rows
+            if not row["observations"]
+        ]
+
+    found = []
+    vds = by_cut.get("all_vds", {}).get("vd", {}).get("lstm", [])
+    if silent := empty(vds, "vd"):
+        found.append(
+            f"In {mode}, VD {', '.join(silent)} has no valid observation in the test part: there is no figure of it, "
+            f"and those of all VDs stand on the other {len(vds) - len(silent)}."
+        )
+    constant = [row["vd"] for row in vds if row["observations"] and row["r2"] is None]
+    if not vds and scores["target_vd"]["lstm"]["observations"] and scores["target_vd"]["lstm"]["r2"] is None:
+        constant = [target_vd]
+    if constant:
+        found.append(
+            f"In {mode}, the observations of VD {', '.join(constant)} do not vary in the test part: R2 is undefined."
+        )
+    of_target = by_cut["target_vd"]
+    if at := empty(of_target["horizon"]["lstm"], "horizon"):
+        found.append(
+            f"In {mode}, VD {target_vd} has no observation {', '.join(at)} minutes ahead: nothing was scored there."
+        )
+    if at := empty(of_target["hour"]["lstm"], "hour"):
+        found.append(
+            f"In {mode}, VD {target_vd} has no observation at local hour {', '.join(at)}: nothing was scored there."
+        )
+    if days < FEW_DAYS:
+        found.append(
+            f"In {mode}, the test part has {days} {'day' if days == 1 else 'days'} with observations: on fewer than "
+            f"{FEW_DAYS} only a very large difference can be shown."
+        )
+    if seeds == 1:
+        found.append(
+            f"In {mode}, one seed was trained: another training might come out differently, and no interval knows by how much."
+        )
+    return found
 
 
 def paired(a: Predictions, b: Predictions) -> dict:
@@ -116,6 +183,15 @@ def paired(a: Predictions, b: Predictions) -> dict:
     date = calendar.local(a.times.ravel(), a.time_zone).normalize().to_numpy().reshape(a.times.shape)
     found = difference(*errors, date)
     return {key: _number(value) if isinstance(value, float) else value for key, value in vars(found).items()}
+
+
+def in_words(summary: dict) -> str:
+    """What was measured between the models, without a verdict on it."""
+    row = summary["differences"][0]
+    return (
+        f"MAE of xLSTM minus LSTM {shown(row['mae'], '+.3f')} {summary['unit']}, 95 % interval "
+        f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}"
+    )
 
 
 def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) -> list[str]:
@@ -148,6 +224,8 @@ def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) 
 
 def as_markdown(summary: dict) -> str:
     """``comparison.md``."""
+    if summary["problem"]:
+        return f"# {summary['mode']}: LSTM against xLSTM\n\n**No comparison: {summary['problem']}.**\n"
     unit, vds = summary["unit"], len(summary["vds"])
     lines = [f"# {summary['mode']}: LSTM against xLSTM", ""]
     lines += [f"**{each}**\n" for each in (*summary["notes"], *summary["losses"])]
@@ -159,7 +237,8 @@ def as_markdown(summary: dict) -> str:
         "",
         difference_table(summary["differences"]),
         "",
-        f"p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
+        "Interval and p hold for other days, VDs and seeds; the Diebold-Mariano test on overlapping windows for none of "
+        f"these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
         f"'{LABELS[summary['best_naive']]}' is the naive forecast that was best on the validation part.",
         "",
     ]
@@ -233,6 +312,7 @@ def difference_table(differences: list[dict]) -> str:
             "difference": shown(row["mae"], "+.3f"),
             "95 % interval": f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}",
             "p": shown(row["p"], ".2g"),
+            "p, Diebold-Mariano": shown(row["p_dm"], ".2g"),
             "test days": row["days"],
             "VDs": row["vds"],
         }
@@ -241,17 +321,22 @@ def difference_table(differences: list[dict]) -> str:
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
-def cost_table(cost: Mapping[str, dict]) -> str:
-    """A line per model."""
+def cost_table(cost: Mapping[str, dict], **first: Mapping[str, str]) -> str:
+    """A line per key of ``cost``; ``first`` are columns that stand before the cost, by the same keys."""
     frame = pd.DataFrame(
         {
-            LABELS[model]: {
+            LABELS.get(name, name): {title: column[name] for title, column in first.items()}
+            | {
                 "parameters": f"{row['parameters']:,}",
+                "MFLOP a window": f"{row['flops_per_window'] / 1e6:,.2f}",
                 "epochs": f"{row['epochs']}",
+                "seconds an epoch": f"{row['epoch_seconds']:.2f}",
                 "training seconds": f"{row['seconds']:.0f}",
+                "ms for 1 window": f"{row['latency_ms']:.1f}",
+                f"ms for {LATENCY_BATCH}": f"{row['latency_batch_ms']:.1f}",
                 "peak memory, MB": f"{row['peak_memory_mb']:.0f}",
             }
-            for model, row in cost.items()
+            for name, row in cost.items()
         }
     ).T
     return frame.to_markdown(disable_numparse=True)

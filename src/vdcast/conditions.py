@@ -32,7 +32,8 @@ def observe(
     if "speed" in test.features:
         speed = test.values[:, :, test.features.index("speed")]
         congested, known = speed < evaluate.congested_speed, np.isfinite(speed)
-        rule = f"observed speed below {evaluate.congested_speed:g} km/h"
+        unit = test.units[test.features.index("speed")]
+        rule = f"observed speed below {evaluate.congested_speed:g} {unit}"
     else:
         k = test.features.index(target)
         limit = np.nanquantile(train.values[:, :, k], evaluate.congested_quantile, axis=0)  # (V,)

@@ -1,10 +1,18 @@
-"""What a run costs beside time: parameters and memory."""
+"""What a run costs beside training time: parameters, memory, floating-point operations, latency."""
 
 import resource
+import statistics
 import sys
+import time
+from math import prod
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vdcast.windows import Batch
+
+WARM_UP, REPEATS = 3, 20
 
 
 def parameters_per_copy(weights: dict[str, Tensor]) -> int:
@@ -18,3 +26,42 @@ def peak_memory_mb(device: str) -> float:
         return torch.cuda.max_memory_allocated() / 1e6
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+
+
+@torch.no_grad()
+def flops(model: nn.Module, batch: Batch) -> int:
+    """Floating-point operations of one forecast of ``batch`` on a CPU: two per multiplication and addition of
+    the matrix products, which is what torch counts; element-wise work is left out for every model alike."""
+    with FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter:
+        model(batch)
+    return counter.get_total_flops()
+
+
+@torch.no_grad()
+def latency_ms(model: nn.Module, batch: Batch) -> float:
+    """Milliseconds of one forecast of ``batch``: the median of ``REPEATS``, after a warm-up."""
+    wait = torch.cuda.synchronize if batch.x.is_cuda else lambda: None
+    taken = []
+    for _ in range(WARM_UP + REPEATS):
+        wait()
+        began = time.perf_counter()
+        model(batch)
+        wait()
+        taken.append(1e3 * (time.perf_counter() - began))
+    return statistics.median(taken[WARM_UP:])
+
+
+def _lstm_flops(x: tuple, w_ih: tuple, w_hh: tuple, *_args, **_kwargs) -> int:
+    """Of one layer over x (L, B, I) or (B, L, I), with weights (4D, I) and (4D, D)."""
+    return 2 * x[0] * x[1] * (prod(w_ih) + prod(w_hh))
+
+
+def _baddbmm_flops(_bias: tuple, a: tuple, b: tuple, **_kwargs) -> int:
+    return 2 * prod(a) * b[-1]
+
+
+# products that torch's own table leaves out: the fused LSTM layer of CPUs, and an in-place form
+UNCOUNTED = {
+    torch.ops.aten.mkldnn_rnn_layer: _lstm_flops,
+    torch.ops.aten.baddbmm_: _baddbmm_flops,
+}

@@ -17,7 +17,8 @@ from vdcast.errors import one_sentence
 from vdcast.layout import NAIVE, PREPARED, RUNS
 
 if TYPE_CHECKING:
-    from vdcast import params
+    from vdcast import params, store
+    from vdcast.models.trained import Trained
 
 
 def main() -> None:
@@ -100,7 +101,8 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
     folder = RUNS / run.name
     trained = Trained.load(folder / "model.pt")
     test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
-    forecast = trained.forecast(test, choose_device(run.train.device))
+    device = choose_device(run.train.device)
+    forecast = trained.forecast(test, device)
     predictions = beside_observed(
         forecast, test.select(trained.vd_ids, test.features), trained.targets, trained.length
     )
@@ -112,12 +114,46 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
     cuts.write_csv(folder, predictions, naive, target_vd, floor)
     figures = cuts.headline(predictions, naive, target_vd, floor, settings.evaluate.horizons)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    (folder / "cost.json").write_text(json.dumps(cost_of(trained, test, device), indent=2) + "\n", "utf-8")
     run_report.write(folder, trained, predictions, naive, target_vd, floor)
     headline = predictions.targets[0]
     print(
         f"{run.name}: {headline} MAE {figures[f'{headline}_mae']:.2f} {predictions.units[0]} on VD {target_vd}, "
         f"skill {figures[f'{headline}_skill']:+.2f} against the best naive forecast; read {folder}/report.md"
     )
+
+
+def cost_of(trained: Trained, test: store.Detectors, device: str) -> dict:
+    """What one seed's forecast takes; in a file of its own, as times are never twice the same."""
+    from dataclasses import replace
+
+    import torch
+
+    from vdcast.cost import flops, latency_ms
+    from vdcast.layout import LATENCY_BATCH
+
+    one = trained.one_seed
+    if "slstm_backend" in (
+        network := one.run["network"]
+    ):  # counted on a CPU, where a CUDA kernel has no place
+        portable = replace(one, run=one.run | {"network": network | {"slstm_backend": "vanilla"}})
+    else:
+        portable = one
+
+    def at(model: Trained, where: str, windows: int):
+        """The network there, and a batch of so many windows (of fewer, again and again)."""
+        all_windows = model.windows(test, where)
+        group = torch.arange(all_windows.groups, device=where)
+        start = torch.arange(windows, device=where) % len(all_windows)
+        return model.model(all_windows).to(where), all_windows.batch(group, start.expand(len(group), -1))
+
+    return {
+        "flops_per_window": flops(*at(portable, "cpu", 1)),
+        "latency_ms": latency_ms(*at(one, device, 1)),
+        "latency_batch_ms": latency_ms(*at(one, device, LATENCY_BATCH)),
+        "device": device,
+        "threads": torch.get_num_threads(),
+    }
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from vdcast.errors import InputError
-
 COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
 GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
 LABELS = {
@@ -93,9 +91,11 @@ def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) 
     whole = date.map(date.value_counts()) >= 0.9 * date.value_counts().max()
     daily = error[whole].groupby(date[whole]).mean().dropna().sort_values()
     if daily.empty:
-        raise InputError(
-            "no day of the test part has an observation of the target VD: there is nothing to draw"
-        )
+        figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
+        axis.set_axis_off()
+        axis.text(0.5, 0.5, f"No day of the test part has an observation, {ahead}.", ha="center")
+        _save(figure, path)
+        return
     chosen = {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
     for axis, (title, day) in zip(axes, chosen.items(), strict=True):
@@ -122,6 +122,36 @@ def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: st
         axis.scatter(table.observed, table.forecast, s=6, alpha=0.5, color=style(name)["color"])
         axis.set(title=f"{style(name)['label']}, {ahead}", xlabel=f"observed, {unit}")
     axes[0, 0].set_ylabel(f"forecast, {unit}")
+    _save(figure, path)
+
+
+def cost(path: Path, modes: Mapping[str, dict]) -> None:
+    """MAE of the target VD against what it takes, a point per run; ``modes`` holds comparison.json by mode."""
+    what = {
+        "parameters": "parameters",
+        "seconds": "seconds of training",
+        "flops_per_window": "operations of a window",
+        "latency_ms": "ms for one window",
+    }
+    markers = dict(zip(modes, "os^", strict=False))
+    figure, axes = plt.subplots(1, len(what), figsize=(11, 3), sharey=True, layout="constrained")
+    for mode, summary in modes.items():
+        if summary["problem"]:
+            continue
+        for model, spent in summary["cost"].items():
+            scores = summary["scores"]["target_vd"][model]
+            look = {"color": style(model)["color"], "label": f"{LABELS[model]}, {mode}"}
+            if scores["mae"] is None:
+                continue
+            for axis, key in zip(axes, what, strict=True):
+                axis.errorbar(
+                    spent[key], scores["mae"], scores.get("mae_sd"), marker=markers[mode], ms=5, ls="", **look
+                )
+        axes[0].set_ylabel(f"MAE, {summary['unit']}")
+    for axis, label in zip(axes, what.values(), strict=True):
+        axis.set(xlabel=label, xscale="log")
+    if axes[0].has_data():
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     _save(figure, path)
 
 

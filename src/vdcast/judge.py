@@ -6,8 +6,9 @@ from vdcast.figures import LABELS
 
 LEVEL = 0.05
 RULE = (
-    "A model is called better only where the 95 % interval of the difference in MAE excludes 0 and its p, corrected "
-    "by Holm for all {tests} comparisons of this page, is below 0.05. Per second of training, or per parameter, the "
+    "A model is called better only where the 95 % interval of the difference in MAE (days, VDs and seeds as the units "
+    "that vary) excludes 0, its p, corrected by Holm for all {tests} comparisons of this page, is below 0.05, and so is "
+    "that of the Diebold-Mariano test. Per second of training, or per parameter, the "
     "better model wins where it is also the cheaper one, the cheaper one where no difference is shown, and none "
     "where accuracy has to be paid for."
 )
@@ -22,16 +23,22 @@ def verdict(modes: Mapping[str, dict]) -> dict:
     ``words``, and ``per_second`` and ``per_parameter``: the model that wins by cost, or null. ``overall``:
     ``better`` (a model, "divided", or null) and ``words``. ``rule``: the rule.
     """
-    tests = [(mode, each) for mode, summary in modes.items() for each in summary["differences"]]
+    compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
+    tests = [(mode, each) for mode, summary in compared.items() for each in summary["differences"]]
     corrected = holm([each["p"] for _, each in tests])
-    differences = {mode: [] for mode in modes}
+    differences = {mode: [] for mode in compared}
     for (mode, each), p in zip(tests, corrected, strict=True):
         better = (each["b"], each["a"])[each["mae"] < 0] if shown(each, p) else None
         row = each | {"p_holm": p, "better": better}
         differences[mode].append(row | {"words": in_words(row, modes[mode])})
-    by_mode = {mode: of_mode(rows[0], modes[mode]["cost"]) for mode, rows in differences.items()}
+    by_mode = {
+        mode: unjudged(summary["problem"])
+        if summary["problem"]
+        else of_mode(differences[mode][0], summary["cost"])
+        for mode, summary in modes.items()
+    }
     return {
-        "overall": overall({mode: each["better"] for mode, each in by_mode.items()}),
+        "overall": overall({mode: by_mode[mode]["better"] for mode in compared}),
         "modes": by_mode,
         "differences": differences,
         "rule": RULE.format(tests=len(tests)),
@@ -51,7 +58,8 @@ def shown(difference: dict, p_holm: float | None) -> bool:
     """Whether a difference is one, by ``RULE``."""
     if p_holm is None:
         return False
-    return p_holm < LEVEL and (difference["low"] > 0 or difference["high"] < 0)
+    agrees = difference["p_dm"] is not None and difference["p_dm"] < LEVEL
+    return agrees and p_holm < LEVEL and (difference["low"] > 0 or difference["high"] < 0)
 
 
 def in_words(row: dict, summary: dict) -> str:
@@ -99,8 +107,21 @@ def of_mode(row: dict, cost: dict) -> dict:
     return {"better": row["better"], "words": row["words"], **wins, "cost_words": "; ".join(said)}
 
 
+def unjudged(problem: str) -> dict:
+    """The verdict on a mode whose runs could not be laid side by side."""
+    return {
+        "better": None,
+        "words": f"no verdict: {problem}",
+        "per_second": None,
+        "per_parameter": None,
+        "cost_words": "no winner by cost",
+    }
+
+
 def overall(better: Mapping[str, str | None]) -> dict:
     """All modes together: a model is better overall where it is better in some mode and worse in none."""
+    if not better:
+        return {"better": None, "words": "no verdict: no mode could be compared"}
     winners = {each for each in better.values() if each}
     by_model = {
         model: [f"`{mode}`" for mode, each in better.items() if each == model] for model in sorted(winners)

@@ -11,3 +11,5 @@ NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 LOGS = Path(".scratch/logs")
+
+LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print

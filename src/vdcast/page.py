@@ -112,7 +112,8 @@ def render(
             for model in MODELS
         ],
     }
-    said = [each for it in comparisons.values() for each in (*it["notes"], *it["losses"])]
+    said = [f"{mode}: {each['words']}." for mode, each in judged["modes"].items() if mode not in comparisons]
+    said += [each for it in comparisons.values() for each in (*it["notes"], *it["losses"])]
     at_horizons = [each for each in said if " minutes: " in each]  # many, and mostly the same story
     return _environment().get_template("index.html").render(
         comparisons=comparisons,

@@ -350,6 +350,7 @@ class Modes(Section):
 
 
 class Evaluate(Section):
+    protocol: Literal["metr_la", "pems0x"] | None
     mape_floor: Annotated[float, Field(ge=0)]
     horizons: Annotated[list[Positive], Field(min_length=1)]
     peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
@@ -381,6 +382,9 @@ class Sections(Section):
     evaluate: Evaluate
 
 
+# Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for PEMS03, 04, 07, 08
+PROTOCOL_SPLITS = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
+
 STANDARD_RUNS = [f"{model}-{mode}" for model in NETWORKS for mode in Modes.model_fields]
 
 
@@ -395,6 +399,7 @@ class Params(Sections):
             raise ValueError(
                 f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
             )
+        self._check_protocol()
         for run in self.runs.values():
             if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
                 raise ValueError(
@@ -412,6 +417,27 @@ class Params(Sections):
                     f"{self.window.sequence_length}; it is an upper bound of it"
                 )
         return self
+
+    def _check_protocol(self) -> None:
+        """Refuse a run under a published protocol's name that departs from it."""
+        if not self.evaluate.protocol:
+            return
+        found = {
+            "data.missing_codes": (0.0 in self.data.missing_codes, "to hold 0.0 (zeros count for nothing)"),
+            **{
+                key: (value == wanted, f"{wanted}")
+                for key, value, wanted in (
+                    ("window.sequence_length", self.window.sequence_length, 12),
+                    ("window.prediction_length", self.window.prediction_length, 12),
+                    ("evaluate.horizons", self.evaluate.horizons, [3, 6, 12]),
+                    ("evaluate.mape_floor", self.evaluate.mape_floor, 0.0),
+                    ("prepare.split", self.prepare.split, PROTOCOL_SPLITS[self.evaluate.protocol]),
+                )
+            },
+        }
+        for key, (kept, wanted) in found.items():
+            if not kept:
+                raise ValueError(f"evaluate.protocol {self.evaluate.protocol} wants {key} {wanted}")
 
     def run(self, name: str) -> Run:
         if name not in self.runs:

@@ -13,14 +13,18 @@ from vdcast.layout import REPORTS
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
-        from vdcast import page, params
+        from vdcast import figures, page, params
         from vdcast.judge import verdict
 
         modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
         judged = verdict(modes)
         (REPORTS / "summary.json").write_text(json.dumps(summarise(modes, judged), indent=2) + "\n", "utf-8")
         (REPORTS / "report.md").write_text(as_markdown(modes, judged), "utf-8")
-        page.write(modes, judged)
+        figures.cost(REPORTS / "cost.png", modes)
+        compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
+        if not compared:
+            raise InputError(f"no mode could be compared; {REPORTS}/report.md says why")
+        page.write(compared, judged)
         for mode, each in judged["modes"].items():
             print(f"{mode}: {each['words']}")
         print(
@@ -46,7 +50,9 @@ def summarise(modes: dict[str, dict], judged: dict) -> dict:
     return {
         "verdict": judged,
         **{
-            mode: {
+            mode: {"problem": summary["problem"]}
+            if summary["problem"]
+            else {
                 **summary["scores"],
                 "by_horizon": {
                     name: {f"{row['horizon']:g}min": row["mae"] for row in rows}
@@ -61,64 +67,69 @@ def summarise(modes: dict[str, dict], judged: dict) -> dict:
 
 def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
-    import pandas as pd
-
-    from vdcast.comparison import shown
+    from vdcast.comparison import cost_table, shown
     from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
     from vdcast.judge import sentence
 
-    first = next(iter(modes.values()))
-    unit, target_vd = first["unit"], first["target_vd"]
-    losses = [each for summary in modes.values() for each in (*summary["notes"], *summary["losses"])]
+    compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
     lines = ["# LSTM against xLSTM", ""]
-    lines += [f"**{loss}**\n" for loss in losses] or [
-        "Both models beat every naive forecast in every mode, over all horizons together and at each of the target VD.",
+    lines += [
+        f"**No comparison in {mode}: {each['problem']}.**\n"
+        for mode, each in modes.items()
+        if each["problem"]
+    ]
+    if not compared:
+        return "\n".join(lines)
+    first = next(iter(compared.values()))
+    unit, target_vd = first["unit"], first["target_vd"]
+    lines += [f"**{each}**\n" for summary in compared.values() for each in summary["notes"]]
+    lines += [f"**{each}**\n" for summary in compared.values() for each in summary["losses"]] or [
+        "Both models beat every naive forecast in every mode that was compared, over all horizons together and at each "
+        "of the target VD.",
         "",
     ]
     lines += [f"**{sentence(judged['overall']['words'])}**", ""]
-    for mode, each in judged["modes"].items():
-        lines += [f"- `{mode}`: {sentence(each['words'])} {sentence(each['cost_words'])}"]
+    lines += [
+        f"- `{mode}`: {sentence(each['words'])} {sentence(each['cost_words'])}"
+        for mode, each in judged["modes"].items()
+    ]
     lines += ["", f"{judged['rule']} {seeds_in_words(first['seeds'])}", ""]
-    lines += ["Against the naive forecast that was best on the validation part:", ""]
+    lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(compared, "target_vd"), ""]
+    lines += [
+        "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the naive forecast "
+        "that hindsight finds best. With ±: standard deviation over seeds. The ensemble mean is the mean of the seeds' "
+        "forecasts.",
+        "",
+    ]
+    wide = {mode: summary for mode, summary in compared.items() if "all_vds" in summary["scores"]}
+    if wide:
+        titles = {mode: f"{mode} ({len(summary['vds'])} VDs)" for mode, summary in wide.items()}
+        lines += [f"## All VDs of a mode, MAE in {unit}", "", matrix(wide, "all_vds", titles), ""]
+    lines += ["## Against the naive forecast that was best on the validation part", ""]
     lines += [
         f"- `{mode}`: {sentence(row['words'])}"
         for mode, rows in judged["differences"].items()
         for row in rows[1:]
     ]
-    lines += [""]
-    lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(modes, "target_vd"), ""]
-    lines += [
-        "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the best naive.",
-        "",
-    ]
-    wide = {mode: summary for mode, summary in modes.items() if "all_vds" in summary["scores"]}
-    if wide:
-        titles = {mode: f"{mode} ({len(summary['vds'])} VDs)" for mode, summary in wide.items()}
-        lines += [f"## All VDs of a mode, MAE in {unit}", "", matrix(wide, "all_vds", titles), ""]
-    costs = [
-        {
-            "run": f"{LABELS[model]}, {mode}",
-            "MAE": shown(summary["scores"]["target_vd"][model]["mae"]),
-            "parameters": f"{cost['parameters']:,}",
-            "epochs": cost["epochs"],
-            "training seconds": f"{cost['seconds']:.0f}",
-            "peak memory, MB": f"{cost['peak_memory_mb']:.0f}",
-        }
-        for mode, summary in modes.items()
+    runs = {
+        f"{LABELS[model]}, {mode}": (summary["scores"]["target_vd"][model], cost)
+        for mode, summary in compared.items()
         for model, cost in summary["cost"].items()
-    ]
+    }
+    mae = {name: shown(scores["mae"]) for name, (scores, _) in runs.items()}
+    lines += ["", "## Accuracy and what it cost", ""]
+    lines += [cost_table({name: cost for name, (_, cost) in runs.items()}, MAE=mae), ""]
     lines += [
-        "## Accuracy and what it cost",
+        "Parameters, operations (matrix products of one window) and milliseconds are of one seed's networks; seconds of "
+        "training all seeds.",
         "",
-        pd.DataFrame(costs).to_markdown(index=False, disable_numparse=True),
+        "![accuracy against cost](cost.png)",
         "",
     ]
-    lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in modes]
+    lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in compared]
     lines += ["## Read on", ""]
-    lines += [
-        f"- [{mode}]({mode}/comparison.md): by horizon, by hour of day, by VD, curves" for mode in modes
-    ]
+    lines += [f"- [{mode}]({mode}/comparison.md): every cut, differences, curves" for mode in modes]
     lines += ["- `runs/<run>/report.md`: one page per run, with what looks suspicious"]
     lines += ["- [the data](quality/quality.md) and [what was kept of it](prepare.md)", ""]
     lines += ["Made by `dvc repro`; every figure is of the test part, which no training has seen.", ""]
@@ -132,10 +143,13 @@ def matrix(modes: dict[str, dict], scope: str, titles: dict[str, str] | None = N
     from vdcast.comparison import shown
     from vdcast.figures import LABELS
 
+    def cell(row: dict) -> str:
+        spread = f" ± {shown(row['mae_sd'])}" if row.get("mae_sd") is not None else ""
+        return f"{shown(row['mae'])}{spread} ({shown(row['skill'], '+.2f')})"
+
     columns = {
         (titles or {}).get(mode, mode): {
-            LABELS[name]: f"{shown(row['mae'])} ({shown(row['skill'], '+.2f')})"
-            for name, row in summary["scores"][scope].items()
+            LABELS[name]: cell(row) for name, row in summary["scores"][scope].items()
         }
         for mode, summary in modes.items()
     }

@@ -11,7 +11,7 @@ from vdcast.models.trained import Trained
 from vdcast.predictions import Naive, Predictions, of
 
 OVERFIT = 1.15  # validation loss at the end over its best
-FORMATS = ",.4g"  # 1,904 observations, not 1.9e+03
+FORMAT = ",.4g"  # 1,904 observations, not 1.9e+03
 GAP = 1.5  # test error over validation error
 
 
@@ -76,17 +76,28 @@ def write(
         f"{cuts.seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
         "skill against the best naive forecast of the same horizon.",
         "",
-        horizons.rename(columns={"horizon": "minutes"}).to_markdown(floatfmt=FORMATS),
+        in_figures(horizons.rename(columns={"horizon": "minutes"})),
         "",
     ]
     if len(predictions.vd_ids) > 1:
         lines += [
             "## By VD",
             "",
-            rows(everyone, cuts.by_vd(predictions)).to_markdown(floatfmt=FORMATS),
+            in_figures(rows(everyone, cuts.by_vd(predictions))),
             "",
         ]
     (folder / "report.md").write_text("\n".join(lines), "utf-8")
+
+
+def in_figures(table: pd.DataFrame) -> str:
+    """As markdown; what is undefined says so."""
+
+    def figure(value) -> str:
+        if isinstance(value, float):
+            return format(value, FORMAT) if np.isfinite(value) else "undefined"
+        return f"{value:,}" if isinstance(value, int) else value
+
+    return table.map(figure).to_markdown(disable_numparse=True)
 
 
 def suspicious(

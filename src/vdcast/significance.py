@@ -5,37 +5,124 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+BLOCKS = 5  # blocks of days are not made so long that fewer are left, where there are as many days
+
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean absolute error of ``a`` minus that of ``b``, its 95 % interval, and p of no difference."""
+    """Mean absolute error of ``a`` minus that of ``b``: 95 % interval, p, and Diebold and Mariano's p."""
 
     mae: float
     low: float
     high: float
     p: float
+    p_dm: float
     days: int
     vds: int
 
 
 def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
-    """MAE(a) - MAE(b), with a 95 % interval that takes whole days as the independent units.
+    """MAE(a) - MAE(b) with a 95 % interval for other days like these, other VDs and other seeds.
 
     ``a`` (S, W, H, V) and ``b`` (S', W, H, V) are absolute errors of the seeds of two models, NaN where
-    there is no observation; ``date`` (W, H) is any label of the day. Errors of neighbouring and overlapping
-    windows are correlated, so a day is one draw: the pooled difference is a ratio of daily sums, its
-    variance that of a ratio estimator (Cochran 1977, section 6.3), its quantile Student's t with days - 1
-    degrees of freedom. Undefined figures are NaN: without two days there is no interval.
+    there is no observation; ``date`` (W, H) is any label of the day, in order. Undefined figures are NaN:
+    without two blocks of days there is no interval.
+
+    Errors of overlapping windows, of one day and of one VD hang together, so the independent units are
+    blocks of whole days, VDs, and seeds. The pooled difference is a ratio of sums; its variance is that
+    over blocks plus that over VDs, less what both count, the variance over cells (two-way clustering:
+    Cameron, Gelbach & Miller 2011), plus that of each model's mean over its seeds. The quantile is
+    Student's t with Satterthwaite's (1946) degrees of freedom. This is what a bootstrap of blocks, VDs
+    and seeds estimates, without its faults where units are few: percentiles of five days are far too
+    narrow, and resampling days and VDs at once counts the variance of a cell three times (Owen 2007).
+    A unit of which there is one (one VD, one seed) adds nothing: the statement is then about that one.
     """
     d = a.mean(axis=0) - b.mean(axis=0)  # (W, H, V)
     valid = np.isfinite(d)
+    vds = int(valid.any(axis=(0, 1)).sum())
     labels, day = np.unique(np.broadcast_to(date[..., None], d.shape)[valid], return_inverse=True)
-    total, count = np.bincount(day, weights=d[valid].astype(np.float64)), np.bincount(day)
-    n, vds = len(labels), int(valid.any(axis=(0, 1)).sum())
-    if n < 2:
-        return Difference(total.sum() / count.sum() if n else np.nan, *[np.nan] * 3, n, vds)
-    mae = total.sum() / count.sum()
-    error = np.sqrt(n / (n - 1) * ((total - mae * count) ** 2).sum()) / count.sum()
-    half = stats.t.ppf(0.975, n - 1) * error
-    p = 2 * stats.t.sf(abs(mae) / error, n - 1) if error else float(mae == 0)
-    return Difference(float(mae), float(mae - half), float(mae + half), float(p), n, vds)
+    n = len(labels)
+    if n == 0:
+        return Difference(*[np.nan] * 5, 0, 0)
+    vd = np.nonzero(valid)[2]
+    length = max(1, min(int(np.cbrt(n)), n // BLOCKS))
+    blocks = n // length
+    # consecutive days in one block; the days left over go to the last one
+    block = np.minimum(day // length, blocks - 1)
+    by_day, by_vd, by_cell = _clustered(_sums(d[valid], block, blocks, vd, d.shape[2]))
+    shared = max(by_day + by_vd - by_cell, by_day, by_vd)
+    mae, seeds = d[valid].mean(dtype=np.float64), []
+    for model in (a, b):
+        of_seed = [_sums(each[valid], block, blocks, np.zeros_like(vd), 1)[:, :, 0] for each in model]
+        _, by_seed, by_cell = _clustered(np.stack(of_seed, axis=2))
+        seeds.append(max(by_seed - by_cell, 0.0))  # less the noise of few days, which is in by_day
+    parts = np.array([by_day, by_vd, *seeds])
+    freedom = np.array([blocks - 1, vds - 1, len(a) - 1, len(b) - 1])
+    p_dm = diebold_mariano(_by_origin(d), h=d.shape[1])
+    if blocks < 2:
+        return Difference(float(mae), *[np.nan] * 3, p_dm, n, vds)
+    error = float(np.sqrt(shared + sum(seeds)))
+    if error == 0:  # the same difference everywhere, e.g. none at all
+        return Difference(float(mae), float(mae), float(mae), float(mae == 0), p_dm, n, vds)
+    used = parts > 0
+    df = parts.sum() ** 2 / (parts[used] ** 2 / freedom[used]).sum()
+    half = stats.t.ppf(0.975, df) * error
+    p = 2 * stats.t.sf(abs(mae) / error, df)
+    return Difference(float(mae), float(mae - half), float(mae + half), float(p), p_dm, n, vds)
+
+
+def diebold_mariano(d: np.ndarray, h: int) -> float:
+    """Two-sided p of no difference, of a series ``d`` (n,) of loss differences of h-step forecasts.
+
+    The statistic of Diebold & Mariano (1995) with h - 1 autocovariances, corrected for small samples and
+    laid against Student's t as Harvey, Leybourne & Newbold (1997) propose. It knows of no dependence
+    beyond h steps, and of no other VDs and seeds. NaN where n is not above h or the variance estimate
+    is not positive.
+    """
+    d = d[np.isfinite(d)].astype(np.float64)
+    n = len(d)
+    if n <= h:
+        return float("nan")
+    e = d - d.mean()
+    variance = (e @ e + 2 * sum(e[lag:] @ e[:-lag] for lag in range(1, h))) / n**2
+    if variance <= 0:
+        return 1.0 if not d.any() else float("nan")
+    corrected = d.mean() / np.sqrt(variance) * np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
+    return float(2 * stats.t.sf(abs(corrected), n - 1))
+
+
+def _by_origin(d: np.ndarray) -> np.ndarray:
+    """(W,) mean of (W, H, V) over what was observed, NaN where nothing was."""
+    count = np.isfinite(d).sum(axis=(1, 2))
+    return np.divide(np.nansum(d, axis=(1, 2)), count, out=np.full(len(d), np.nan), where=count > 0)
+
+
+def _sums(values: np.ndarray, row: np.ndarray, rows: int, column: np.ndarray, columns: int) -> np.ndarray:
+    """(2, rows, columns): the sum of ``values`` (n,) in each cell of a table, and how many there are."""
+    cell, size = row * columns + column, rows * columns
+    sums = np.bincount(cell, values.astype(np.float64), size), np.bincount(cell, minlength=size)
+    return np.stack(sums).reshape(2, rows, columns)
+
+
+def _clustered(sums: np.ndarray) -> tuple[float, float, float]:
+    """Variance of the ratio sum / count over the rows, the columns and the cells of a table (2, D, V).
+
+    Each is that of a ratio estimator (Cochran 1977, section 6.3), 0 of a single unit. A cell's own
+    variance is what remains when the rates of its row and its column are taken out.
+    """
+    total, count = sums[:, :, sums[1].any(axis=0)]
+    D, V = total.shape
+    N = count.sum()
+    residual = total - total.sum() / N * count
+
+    def over(axis: int, units: int) -> float:
+        return units / (units - 1) * (residual.sum(axis=axis) ** 2).sum() / N**2 if units > 1 else 0.0
+
+    if D < 2 or V < 2:
+        return over(1, D), over(0, V), 0.0
+    rows, columns = (
+        residual.sum(axis=axis, keepdims=True) / np.maximum(count.sum(axis=axis, keepdims=True), 1)
+        for axis in (1, 0)
+    )
+    own = residual - count * (rows + columns)
+    return over(1, D), over(0, V), D * V / ((D - 1) * (V - 1)) * (own**2).sum() / N**2

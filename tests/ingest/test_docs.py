@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from vdcast import params
+from vdcast.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS = {
@@ -29,3 +30,27 @@ def test_every_format_has_a_snippet_and_a_module(page):
     assert shown == set(params.FORMATS)
     for name in params.FORMATS:
         assert (ROOT / f"src/vdcast/ingest/{name}.py").is_file()
+
+
+@pytest.mark.parametrize("protocol", ["metr_la", "pems0x"])
+def test_a_published_protocol_is_one_that_params_takes_and_holds(tmp_path, protocol):
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/formats.md").read_text("utf-8"), re.S)
+    (changes,) = (yaml.safe_load(block) for block in blocks if f"protocol: {protocol}" in block)
+    shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+
+    def load(**more) -> params.Params:
+        document = {**shipped, "data": changes["data"]}
+        for section, values in {**changes, **more}.items():
+            if section != "data":
+                document[section] = {**document[section], **values}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
+        return params.load(tmp_path / "params.yaml")
+
+    settings = load()
+    assert (settings.window.sequence_length, settings.window.prediction_length) == (12, 12)
+    assert settings.evaluate.horizons == [3, 6, 12]
+    assert settings.prepare.split == {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}[protocol]
+    with pytest.raises(InputError, match=f"protocol {protocol} wants window.sequence_length 12"):
+        load(window={"sequence_length": 20, "prediction_length": 12})
+    with pytest.raises(InputError, match=f"protocol {protocol} wants prepare.split"):
+        load(prepare=changes["prepare"] | {"split": [0.5, 0.25, 0.25]})

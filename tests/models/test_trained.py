@@ -40,6 +40,14 @@ def test_it_forecasts_from_its_file_alone_in_units(
     np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
 
 
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_one_seed_forecasts_as_it_does_among_others(detectors, prepare_settings, small_lstm, mode):
+    trained, test = train(detectors, prepare_settings, small_lstm, mode, seeds=(0, 1))
+    one = trained.one_seed.forecast(test)
+    assert one.shape[0] == 1
+    np.testing.assert_allclose(one[0], trained.forecast(test)[0], rtol=1e-5)
+
+
 def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
     trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
     known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead

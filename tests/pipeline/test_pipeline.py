@@ -45,7 +45,7 @@ def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
         left = {path.name for path in (finished.path / "runs" / name).iterdir()} - {".gitignore"}
         assert left == {
             "model.pt", "history.csv", "training.json", "metrics.json", "predictions.h5", "report.md", "curve.png",
-            "by_horizon.csv", "by_hour.csv", "target_vd.csv",
+            "by_horizon.csv", "by_hour.csv", "target_vd.csv", "cost.json",
         }  # fmt: skip
         metrics = json.loads((finished.path / "runs" / name / "metrics.json").read_text("utf-8"))
         assert all(isinstance(value, float) for value in metrics.values())
@@ -70,7 +70,9 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
     assert set(summary.pop("verdict")) == {"overall", "modes", "differences", "rule"}
     for mode, figures in summary.items():
         assert set(figures["target_vd"]) == {"lstm", "xlstm", "lstm_ensemble", "xlstm_ensemble", *BASELINES}
-        assert {"parameters", "epochs", "seconds", "peak_memory_mb"} <= set(figures["cost"]["xlstm"])
+        assert {"parameters", "flops_per_window", "epochs", "seconds", "latency_ms", "peak_memory_mb"} <= set(
+            figures["cost"]["xlstm"]
+        )
         maes = {name: row["mae"] for name, row in figures["target_vd"].items()}
         for model in ("lstm", "xlstm"):
             if maes[model] >= min(maes[name] for name in BASELINES):
@@ -183,7 +185,7 @@ def test_from_scratch_twice_gives_the_same_models_and_metrics(finished, tmp_path
     here, there = hashes(clone), hashes(finished)
     for path, md5 in there.items():
         if (
-            not path.endswith(("history.csv", "training.json", "report.md", "summary.json"))
+            not path.endswith(("history.csv", "training.json", "cost.json", "report.md", "summary.json"))
             and "reports/" not in path
         ):
             assert here[path] == md5, path

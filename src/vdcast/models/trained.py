@@ -71,6 +71,17 @@ class Trained:
             device=device,
         )
 
+    @property
+    def one_seed(self) -> "Trained":
+        """The networks of the first seed alone: what a user would run."""
+        seeds = self.run["train"]["seeds"]
+        copies = len(next(iter(self.weights.values()))) // len(seeds)
+        return replace(
+            self,
+            weights={name: value[:copies] for name, value in self.weights.items()},
+            run=self.run | {"train": self.run["train"] | {"seeds": seeds[:1]}},
+        )
+
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
