@@ -58,9 +58,14 @@ to zoom it; a double click brings it back.</p>
 
 def page() -> str:
     """The HTML that ``plots.html_template`` wants: placeholders for DVC, and all of Vega (about 0.9 MB)."""
+    return HTML.replace("{vega}", vega(EMBED))
+
+
+def vega(script: str) -> str:
+    """All of Vega, Vega-Lite and vegaEmbed as one script (about 0.9 MB), with ``script``, which can call them."""
     import vl_convert  # loads a JavaScript engine: not for `--help`
 
-    return HTML.replace("{vega}", vl_convert.javascript_bundle(EMBED, vl_version=VEGA_LITE))
+    return vl_convert.javascript_bundle(script, vl_version=VEGA_LITE)
 
 
 def main() -> None:

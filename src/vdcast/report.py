@@ -1,4 +1,4 @@
-"""Everything on one page, verdict first: reports/<mode>/comparison.json -> reports/report.md, summary.json.
+"""Everything on one page, verdict first: reports/<mode>/ -> reports/index.html, report.md, summary.json.
 
 python -m vdcast.report
 """
@@ -13,17 +13,18 @@ from vdcast.layout import REPORTS
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
-        from vdcast import params
+        from vdcast import page, params
         from vdcast.judge import verdict
 
         modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
         judged = verdict(modes)
         (REPORTS / "summary.json").write_text(json.dumps(summarise(modes, judged), indent=2) + "\n", "utf-8")
         (REPORTS / "report.md").write_text(as_markdown(modes, judged), "utf-8")
+        page.write(modes, judged)
         for mode, each in judged["modes"].items():
             print(f"{mode}: {each['words']}")
         print(
-            f"read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
+            f"open {page.PAGE} or read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
         )
 
 

@@ -1,0 +1,368 @@
+"use strict";
+// The charts of the page. Data: vdcast/page_data.py, unpacked from the element #packed.
+
+const DASH = {persistence: [6, 3], yesterday: [2, 2], last_week: [8, 3, 2, 3], hour_of_week: [12, 4]};
+const LISTED = 50; // VDs in the list before "Show all"
+const DAY = 1440; // minutes
+const element = (id) => document.getElementById(id);
+const colour = (who) => ({lstm: "var(--lstm)", xlstm: "var(--xlstm)", observed: "var(--ink)"})[who] ?? "var(--naive)";
+
+async function unpacked() {
+  const bytes = Uint8Array.from(atob(element("packed").textContent), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+// ---- drawing ----------------------------------------------------------------------------------
+
+const CONFIG = {
+  background: null,
+  font: "system-ui, sans-serif",
+  view: {stroke: null},
+  axis: {
+    labelColor: "var(--soft)", titleColor: "var(--soft)", gridColor: "var(--line)", domainColor: "var(--line)",
+    tickColor: "var(--line)", labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal",
+  },
+  axisX: {grid: false, labelAngle: 0, labelOverlap: true},
+  axisY: {domain: false, ticks: false, tickCount: 5},
+};
+
+const views = {};
+
+/** Draw `spec` into the element `id`, in the place of what was there. */
+async function draw(id, spec) {
+  const place = element(id);
+  const turn = (place.dataset.turn = String(Number(place.dataset.turn ?? 0) + 1));
+  try {
+    const drawn = await vegaEmbed(document.createElement("div"), {
+      width: Math.max(200, place.clientWidth - 1), height: 220, config: CONFIG,
+      autosize: {type: "fit", contains: "padding"}, ...spec,
+    }, {renderer: "svg", actions: false, tooltip: {theme: "vdcast"}});
+    if (place.dataset.turn !== turn) return drawn.finalize(); // a later drawing was asked for meanwhile
+    views[id]?.finalize();
+    views[id] = drawn;
+    place.replaceChildren(drawn.view.container());
+  } catch (error) {
+    place.textContent = `This chart could not be drawn: ${error.message}`;
+    console.error(error);
+  }
+}
+
+/** Colour and dash of `names` as a scale; lines say by themselves what they are in the tooltip. */
+function looks(names) {
+  return {
+    color: {field: "who", type: "nominal", legend: null, scale: {domain: names, range: names.map(colour)}},
+    strokeDash: {field: "who", type: "nominal", legend: null, scale: {domain: names, range: names.map((who) => DASH[who] ?? [1, 0])}},
+  };
+}
+
+/** Lines over a shared x, with a rule that names every value where the pointer is. */
+function lines({rows, names, x, y, height = 220, params = []}) {
+  const labels = names.map((who) => ({field: who, type: "quantitative", title: page.labels[who] ?? who, format: ".4~r"}));
+  return {
+    data: {values: rows},
+    height,
+    encoding: {x},
+    layer: [
+      {
+        transform: [{fold: names, as: ["who", "value"]}],
+        mark: {type: "line", clip: params.length > 0, strokeWidth: rows.length < 400 ? 2 : 1.2, point: rows.length < 30 ? {size: 25, filled: true} : false},
+        encoding: {y: {field: "value", type: "quantitative", title: y, ...(names.includes("observed") ? {} : {scale: {zero: true}})}, ...looks(names)},
+        params,
+      },
+      {
+        mark: {type: "rule", color: "var(--soft)", clip: true},
+        params: [{name: "near", select: {type: "point", nearest: true, encodings: ["x"], on: "pointermove", clear: "pointerout"}}],
+        encoding: {
+          opacity: {condition: {param: "near", empty: false, value: 0.6}, value: 0},
+          tooltip: [{...x, title: x.title, ...(x.type === "temporal" ? {format: "%a %d %b %H:%M"} : {})}, ...labels],
+        },
+      },
+    ],
+  };
+}
+
+/** One array per name, `columns`, as rows with the shared `x` of each place. */
+function asRows(xs, columns) {
+  return xs.map((x, i) => Object.fromEntries([["x", x], ...Object.entries(columns).map(([who, column]) => [who, column[i]])]));
+}
+
+// ---- what is shown ----------------------------------------------------------------------------
+
+let page; // the data
+const shown = new Set(); // models and baselines with a tick
+const state = {mode: "", vd: 0, horizon: 0, day: null, sort: "name", down: false, all: false};
+
+const picked = () => page.everyone.filter((who) => shown.has(who));
+
+/** MAE columns of the picked forecasts: of a mode's VD number `v`, or of all of its VDs where v is null. */
+function errorColumns(mode, cut, v) {
+  const {vds, errors} = page.modes[mode];
+  return Object.fromEntries(picked().map((who) => [who, v === null ? errors[who][cut].all : errors[who][cut].each[vds.indexOf(v)]]));
+}
+
+function drawErrors(prefix, suffix, mode, v) {
+  const y = `MAE, ${page.unit}`;
+  const names = picked();
+  draw(`${prefix}by_horizon${suffix}`, lines({
+    rows: asRows(page.minutes, errorColumns(mode, "by_horizon", v)), names, y,
+    x: {field: "x", type: "quantitative", title: "minutes ahead", axis: {values: page.minutes}, scale: {zero: false, nice: false, padding: 10}},
+  }));
+  draw(`${prefix}by_hour${suffix}`, lines({
+    rows: asRows([...Array(24).keys()], errorColumns(mode, "by_hour", v)), names, y,
+    x: {field: "x", type: "quantitative", title: "local hour of the day", axis: {values: [0, 3, 6, 9, 12, 15, 18, 21]}, scale: {domain: [-0.7, 23.5], nice: false}},
+  }));
+}
+
+function drawDifference() {
+  const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
+  const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
+  const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
+  const tooltip = [{field: "mode"}, {field: "mae", title: "difference", format: "+.3f"}, {field: "low", title: "from", format: "+.3f"}, {field: "high", title: "to", format: "+.3f"}];
+  draw("difference", {
+    height: 40 + 34 * rows.length,
+    data: {values: rows},
+    layer: [
+      {mark: {type: "rule", color: "var(--ink)", strokeWidth: 1}, encoding: {x: {datum: 0, type: "quantitative"}}},
+      {mark: {type: "rule", strokeWidth: 3}, encoding: {y, x: {field: "low", type: "quantitative", title: `MAE of xLSTM - MAE of LSTM, ${page.unit}`}, x2: {field: "high"}, color, tooltip}},
+      {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {y, x: {field: "mae", type: "quantitative"}, color, tooltip}},
+    ],
+  });
+}
+
+function drawCost() {
+  const axis = element("cost-axis");
+  const rows = page.costs;
+  draw("cost", {
+    data: {values: rows},
+    height: 250,
+    encoding: {
+      x: {field: axis.value, type: "quantitative", title: `${axis.selectedOptions[0].text} (logarithmic)`, scale: {type: "log", nice: false, padding: 25}, axis: {tickCount: 5, format: "~s"}},
+      y: {field: "mae", type: "quantitative", title: `MAE, ${page.unit}`, scale: {zero: false, padding: 15}},
+      color: {field: "model", type: "nominal", legend: null, scale: {domain: page.models, range: page.models.map(colour)}},
+    },
+    layer: [
+      {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {
+        tooltip: [{field: "label", title: "model"}, {field: "mode"}, {field: "mae", title: "MAE", format: ".3f"}, {field: axis.value, title: axis.selectedOptions[0].text, format: ",.0f"}],
+      }},
+      {mark: {type: "text", dy: -11, fontSize: 11}, encoding: {text: {field: "mode"}}},
+    ],
+  });
+}
+
+function drawHistory(mode) {
+  const rows = Object.entries(page.modes[mode].history).filter(([model]) => shown.has(model)).flatMap(([model, table]) =>
+    table.epoch.flatMap((epoch, i) => [["validation", table.validation_loss[i]], ["training", table.train_loss[i]]]
+      .map(([part, loss]) => ({who: model, model: page.labels[model], part, epoch, loss}))));
+  draw(`history-${mode}`, {
+    data: {values: rows},
+    mark: {type: "line", strokeWidth: 2, point: {size: 45, opacity: 0, filled: true}},
+    encoding: {
+      x: {field: "epoch", type: "quantitative", title: "epoch", axis: {tickMinStep: 1}, scale: {nice: false, zero: false}},
+      y: {field: "loss", type: "quantitative", title: "loss, scaled units", scale: {zero: false}},
+      color: looks(page.models).color,
+      strokeDash: {field: "part", type: "nominal", legend: null, scale: {domain: ["validation", "training"], range: [[1, 0], [2, 3]]}},
+      tooltip: [{field: "model"}, {field: "part"}, {field: "epoch"}, {field: "loss", format: ".4f"}],
+    },
+  });
+}
+
+function drawMode(mode) {
+  const scope = document.querySelector(`select[data-scope="${mode}"]`);
+  drawErrors("", `-${mode}`, mode, scope?.value === "all" ? null : page.vds.indexOf(page.target_vd));
+  drawHistory(mode);
+}
+
+// ---- one VD -----------------------------------------------------------------------------------
+
+/** Series of the VD over time, by name, in original units; null where the page carries none of it. */
+function seriesOf(v) {
+  const {series} = page;
+  const place = series.vds.indexOf(v);
+  if (place < 0) return null;
+  const units = (line) => line.map((value) => (value === null ? null : value * series.step));
+  const found = {observed: units(series.observed[place])};
+  for (const mode of [state.mode, "naive"])
+    for (const [who, forecasts] of Object.entries(series.forecasts[mode]))
+      if (shown.has(who)) found[who] = units(forecasts[state.horizon][place]);
+  return found;
+}
+
+function drawDays() {
+  const series = seriesOf(state.vd);
+  if (!series) {
+    views.days?.finalize();
+    delete views.days;
+    element("days").textContent = "The page carries no series of this VD, only its errors; the note below says why.";
+    return;
+  }
+  const {times} = page.series;
+  const rows = asRows(times, series).map((row) => ({...row, x: row.x * 60000}))
+    .filter((row) => state.day === null || Math.floor(row.x / 60000 / DAY) === state.day);
+  const zoom = {name: "zoom", select: {type: "interval", encodings: ["x"], zoom: "wheel![event.shiftKey]"}, bind: "scales"};
+  draw("days", lines({
+    rows, names: Object.keys(series), y: `${page.target}, ${page.unit}`, height: 300,
+    x: {field: "x", type: "temporal", title: "local time", scale: {type: "utc"}, axis: {format: state.day === null ? "%a %d %b" : "%H:%M", tickCount: 7}},
+    params: matchMedia("(pointer: fine)").matches ? [zoom] : [], // a finger that drags means to scroll the page
+  }));
+}
+
+function drawVd() {
+  const {vds, errors} = page.modes[state.mode];
+  const at = vds.indexOf(state.vd);
+  const mae = (who) => errors[who].overall.each[at][0];
+  const naive = bestNaive(state.mode, at);
+  element("vd-name").textContent = `VD ${page.vds[state.vd]}`;
+  const words = page.models.map((model) => `${page.labels[model]} ${number(mae(model))}`);
+  words.push(`best naive forecast (${page.labels[naive]}) ${number(mae(naive))}`);
+  element("vd-words").textContent = `MAE over all horizons, ${page.unit}: ${words.join(", ")}.`;
+  drawDays();
+  drawErrors("vd-", "", state.mode, state.vd);
+}
+
+const number = (value) => (value === null ? "undefined" : value.toFixed(2));
+
+function bestNaive(mode, at) {
+  const {errors} = page.modes[mode];
+  const value = (who) => errors[who].overall.each[at][0] ?? Infinity;
+  return page.everyone.filter((who) => !page.models.includes(who)).reduce((a, b) => (value(b) < value(a) ? b : a));
+}
+
+/** The rows of the list: VDs of the mode whose name holds what was typed, sorted. */
+function listed() {
+  const {vds, errors} = page.modes[state.mode];
+  const wanted = element("find").value.trim().toLowerCase();
+  const rows = vds.map((v, at) => ({
+    v, name: page.vds[v],
+    ...Object.fromEntries(page.models.map((model) => [model, errors[model].overall.each[at][0]])),
+    naive: errors[bestNaive(state.mode, at)].overall.each[at][0],
+  })).filter((row) => row.name.toLowerCase().includes(wanted));
+  const order = state.sort === "name"
+    ? (a, b) => a.name.localeCompare(b.name, undefined, {numeric: true})
+    : (a, b) => (a[state.sort] ?? Infinity) - (b[state.sort] ?? Infinity);
+  return rows.sort((a, b) => (state.down ? order(b, a) : order(a, b)));
+}
+
+function list() {
+  const rows = listed();
+  const some = state.all ? rows : rows.slice(0, LISTED);
+  element("vds").replaceChildren(...some.map((row) => {
+    const line = document.createElement("tr");
+    line.setAttribute("aria-selected", row.v === state.vd);
+    line.tabIndex = 0;
+    const head = document.createElement("th");
+    head.textContent = head.title = row.name;
+    const lowest = Math.min(...[...page.models.map((model) => row[model]), row.naive].filter((value) => value !== null));
+    line.append(head, ...[...page.models, "naive"].map((who) => {
+      const cell = document.createElement("td");
+      cell.textContent = number(row[who]);
+      if (row[who] === lowest) cell.className = "best";
+      return cell;
+    }));
+    line.onclick = () => choose(row.v);
+    line.onkeydown = (event) => event.key === "Enter" && choose(row.v);
+    return line;
+  }));
+  const total = page.modes[state.mode].vds.length;
+  element("found").textContent = `${rows.length} of ${total} VDs${some.length < rows.length ? `, the first ${some.length} listed` : ""}.`;
+  element("more").hidden = some.length === rows.length;
+}
+
+function choose(v) {
+  state.vd = v;
+  list();
+  drawVd();
+}
+
+// ---- controls ---------------------------------------------------------------------------------
+
+function option(value, text) {
+  const made = document.createElement("option");
+  made.value = value;
+  made.textContent = text;
+  return made;
+}
+
+function chooseDay(day) {
+  state.day = day;
+  element("day").value = day ?? "";
+  const days = [...element("day").options].map((each) => each.value);
+  element("earlier").disabled = element("day").selectedIndex <= 1;
+  element("later").disabled = element("day").selectedIndex === days.length - 1;
+  drawDays();
+}
+
+function connect() {
+  for (const box of document.querySelectorAll("input[data-who]")) {
+    const {who} = box.dataset;
+    const stroke = box.parentElement.querySelector("line");
+    stroke.style.stroke = colour(who);
+    stroke.style.strokeDasharray = (DASH[who] ?? []).join(" ");
+    if (box.checked) shown.add(who);
+    box.onchange = () => {
+      shown[box.checked ? "add" : "delete"](who);
+      for (const twin of document.querySelectorAll(`input[data-who="${who}"]`)) twin.checked = box.checked;
+      drawAll();
+    };
+  }
+  for (const scope of document.querySelectorAll("select[data-scope]")) scope.onchange = () => drawMode(scope.dataset.scope);
+  element("cost-axis").onchange = drawCost;
+
+  page.series.horizons.forEach((step, i) => element("vd-horizon").append(option(i, `${page.minutes[step]} min ahead`)));
+  state.horizon = page.series.horizons.length - 1;
+  element("vd-horizon").value = state.horizon;
+  element("vd-horizon").onchange = (event) => { state.horizon = Number(event.target.value); drawDays(); };
+
+  element("vd-mode").onchange = (event) => {
+    state.mode = event.target.value;
+    if (!page.modes[state.mode].vds.includes(state.vd)) state.vd = page.modes[state.mode].vds[0];
+    choose(state.vd);
+  };
+  element("find").oninput = list;
+  element("find").onkeydown = (event) => {
+    const [first] = event.key === "Enter" ? listed() : [];
+    if (first) choose(first.v);
+  };
+  for (const button of document.querySelectorAll("button[data-sort]"))
+    button.onclick = () => {
+      state.down = state.sort === button.dataset.sort && !state.down;
+      state.sort = button.dataset.sort;
+      list();
+    };
+  element("more").onclick = () => { state.all = true; list(); };
+
+  const days = [...new Set(page.series.times.map((minutes) => Math.floor(minutes / DAY)))];
+  const named = (day) => new Date(day * DAY * 60000).toLocaleDateString("en-GB", {weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
+  element("day").append(option("", `all ${days.length} days`), ...days.map((day) => option(day, named(day))));
+  element("day").onchange = (event) => chooseDay(event.target.value === "" ? null : Number(event.target.value));
+  element("earlier").onclick = () => chooseDay(days[days.indexOf(state.day) - 1]);
+  element("later").onclick = () => chooseDay(days[days.indexOf(state.day) + 1]);
+}
+
+function drawAll() {
+  drawDifference();
+  drawCost();
+  for (const mode of Object.keys(page.modes)) drawMode(mode);
+  drawVd();
+}
+
+async function start() {
+  page = await unpacked();
+  state.mode = element("vd-mode").value;
+  state.vd = page.vds.indexOf(page.target_vd);
+  connect();
+  list();
+  drawAll();
+  const [first, whole] = [...element("day").options].slice(1); // the first day of the test part is seldom whole
+  chooseDay(Number((whole ?? first).value));
+  let width = innerWidth;
+  addEventListener("resize", () => {
+    if (innerWidth !== width) drawAll(); // a phone also resizes when its address bar goes
+    width = innerWidth;
+  });
+}
+
+start().catch((error) => {
+  console.error(error);
+  for (const place of document.querySelectorAll(".chart")) place.textContent = `The charts could not be drawn: ${error.message}`;
+});

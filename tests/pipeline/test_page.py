@@ -1,0 +1,247 @@
+"""``reports/index.html`` of a real run, opened by a real browser that has no network."""
+
+import dataclasses
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.browser import BROWSER, tab
+from tests.pipeline.conftest import Clone
+from vdcast import store
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
+
+MODES = ("single_vd", "multi_vd", "independent_multi_vd")
+CHARTS = {
+    "difference", "cost", "days", "vd-by_horizon", "vd-by_hour",
+    *(f"{chart}-{mode}" for chart in ("by_horizon", "by_hour", "history") for mode in MODES),
+}  # fmt: skip
+LINES = "[...document.querySelectorAll('#{} path[aria-roledescription=\"line mark\"]')].map((path) => path.getAttribute('d'))"
+HOSTILE = "國道１號 <script>document.title='broken'</script><img src=x onerror=\"document.title='broken'\">"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with tab() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser, finished):
+    """The page as a reader first sees it."""
+    browser.console.clear()
+    browser.requests.clear()
+    browser.open(finished.path / "reports/index.html")
+    return browser
+
+
+def lines(page, chart: str) -> list[str]:
+    """The paths of a chart's lines; all of them numbers."""
+    drawn = page.run(LINES.format(chart))
+    assert drawn and not [path for path in drawn if "NaN" in path]
+    return drawn
+
+
+def selected(page) -> str:
+    return page.run("document.getElementById('vd-name').textContent")
+
+
+def set_control(page, name: str, value: str) -> None:
+    """Choose ``value`` as a user does."""
+    page.run(
+        f"(() => {{ const control = document.getElementById('{name}'); control.value = {json.dumps(value)};"
+        " for (const kind of ['input', 'change']) control.dispatchEvent(new Event(kind)); })()"
+    )
+
+
+def changes(page, chart: str, before: list[str]) -> list[str]:
+    """The lines of ``chart`` once they are others than ``before``."""
+    page.wait(
+        f"JSON.stringify({LINES.format(chart)}) !== {json.dumps(json.dumps(before, separators=(',', ':')))}"
+    )
+    return lines(page, chart)
+
+
+def renamed(finished: Clone, folder: Path, names: dict[str, str]) -> Clone:
+    """``finished`` with other VDs: ``names`` gives for each new name the VD whose data it has."""
+    clone = Clone(folder / "clone")
+    shutil.copytree(finished.path, clone.path, symlinks=True)
+    for link in clone.path.glob("r*/**/*"):  # what DVC checked out may be shared with its cache
+        if link.is_file():
+            data = link.read_bytes()
+            link.unlink()
+            link.write_bytes(data)
+
+    def all_of(vds) -> list[str]:
+        return [new for new, old in names.items() if old in vds]
+
+    for path in clone.path.glob("runs/**/predictions.h5"):
+        old = store.read_predictions(path)
+        new = all_of(old.vd_ids)
+        if "single_vd" in str(path) and "multi" not in str(path):
+            new = new[:1]
+        table = dataclasses.replace(old.of([names[name] for name in new]), vd_ids=tuple(new))
+        store.write_predictions(path, table)
+    for mode in MODES:
+        path = clone.path / "reports" / mode / "comparison.json"
+        summary = json.loads(path.read_text("utf-8"))
+        summary["vds"] = all_of(summary["vds"])[: 1 if mode == "single_vd" else None]
+        summary["target_vd"] = all_of([summary["target_vd"]])[0]
+        path.write_text(json.dumps(summary), "utf-8")
+    path = clone.path / "reports/quality/quality.json"
+    quality = json.loads(path.read_text("utf-8"))
+    quality["series"] = [it | {"vd": new} for it in quality["series"] for new in all_of([it["vd"]])]
+    path.write_text(json.dumps(quality), "utf-8")
+    clone.run("python", "-m", "vdcast.report")
+    return clone
+
+
+def test_every_chart_is_drawn_without_network_or_complaint(page, finished):
+    assert page.console == []
+    assert page.requests == [(finished.path / "reports/index.html").absolute().as_uri()]
+    assert set(page.run("[...document.querySelectorAll('.chart')].map((place) => place.id)")) == CHARTS
+    for chart in CHARTS:
+        marks = page.run(
+            f"document.querySelectorAll('#{chart} svg .mark-line path, #{chart} svg .mark-symbol path').length"
+        )
+        assert marks >= 2, chart
+    for mode in MODES:
+        assert len(lines(page, f"by_horizon-{mode}")) == 3  # LSTM, xLSTM, the best naive forecast
+    assert len(lines(page, "days")) == 4  # and the observation
+
+
+def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
+    summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
+    said = page.run("document.getElementById('verdict').innerText")
+    matrix = page.run("document.getElementById('matrix').innerText")
+    for mode in MODES:
+        assert summary["verdict"]["modes"][mode]["words"][1:] in said
+        for row in summary[mode]["target_vd"].values():
+            assert f"{row['mae']:.2f}" in matrix
+    order = page.run("[...document.querySelectorAll('main > section')].map((section) => section.id)")
+    assert order == ["verdict", "matrix", "modes", "detectors", "data", "settings", "reproduce"]
+    assert not page.run(
+        "[...document.querySelectorAll('td')].filter((cell) => !cell.textContent.trim()).length"
+    )
+
+
+def test_settings_commit_and_commands_are_there(page, finished):
+    text = page.run("document.getElementById('reproduce').innerText")
+    commit = finished.run("git", "log", "--format=%H", "--diff-filter=A", "--", "dvc.yaml").strip()
+    assert f"git checkout {commit}" in text and "dvc repro" in text
+    assert "no commit" not in text
+    assert (
+        re.search(r"torch\s+2\.", text)
+        and re.search(r"xlstm\s+2\.", text)
+        and re.search(r"python\s+3\.", text)
+    )
+    assert (finished.path / "params.yaml").read_text("utf-8") == page.run(
+        "document.querySelector('#settings pre').textContent"
+    )
+
+
+def test_switching_the_vd_changes_its_charts(page):
+    before = {chart: lines(page, chart) for chart in ("days", "vd-by_horizon", "vd-by_hour")}
+    names = page.run("[...document.querySelectorAll('#vds th')].map((cell) => cell.textContent)")
+    assert len(names) == 3 and selected(page) == f"VD {names[0]}"
+    page.run("document.querySelectorAll('#vds tr')[1].click()")
+    assert selected(page) == f"VD {names[1]}"
+    for chart, drawn in before.items():
+        changes(page, chart, drawn)
+
+
+def test_a_vd_is_found_by_name(page):
+    wanted = page.run("document.querySelectorAll('#vds th')[2].textContent")
+    set_control(page, "find", wanted)
+    assert page.run("document.querySelectorAll('#vds tr').length") == 1
+    assert page.run("document.getElementById('found').textContent") == "1 of 3 VDs."
+    page.run("document.getElementById('find').dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter'}))")
+    assert selected(page) == f"VD {wanted}"
+    set_control(page, "find", "no such name")
+    assert page.run("document.querySelectorAll('#vds tr').length") == 0
+
+
+def test_day_horizon_model_and_scope_can_be_switched(page):
+    one_day = lines(page, "days")
+    set_control(page, "day", "")
+    all_days = changes(page, "days", one_day)
+    set_control(page, "vd-horizon", "0")
+    changes(page, "days", all_days)
+    page.run("document.querySelector('input[data-who=xlstm]').click()")
+    page.wait(f"{LINES.format('days')}.length === 3 && {LINES.format('by_hour-single_vd')}.length === 2")
+    pooled = lines(page, "by_hour-multi_vd")
+    page.run(
+        "(() => { const scope = document.querySelector('select[data-scope=multi_vd]'); scope.value = 'all'; scope.onchange(); })()"
+    )
+    changes(page, "by_hour-multi_vd", pooled)
+    assert page.console == []
+
+
+def test_the_tooltip_names_every_line(page):
+    page.run(
+        "(() => { const cell = document.querySelector('#days [class*=voronoi] path');"
+        " cell.dispatchEvent(new PointerEvent('pointermove', {bubbles: true})); })()"
+    )
+    page.wait("document.getElementById('vg-tooltip-element')?.textContent.includes('xLSTM')")
+    shown = page.run("document.getElementById('vg-tooltip-element').innerText")
+    assert "observed" in shown and "local time" in shown and "undefined" not in shown
+
+
+def test_dark_mode_print_and_a_phone(page, finished, tmp_path):
+    ink = "getComputedStyle(document.querySelector('#days text')).fill"
+    light = page.run(ink)
+    page.emulate(dark=True)
+    assert page.run(ink) != light, "the charts must follow the colours of the page"
+    page.emulate("print", dark=True)
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
+    page.printed(tmp_path / "page.pdf")
+    assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    page.open(finished.path / "reports/index.html", width=390, height=800)
+    assert page.run("document.documentElement.scrollWidth") <= 390, "nothing may stick out to the right"
+    assert (
+        page.run(
+            "Math.max(...[...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().width))"
+        )
+        <= 390
+    )
+
+
+def test_names_from_data_are_text_and_nothing_else(browser, finished, tmp_path):
+    target = json.loads((finished.path / "reports/single_vd/comparison.json").read_text("utf-8"))["target_vd"]
+    vds = json.loads((finished.path / "reports/multi_vd/comparison.json").read_text("utf-8"))["vds"]
+    clone = renamed(finished, tmp_path, {vd: vd for vd in vds if vd != target} | {HOSTILE: target})
+    browser.console.clear()
+    browser.open(clone.path / "reports/index.html")
+    assert selected(browser) == f"VD {HOSTILE}"
+    assert browser.run("document.title") != "broken"
+    assert HOSTILE in browser.run("document.getElementById('matrix').textContent")
+    assert browser.console == []
+    set_control(browser, "find", "國道")
+    assert browser.run("document.querySelectorAll('#vds tr').length") == 1
+
+
+def test_a_thousand_vds_still_open_and_the_page_says_what_it_leaves_out(browser, finished, tmp_path):
+    vds = json.loads((finished.path / "reports/multi_vd/comparison.json").read_text("utf-8"))["vds"]
+    names = {vd: vd for vd in vds} | {f"copy {i:04d}": vds[i % len(vds)] for i in range(1000 - len(vds))}
+    clone = renamed(finished, tmp_path, names)
+    assert (clone.path / "reports/index.html").stat().st_size < 10e6
+    browser.console.clear()
+    browser.open(clone.path / "reports/index.html")
+    assert (
+        browser.run("document.getElementById('found').textContent")
+        == "1000 of 1000 VDs, the first 50 listed."
+    )
+    note = browser.run("document.getElementById('detectors').innerText")
+    assert re.search(
+        r"carried for \d+ of 1,000 VDs: the target VD and those on which the two models differ most", note
+    )
+    browser.run("document.getElementById('more').click()")
+    assert browser.run("document.querySelectorAll('#vds tr').length") == 1000
+    browser.run("document.querySelectorAll('#vds tr')[999].click()")
+    browser.wait("document.getElementById('days').textContent.includes('no series of this VD')")
+    assert len(lines(browser, "vd-by_hour")) == 3
+    assert browser.console == []

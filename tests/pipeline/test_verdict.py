@@ -1,0 +1,106 @@
+"""`python -m vdcast.verdict` on real revisions, experiments and a lost cache, in a small repository.
+
+The stage `report` stands in for the pipeline: it writes a summary whose figures are parameters.
+"""
+
+import shutil
+
+import pytest
+
+from tests.pipeline.conftest import ROOT, Clone
+
+STAGE = """
+import json, yaml
+mae = yaml.safe_load(open("params.yaml"))["mae"]
+words = "xLSTM better by 1.00" if mae < 2 else "no difference shown: 0.10"
+said = {"better": "xlstm" if mae < 2 else None, "words": words}
+json.dump({
+    "verdict": {"overall": said, "modes": {"multi_vd": said}},
+    "multi_vd": {
+        "target_vd": {"lstm": {"mae": 2.5}, "xlstm": {"mae": mae}, "persistence": {"mae": 3.0}},
+        "cost": {model: {"seconds": 5.0, "parameters": 10} for model in ("lstm", "xlstm")},
+    },
+}, open("reports/summary.json", "w"))
+"""
+
+
+@pytest.fixture
+def project(tmp_path) -> Clone:
+    clone = Clone(tmp_path)
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "params.yaml").write_text("mae: 2.0\n")
+    (tmp_path / "make.py").write_text(STAGE)
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    (tmp_path / ".gitignore").write_text("/src\n")
+    clone.run("git", "init", "-q", "-b", "main")
+    clone.run("dvc", "init", "-q")
+    clone.run(
+        "dvc",
+        "stage",
+        "add",
+        "-q",
+        "-n",
+        "report",
+        "-p",
+        "mae",
+        "-o",
+        "reports/summary.json",
+        "python make.py",
+    )
+    clone.run("dvc", "repro", "-q")
+    clone.commit("first results")
+    return clone
+
+
+def verdict(clone: Clone, *revisions: str, fails: bool = False) -> str:
+    return clone.run("python", "-m", "vdcast.verdict", *revisions, fails=fails).strip()
+
+
+def test_the_last_commit_against_the_workspace(project):
+    assert "No difference shown: 0.10. (as before)" in verdict(project)
+    (project.path / "params.yaml").write_text("mae: 1.5\n")
+    project.run("dvc", "repro", "-q")
+    text = verdict(project)
+    assert text.startswith("### Verdict: `HEAD` to `workspace`")
+    assert "- `multi_vd`: **changed**" in text
+    assert "| xLSTM | 2.000 to 1.500 | -25.0% |" in text
+
+
+def test_two_revisions_and_an_experiment(project):
+    project.run("dvc", "exp", "run", "-q", "-n", "larger", "-S", "mae=1.0")
+    assert "2.000 to 1.000" in verdict(project, "main", "larger")
+    project.commit("second")
+    assert "2.000 to 1.000" in verdict(project, "HEAD~1", "HEAD")
+    assert "1.000 to 2.000" in verdict(project, "HEAD", "HEAD~1")
+
+
+def test_mistakes_are_one_sentence(project):
+    said = verdict(project, "nowhere", fails=True)
+    assert said == "vdcast: no revision or experiment 'nowhere'; `git log` and `dvc exp show` list them"
+    (project.path / "params.yaml").write_text("mae: 1.5\n")
+    project.run("dvc", "repro", "-q")
+    shutil.rmtree(project.path / ".dvc/cache")
+    said = verdict(project, fails=True)
+    assert said.startswith("vdcast: no reports/summary.json at HEAD; ") and "\n" not in said
+    assert said.endswith("fetch what somebody pushed with `dvc fetch --all-commits report`")
+    (project.path / "reports/summary.json").write_text("{")
+    said = verdict(project, "workspace", fails=True)
+    assert said.startswith("vdcast: reports/summary.json here is damaged") and "\n" not in said
+
+
+def test_before_the_first_result(project):
+    project.run("git", "rm", "-q", "--cached", "dvc.lock")
+    (project.path / "dvc.lock").unlink()
+    (project.path / "reports/summary.json").unlink()
+    project.commit("no results")
+    said = verdict(project, fails=True)
+    assert (
+        said.startswith("vdcast: no reports/summary.json at HEAD; make it with `dvc repro report`")
+        and "\n" not in said
+    )
+
+
+def test_outside_of_a_repository(tmp_path):
+    (tmp_path / "src").symlink_to(ROOT / "src")
+    said = verdict(Clone(tmp_path), fails=True)
+    assert said.startswith("vdcast: ") and "\n" not in said and "dvc.yaml" in said
