@@ -10,6 +10,7 @@ import sys
 
 COMMANDS = {
     "repro": "`dvc repro` with the runs trained side by side",
+    "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",
 }
 
 
