@@ -5,9 +5,11 @@ is none. Every figure is one reduction over the axes named in ``over``, so per h
 and overall are one code path, and none is a mean of means. Targets are never pooled: their units differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from vdcast.quantiles import coverages
 
 AXES = ("window", "horizon", "vd", "target")
 
@@ -78,6 +80,40 @@ def skill(mae: np.ndarray, naive: Mapping[str, np.ndarray]) -> np.ndarray:
     opponent than hindsight could find.
     """
     return 1 - _ratio(mae, np.min(list(naive.values()), axis=0))
+
+
+def score_quantiles(
+    quantiles: np.ndarray,
+    observed: np.ndarray,
+    levels: Sequence[float],
+    over: tuple[str, ...] = ("window", "horizon", "vd"),
+) -> dict[str, np.ndarray]:
+    """What forecasts (W, H, V, K, P) of the quantile ``levels`` (P,) are worth, reduced over ``over``.
+
+    - ``wql``: weighted quantile loss as in gluonts (``mean_wQuantileLoss``): the sum of twice the pinball
+      loss over sum |y|, mean over levels. The median's share of it is ``wape``.
+    - ``coverage_80`` and so on, for each pair of levels around the median: the share of valid
+      observations between the two, to be held against its nominal coverage, here 80 %.
+    - ``width_80`` and so on: the mean distance of the two, in units.
+
+    A cut without any valid observation is NaN in all of them.
+    """
+    axes = tuple(AXES.index(name) for name in over)
+    valid = np.isfinite(observed)
+    y = np.where(valid, observed, 0).astype(np.float64)
+
+    def total(array: np.ndarray) -> np.ndarray:
+        return np.where(valid, array, 0).sum(axis=axes)
+
+    n = total(valid)
+    e = y[..., None] - quantiles
+    cost = (np.abs(e) + (2 * np.asarray(levels) - 1) * e).mean(axis=-1)
+    scores = {"wql": _ratio(total(cost), total(np.abs(y)))}
+    for i, nominal in enumerate(coverages(levels)):
+        low, high = quantiles[..., i].astype(np.float64), quantiles[..., len(levels) - 1 - i]
+        scores[f"coverage_{100 * nominal:g}"] = _ratio(total((low <= y) & (y <= high)), n)
+        scores[f"width_{100 * nominal:g}"] = _ratio(total(high - low), n)
+    return scores
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
