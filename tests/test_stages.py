@@ -7,7 +7,7 @@ import sys
 import pytest
 
 STAGES = ("ingest", "prepare", "train", "evaluate", "compare", "report", "plots_page")
-HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert")
+HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert", "pydantic", "h5py", "yaml")
 
 
 def run(folder, *arguments):

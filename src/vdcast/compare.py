@@ -3,11 +3,16 @@
 python -m vdcast.compare multi_vd
 """
 
-import argparse
+from __future__ import annotations
 
-from vdcast import params
+import argparse
+from typing import TYPE_CHECKING
+
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import NAIVE, REPORTS, RUNS
+
+if TYPE_CHECKING:
+    from vdcast import params
 
 
 def main() -> None:
@@ -15,6 +20,8 @@ def main() -> None:
     parser.add_argument("mode", help="single_vd, multi_vd or independent_multi_vd")
     mode = parser.parse_args().mode
     with one_sentence():
+        from vdcast import params
+
         settings = params.load()
         allowed = list(params.Modes.model_fields)
         if mode not in allowed:

@@ -7,12 +7,17 @@ The only stage that reads the test part. Imports wait until the arguments are kn
 seconds that `--help` should not.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
+from typing import TYPE_CHECKING
 
-from vdcast import params
 from vdcast.errors import one_sentence
 from vdcast.layout import NAIVE, PREPARED, RUNS
+
+if TYPE_CHECKING:
+    from vdcast import params
 
 
 def main() -> None:
@@ -20,6 +25,8 @@ def main() -> None:
     parser.add_argument("run", help="a key of `runs` in params.yaml, or: naive")
     name = parser.parse_args().run
     with one_sentence():
+        from vdcast import params
+
         settings = params.load()
         if name == "naive":
             evaluate_naive(settings)

@@ -24,8 +24,7 @@ from pydantic import (
 )
 
 from vdcast.errors import InputError
-
-PATH = Path("params.yaml")
+from vdcast.layout import PARAMS
 
 Positive = Annotated[int, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -430,11 +429,11 @@ class Params(Sections):
 
     def run(self, name: str) -> Run:
         if name not in self.runs:
-            raise InputError(f"no run {name!r} in {PATH}; its runs are: {', '.join(self.runs)}")
+            raise InputError(f"no run {name!r} in {PARAMS}; its runs are: {', '.join(self.runs)}")
         return self.runs[name]
 
 
-def load(path: Path = PATH) -> Params:
+def load(path: Path = PARAMS) -> Params:
     """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
     try:
         document = yaml.load(Path(path).read_text("utf-8"), _Yaml12Floats)
@@ -464,7 +463,7 @@ def _runs(document: dict) -> dict[str, dict]:
     runs = document.get("runs")
     if not isinstance(runs, dict) or not runs or not all(isinstance(line, dict) for line in runs.values()):
         raise InputError(
-            f"{PATH}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`"
+            f"{PARAMS}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`"
         )
     return runs
 
@@ -474,18 +473,18 @@ def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, A
     where = f"runs.{name}"
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise InputError(
-            f"{PATH}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
+            f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
         )
     if name == "naive":
-        raise InputError(f"{PATH}: {where}: 'naive' is the baselines' folder; name the run otherwise")
+        raise InputError(f"{PARAMS}: {where}: 'naive' is the baselines' folder; name the run otherwise")
     overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
     model = line.get("model")
     if model not in list(NETWORKS):
-        raise InputError(f"{PATH}: {where}.model = {model!r}: allowed are {', '.join(NETWORKS)}")
+        raise InputError(f"{PARAMS}: {where}.model = {model!r}: allowed are {', '.join(NETWORKS)}")
     for key in overrides:
         allowed = [*NETWORKS[model].model_fields, *Train.model_fields]
         if key not in allowed:
-            raise InputError(f"{PATH}: {where}.{key} is not a setting{_suggest(str(key), allowed)}")
+            raise InputError(f"{PARAMS}: {where}.{key} is not a setting{_suggest(str(key), allowed)}")
 
     def overridden(section: str, fields: type[Section]) -> Section:
         changed = {key: value for key, value in overrides.items() if key in fields.model_fields}
@@ -510,7 +509,7 @@ def _check(where: str, section: type[Section], values: dict[str, Any]) -> Sectio
         loc = [part for i, part in enumerate(first["loc"]) if i != 1 or part not in FORMATS]
         path = ".".join(str(part) for part in (where, *loc) if part != "")
         more = f" (and {len(others)} more)" if others else ""
-        raise InputError(f"{PATH}: {_sentence(path, first, section)}{more}") from None
+        raise InputError(f"{PARAMS}: {_sentence(path, first, section)}{more}") from None
 
 
 def _sentence(path: str, error: dict, section: type[Section]) -> str:

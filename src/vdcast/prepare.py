@@ -7,14 +7,19 @@ deviation) is then learned from the training part alone. Windows are cut later, 
 none crosses a border.
 """
 
+from __future__ import annotations
+
 import argparse
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vdcast import params, store
 from vdcast.errors import InputError, one_sentence
-from vdcast.layout import DETECTORS, PREPARED, REPORTS
+from vdcast.layout import DETECTORS, PARAMS, PREPARED, REPORTS
+
+if TYPE_CHECKING:
+    from vdcast import params, store
 
 REPORT = REPORTS / "prepare.md"
 
@@ -30,6 +35,8 @@ class Dropped:
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.prepare", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
+        from vdcast import params, store
+
         settings = params.load()
         prepared, dropped = prepare(store.read(DETECTORS), settings.prepare)
         check_fits(prepared, settings)
@@ -45,6 +52,8 @@ def prepare(table: store.Detectors, settings: params.Prepare) -> tuple[store.Pre
 
     Raises InputError for names that the file lacks, and where nothing usable is left.
     """
+    from vdcast import store
+
     vds = list(table.vd_ids) if settings.vds == "all" else settings.vds
     _known("prepare.vds", vds, table.vd_ids)
     _known("prepare.features", settings.features, table.features)
@@ -68,6 +77,8 @@ def prepare(table: store.Detectors, settings: params.Prepare) -> tuple[store.Pre
 
 def split(table: store.Detectors, shares: list[float]) -> dict[str, store.Detectors]:
     """Cut the time axis into train, validation and test, in this order; every step is in one part."""
+    from vdcast import store
+
     T = len(table.timestamps)
     borders = [0, *(round(T * share) for share in np.cumsum(shares)[:-1]), T]
     return {
@@ -131,13 +142,13 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
     for mode in ("multi_vd", "independent_multi_vd"):
         if (wanted := getattr(settings.modes, mode).num_vds) > V:
             raise InputError(
-                f"{params.PATH}: modes.{mode}.num_vds = {wanted}, but {V} VDs are left of the data (why: "
+                f"{PARAMS}: modes.{mode}.num_vds = {wanted}, but {V} VDs are left of the data (why: "
                 f"`prepare` with max_missing {settings.prepare.max_missing} and min_mean "
                 f"{settings.prepare.min_mean}); allowed: 1 to {V}"
             )
     if settings.modes.target_vd_index >= V:
         raise InputError(
-            f"{params.PATH}: modes.single_vd.target_vd_index = {settings.modes.target_vd_index}, "
+            f"{PARAMS}: modes.single_vd.target_vd_index = {settings.modes.target_vd_index}, "
             f"but {V} VDs are left of the data; allowed: 0 to {V - 1}"
         )
     forecast = sorted(
@@ -157,7 +168,7 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
             raise InputError(
-                f"{params.PATH}: prepare.split gives the {name} part {share:.0%} = {T} steps, too short for one "
+                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {T} steps, too short for one "
                 f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
                 "shorter windows"
             )
@@ -192,7 +203,7 @@ def describe(prepared: store.Prepared, dropped: list[Dropped]) -> str:
 def _known(key: str, names: list[str], available: tuple[str, ...]) -> None:
     if unknown := [name for name in names if name not in available]:
         raise InputError(
-            f"{params.PATH}: {key} names {unknown[0]!r}, which the data lacks; it has: {', '.join(available)}"
+            f"{PARAMS}: {key} names {unknown[0]!r}, which the data lacks; it has: {', '.join(available)}"
         )
 
 

@@ -6,7 +6,6 @@ python -m vdcast.report
 import argparse
 import json
 
-from vdcast import params
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import REPORTS
 
@@ -14,6 +13,8 @@ from vdcast.layout import REPORTS
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
+        from vdcast import params
+
         modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
         (REPORTS / "summary.json").write_text(json.dumps(summarise(modes), indent=2) + "\n", "utf-8")
         (REPORTS / "report.md").write_text(as_markdown(modes), "utf-8")

@@ -6,13 +6,18 @@ Reads the training and validation parts alone; the test part is never loaded her
 the arguments are known: torch takes seconds that `--help` should not.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import time
+from typing import TYPE_CHECKING
 
-from vdcast import params
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import PREPARED, RUNS
+
+if TYPE_CHECKING:
+    from vdcast import params
 
 
 def main() -> None:
@@ -20,6 +25,8 @@ def main() -> None:
     parser.add_argument("run", help="a key of `runs` in params.yaml, e.g. lstm-single_vd")
     name = parser.parse_args().run
     with one_sentence():
+        from vdcast import params
+
         settings = params.load()
         train(settings.run(name), settings)
 

@@ -4,7 +4,6 @@ from torch import nn
 
 from vdcast.models.stacked import (
     Dropout,
-    LayerNorm,
     Linear,
     dropout_state,
     keep_copies,
@@ -34,8 +33,6 @@ def value_and_gradients(module, x):
     [
         (lambda n: Linear(n, 4, 6), lambda: nn.Linear(4, 6)),
         (lambda n: Linear(n, 4, 6, bias=False), lambda: nn.Linear(4, 6, bias=False)),
-        (lambda n: LayerNorm(n, 4), lambda: nn.LayerNorm(4)),
-        (lambda n: LayerNorm(n, 4, bias=False), lambda: nn.LayerNorm(4, bias=False)),
     ],
 )
 def test_a_copy_computes_what_the_plain_module_does(copies, stacked, plain):

@@ -23,15 +23,11 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return y.view(copies, *middle, -1)
 
 
-def layer_norm(x: Tensor, weight: Tensor, bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
-    """Normalise the last axis, then scale and shift per copy: x (N, ..., D), weight and bias (N, D)."""
+def layer_norm(x: Tensor, weight: Tensor) -> Tensor:
+    """Normalise the last axis, then scale per copy: x (N, ..., D), weight (N, D) -> (N, ..., D)."""
     if x.shape[0] == 1:
-        return F.layer_norm(
-            x, x.shape[-1:], weight.squeeze(0), None if bias is None else bias.squeeze(0), eps
-        )
-    over = (weight.shape[0], *[1] * (x.dim() - 2), weight.shape[1])
-    y = F.layer_norm(x, x.shape[-1:], eps=eps) * weight.view(over)
-    return y if bias is None else y + bias.view(over)
+        return F.layer_norm(x, x.shape[-1:], weight.squeeze(0))
+    return F.layer_norm(x, x.shape[-1:]) * weight.view(weight.shape[0], *[1] * (x.dim() - 2), -1)
 
 
 class Linear(nn.Module):
@@ -52,19 +48,6 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.weight, self.bias)
-
-
-class LayerNorm(nn.Module):
-    """N times ``nn.LayerNorm`` over the last axis: (N, ..., features) -> the same shape."""
-
-    def __init__(self, copies: int, features: int, eps: float = 1e-5, bias: bool = True):
-        super().__init__()
-        self.eps = eps
-        self.weight = nn.Parameter(torch.ones(copies, features))
-        self.bias = nn.Parameter(torch.zeros(copies, features)) if bias else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        return layer_norm(x, self.weight, self.bias, self.eps)
 
 
 class MaskStreams:
