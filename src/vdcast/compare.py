@@ -35,7 +35,7 @@ def compare(mode: str, settings: params.Params) -> None:
 
     import pandas as pd
 
-    from vdcast import cuts, figures, store
+    from vdcast import cuts, figures, intervals, store
     from vdcast.comparison import MODELS, as_markdown, summarise
     from vdcast.predictions import check_same_windows, of
 
@@ -54,11 +54,19 @@ def compare(mode: str, settings: params.Params) -> None:
             "the same train.seeds, so that neither is luckier than the other"
         )
     target_vd = vd_ids[0] if mode == "single_vd" else vd_ids[settings.modes.target_vd_index]
+    levels = {model: each.quantiles.levels if each.quantiles else () for model, each in predictions.items()}
+    if len(set(levels.values())) > 1:
+        raise InputError(
+            f"{mode}: LSTM was trained with quantiles {list(levels['lstm'])} and xLSTM with {list(levels['xlstm'])}; "
+            "give both runs the same train.quantiles, so that both learn the same task"
+        )
     training = {
         model: json.loads((RUNS / f"{model}-{mode}" / "training.json").read_text("utf-8")) for model in MODELS
     }
 
     summary = summarise(mode, predictions, naive, target_vd, training, settings.evaluate.mape_floor)
+    if levels["lstm"]:
+        summary["quantiles"] = intervals.summarise(predictions, target_vd)
     (folder / "comparison.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     (folder / "comparison.md").write_text(as_markdown(summary), "utf-8")
 
@@ -75,6 +83,11 @@ def compare(mode: str, settings: params.Params) -> None:
     ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"
     figures.days(folder / "days.png", series, unit, ahead)
     figures.scatter(folder / "scatter.png", series, unit, ahead)
+    if levels["lstm"]:
+        fans = {who: intervals.over_time(everyone[who], target_vd, target) for who in MODELS}
+        figures.fan(folder / "fan.png", fans, unit, ahead)
+        fan = pd.concat([table.assign(model=who) for who, table in fans.items()])
+        fan.to_csv(folder / "fan.csv", index=False, float_format="%.6g")
     print(f"{mode}: {summary['difference']['words']}; read {folder}/comparison.md")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vdcast import calendar, cuts
+from vdcast import calendar, cuts, intervals
 from vdcast.figures import LABELS
 from vdcast.params import NETWORKS
 from vdcast.predictions import Naive, Predictions, of
@@ -162,6 +162,7 @@ def as_markdown(summary: dict) -> str:
             pd.DataFrame(by_vd).rename_axis("VD").to_markdown(floatfmt=".2f"),
             "",
         ]
+    lines += intervals.section(summary)
     lines += ["## Cost", "", cost_table(summary["cost"]), "", "![learning curves](curves.png)", ""]
     lines += ["## A typical day and the worst", "", "![typical and worst day](days.png)", ""]
     lines += ["![forecast against observation](scatter.png)", ""]

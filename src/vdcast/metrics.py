@@ -86,31 +86,33 @@ def score_quantiles(
     quantiles: np.ndarray,
     observed: np.ndarray,
     levels: Sequence[float],
-    over: tuple[str, ...] = ("window", "horizon", "vd"),
+    label: np.ndarray | int = 0,
+    labels: int = 1,
 ) -> dict[str, np.ndarray]:
-    """What forecasts (W, H, V, K, P) of the quantile ``levels`` (P,) are worth, reduced over ``over``.
+    """What forecasts (W, H, V, P) of the quantile ``levels`` (P,) are worth, for each label: (labels,).
+
+    ``label`` (int, broadcastable to (W, H, V)) says which of 0 .. ``labels`` - 1 a cell is pooled under;
+    a negative one leaves the cell out. A label without any valid observation is NaN throughout.
 
     - ``wql``: weighted quantile loss as in gluonts (``mean_wQuantileLoss``): the sum of twice the pinball
       loss over sum |y|, mean over levels. The median's share of it is ``wape``.
     - ``coverage_80`` and so on, for each pair of levels around the median: the share of valid
       observations between the two, to be held against its nominal coverage, here 80 %.
     - ``width_80`` and so on: the mean distance of the two, in units.
-
-    A cut without any valid observation is NaN in all of them.
     """
-    axes = tuple(AXES.index(name) for name in over)
-    valid = np.isfinite(observed)
-    y = np.where(valid, observed, 0).astype(np.float64)
+    label = np.broadcast_to(label, observed.shape)
+    valid = np.isfinite(observed) & (label >= 0)
+    y, q, cell = observed[valid].astype(np.float64), quantiles[valid].astype(np.float64), label[valid]
 
-    def total(array: np.ndarray) -> np.ndarray:
-        return np.where(valid, array, 0).sum(axis=axes)
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(cell, values, labels)
 
-    n = total(valid)
-    e = y[..., None] - quantiles
-    cost = (np.abs(e) + (2 * np.asarray(levels) - 1) * e).mean(axis=-1)
+    n = np.bincount(cell, minlength=labels)
+    e = y[:, None] - q
+    cost = (np.abs(e) + (2 * np.asarray(levels) - 1) * e).mean(axis=1)
     scores = {"wql": _ratio(total(cost), total(np.abs(y)))}
     for i, nominal in enumerate(coverages(levels)):
-        low, high = quantiles[..., i].astype(np.float64), quantiles[..., len(levels) - 1 - i]
+        low, high = q[:, i], q[:, -1 - i]
         scores[f"coverage_{100 * nominal:g}"] = _ratio(total((low <= y) & (y <= high)), n)
         scores[f"width_{100 * nominal:g}"] = _ratio(total(high - low), n)
     return scores

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-FEWEST = 100  # observations behind a margin; the coverage that so many give to 80 % still scatters by 4 points
+FEWEST = (
+    100  # observations behind a margin; the coverage that so many give to 80 % still scatters by 4 points
+)
 POOLS = ((1,), (1, 2), (1, 2, 3))  # axes of (S, W, H, V, K): windows; and horizons; and detectors
 
 

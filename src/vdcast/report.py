@@ -49,6 +49,7 @@ def summarise(modes: dict[str, dict]) -> dict:
             },
             "cost": summary["cost"],
             "difference": summary["difference"],
+            **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
         }
         for mode, summary in modes.items()
     }
@@ -58,6 +59,7 @@ def as_markdown(modes: dict[str, dict]) -> str:
     """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
     import pandas as pd
 
+    from vdcast import intervals
     from vdcast.comparison import sentence
     from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
@@ -105,6 +107,7 @@ def as_markdown(modes: dict[str, dict]) -> str:
         pd.DataFrame(costs).to_markdown(index=False, disable_numparse=True),
         "",
     ]
+    lines += intervals.page_section(modes)
     lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in modes]
     lines += ["## Read on", ""]
     lines += [
