@@ -54,8 +54,23 @@ BAD = {
     ),
     "broken xml": (as_xml(GOOD)[:-9], "not well-formed XML"),
     "other xml": (b"<CCTVList/>", "its root is <CCTVList>"),
-    "other xml inside": (changed(b"VDLive>", b"CMSLive>", as_xml(GOOD)), "is <.*CMSLive>, not <VDLive>"),
-    "xml without a time": (changed(b"DataCollectTime", b"CollectTime", as_xml(GOOD)), "no DataCollectTime"),
+    "other xml inside": (changed(b"VDLive>", b"CMSLive>", as_xml(GOOD)), "has no VD in <VDLives>"),
+    "xml of one list too many": (
+        changed(b"<Vehicles>", b"<Vehicles><Vehicle/></Vehicles><Vehicles>", as_xml(GOOD)).replace(
+            b"<Lanes>", b"<Lanes></Lanes><Lanes><Lane/></Lanes><Lanes>"
+        ),
+        "more than one list of <lane>",
+    ),
+    "xml of a value twice": (
+        changed(b"<Speed>50", b"<Speed>49</Speed><Speed>50", as_xml(GOOD)),
+        "XML of another schema: Duplicate value for field 'speed'",
+    ),
+    "xml in a strange encoding": (changed(b"UTF-8", b"punycode", as_xml(GOOD)), "in the encoding punycode"),
+    "xml in another encoding than it says": (
+        changed(b"UTF-8", b"big5", as_xml(vdlive(vd("內壢", T, lane(50, 1, 2))))),
+        "not text in the encoding big5 that it declares",
+    ),
+    "xml without a time": (changed(b"DataCollectTime", b"CollectTime", as_xml(GOOD)), "no id or no time"),
     "entities": (LAUGHS, "declares a DOCTYPE"),
     "external entities": (OUTSIDE, "declares a DOCTYPE"),
     "utf-16 entities": (
@@ -173,8 +188,8 @@ def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
 
 def test_v11_of_another_schema(tmp_path):
     for data, sentence in (
-        (as_xml(GOOD), "its root is <VDLiveList>, not <XML_Head>"),
-        (v11(("", 0, "2015/03/31 23:50:00", [])), "no <Info> with vdid"),
+        (as_xml(GOOD), "its root is <VDLiveList>, not the <XML_Head>"),
+        (v11(("", 0, "2015/03/31 23:50:00", [])), "VD number 1 has no id or no time"),
         (v11(("A", 0, "2015/03/31 25:50:00", [])), "time of A"),
     ):
         put(tmp_path / "raw/a.xml", data)

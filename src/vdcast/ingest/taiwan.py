@@ -6,40 +6,40 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
-from lxml import etree
+import pyarrow as pa
 
 from vdcast.errors import InputError
-from vdcast.ingest import clock
+from vdcast.ingest import clock, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.ingest.xml_tables import BOM
 from vdcast.params import TaiwanLanes
 
 NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
-BOM = b"\xef\xbb\xbf"
 AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
 
 
 @dataclass
 class Lanes:
-    """The lanes of one snapshot as flat lists, as the file has them: numbers, text, or None."""
+    """One snapshot: G detectors, L lanes, M vehicle classes of a lane; numbers are f8, NaN where absent."""
 
-    updated: object = None  # time of the snapshot
-    interval: object = None
-    ids: list = field(default_factory=list)  # per detector
-    times: list = field(default_factory=list)
-    status: list = field(default_factory=list)
-    detector: list = field(default_factory=list)  # per lane: index of its detector
-    speed: list = field(default_factory=list)
-    occupancy: list = field(default_factory=list)
-    vehicles: list = field(default_factory=list)  # per lane: how many class volumes
-    volume: list = field(default_factory=list)  # per lane and vehicle class
+    updated: str | None  # time of the snapshot
+    interval: np.ndarray  # () seconds
+    ids: list[str]  # per detector
+    times: list[str]
+    status: np.ndarray  # (G,)
+    detector: np.ndarray  # (L,) i8
+    speed: np.ndarray  # (L,)
+    occupancy: np.ndarray  # (L,)
+    lane: np.ndarray  # (M,) i8
+    volume: np.ndarray  # (M,)
 
 
 def features(settings: TaiwanLanes) -> tuple[tuple[str, str], ...]:
@@ -54,29 +54,28 @@ def per(interval: int) -> str:
 def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) -> Records:
     """The records of a snapshot; its times, less ``shift`` seconds, are starts of intervals.
 
-    Raises InputError for a field that is no number or time, and for another interval than the settings'.
+    Raises InputError for a time that is none, and for another interval than the settings'.
     """
     zone = ZoneInfo(settings.time_zone)
-    interval = _numbers(file, "the snapshot's interval", [lanes.interval])[0]
+    interval = lanes.interval
     if np.isfinite(interval) and interval != settings.interval:
         raise file.bad(
             f"is a snapshot per {interval:g} s; set data.interval to that ({settings.interval} now)"
         )
     times = {text: _time(file, lanes, text, zone) for text in set(lanes.times)}
     time = np.array([times[text] for text in lanes.times], "i8") - shift
-    status = _numbers(file, "Status", lanes.status, default=0)
     values, cause, impossible = by_lane(
         groups=len(lanes.ids),
-        group=np.array(lanes.detector, "i8"),
-        speed=_numbers(file, "Speed", lanes.speed),
-        occupancy=_numbers(file, "Occupancy", lanes.occupancy),
-        lane=np.repeat(np.arange(len(lanes.vehicles)), lanes.vehicles),
-        volume=_numbers(file, "Volume", lanes.volume),
+        group=lanes.detector,
+        speed=lanes.speed,
+        occupancy=lanes.occupancy,
+        lane=lanes.lane,
+        volume=lanes.volume,
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
     )
-    cause[status != 0] = STATUS
+    cause[np.nan_to_num(lanes.status) != 0] = STATUS  # an absent one says nothing
     keep = np.ones(len(time), bool)
     if lanes.updated is not None:
         updated = _time(file, lanes, lanes.updated, zone)
@@ -100,18 +99,16 @@ def _indices(ids: list, keep: np.ndarray) -> np.ndarray:
     return np.array([index[vd] for vd, k in zip(ids, keep.tolist(), strict=True) if k], "i8")
 
 
-def _numbers(file: RawFile, what: str, values: list, default: float = np.nan) -> np.ndarray:
-    """Numbers, or text of them, as f8; ``default`` where absent."""
+def numbers(file: RawFile, what: str, values: list | pa.Array) -> np.ndarray:
+    """Numbers, or text of them, as f8, NaN where absent. Raises InputError for what is none."""
+    if isinstance(values, pa.Array):  # of text, in which few different ones repeat
+        coded = values.dictionary_encode("encode")
+        return numbers(file, what, coded.dictionary.to_pylist())[coded.indices.to_numpy()]
     try:
-        if set(map(type, values)) <= _NUMBER:
-            numbers = np.array(values, "f8")
-        else:
-            numbers = np.array([_number(value) for value in values], "f8")
+        plain = set(map(type, values)) <= _NUMBER
+        return np.array(values if plain else [_number(value) for value in values], "f8")
     except (ValueError, OverflowError) as error:
         raise file.bad(f"{what} {error}") from None
-    if not np.isnan(default):
-        numbers[np.isnan(numbers)] = default
-    return numbers
 
 
 _NUMBER = {int, float, type(None)}
@@ -141,27 +138,13 @@ def _time(file: RawFile, lanes: Lanes, text, zone: ZoneInfo) -> int:
         raise file.bad(f"time of {owner}: {error}") from None
 
 
-def xml(file: RawFile, data: bytes) -> etree._Element:
-    """The root of an XML document without a DTD: no entity is ever declared, expanded or fetched."""
-    if data.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html")):
-        raise file.bad("is an HTML page, most likely an error message saved as data")
-    if b"<!DOCTYPE" in data or b"<!DOCTYPE" in data[:4096].replace(b"\0", b""):
-        raise file.bad("declares a DOCTYPE, which no detector file needs; entities are not expanded")
-    parser = etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        huge_tree=False,
-        load_dtd=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    try:
-        root = etree.fromstring(data, parser)
-    except (etree.XMLSyntaxError, ValueError) as error:
-        raise file.bad(f"is not well-formed XML: {error}") from None
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise file.bad("declares a DOCTYPE, which no detector file needs; entities are not expanded")
-    return root
+def names(file: RawFile, ids: list[str | None], times: list[str | None]) -> tuple[list[str], list[str]]:
+    """Ids and times of the VDs of a snapshot in XML. Raises InputError for one that lacks its own."""
+    ids = [(vd or "").strip() for vd in ids]
+    for number, (vd, time) in enumerate(zip(ids, times, strict=True), 1):
+        if not vd or not time:
+            raise file.bad(f"VD number {number} has no id or no time")
+    return ids, times
 
 
 @contextlib.contextmanager
@@ -238,7 +221,7 @@ def read_vd_list(path: Path) -> list[dict]:
     if data.removeprefix(BOM)[:4] == b"VDID":
         rows = _list_csv(file, data)
     else:
-        rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(xml(file, data))
+        rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(file, data)
     if not rows or not all(row.get("VDID") for row in rows):
         raise file.bad("is no VD list of the standard v2: VDs with VDID and DetectionLinks")
     return rows
@@ -277,14 +260,16 @@ def _list_json(file: RawFile, data: bytes) -> list[dict]:
     ]
 
 
-def _list_xml(root: etree._Element) -> list[dict]:
-    rows = []
-    for vd in root.iter("{*}VD"):
-        own = {etree.QName(child).localname: child.text for child in vd if not len(child)}
-        own["VDID"] = (own.get("VDID") or "").strip() or None
-        links = [{etree.QName(c).localname: c.text for c in link} for link in vd.iter("{*}DetectionLink")]
-        rows += [{**own, **link} for link in links or [{}]]
-    return rows
+def _list_xml(file: RawFile, data: bytes) -> list[dict]:
+    tables = xml_tables.read(file, data, "taiwan_vd_list", "VDList", "VDs", NAMESPACE)
+    vds, links = tables["vds"].to_pylist(), tables["links"].to_pylist()
+    links_of: dict[int, list[dict]] = {}
+    for vd, link in zip(
+        xml_tables.parents(file, tables["vds"], tables["links"]).tolist(), links, strict=True
+    ):
+        links_of.setdefault(vd, []).append(link)
+    rows = [{**vd, **link} for i, vd in enumerate(vds) for link in links_of.get(i, [{}])]
+    return [{name: text.strip() for name, text in row.items() if isinstance(text, str)} for row in rows]
 
 
 def _list_csv(file: RawFile, data: bytes) -> list[dict]:

@@ -6,9 +6,9 @@ laneoccupy) > cars(volume)``. Times are local and mark the end of the interval (
 
 from collections.abc import Iterator
 
-from lxml import etree
+import numpy as np
 
-from vdcast.ingest import taiwan
+from vdcast.ingest import taiwan, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
 from vdcast.ingest.taiwan import Lanes, features
@@ -22,38 +22,46 @@ ORDERED = False
 
 
 def parse(file: RawFile, settings: TaiwanV11) -> Iterator[Records]:
-    lanes = from_xml(file, taiwan.xml(file, file.read()), settings.per == "link")
+    lanes = from_xml(file, file.read(), settings.per == "link")
     yield taiwan.records(file, settings, lanes, shift=settings.interval)
 
 
-def from_xml(file: RawFile, root: etree._Element, by_link: bool) -> Lanes:
+def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     """The lanes of a snapshot; where ``by_link``, each vsrdir of a VD is a detector of its own.
 
     Raises InputError for another schema.
     """
-    infos = root.find("Infos")
-    if root.tag != "XML_Head" or infos is None:
-        raise file.bad(
-            f"its root is <{etree.QName(root).localname}>, not <XML_Head> with <Infos> of the standard v1.1"
-        )
-    out = Lanes(updated=root.get("updatetime"), interval=root.get("interval"))
-    for vd in infos:
-        name, time = (vd.get("vdid") or "").strip(), vd.get("datacollecttime")
-        if vd.tag != "Info" or not name or not time:
-            raise file.bad(f"line {vd.sourceline}: <{vd.tag}> is no <Info> with vdid and datacollecttime")
-        lanes = vd.findall("lane")
-        directions = list(dict.fromkeys(lane.get("vsrdir") for lane in lanes)) if by_link else [None]
-        for direction in directions:
-            out.ids.append(f"{name}/{direction}" if by_link else name)
-            out.times.append(time)
-            out.status.append(vd.get("status"))
-            for lane in lanes:
-                if by_link and lane.get("vsrdir") != direction:
-                    continue
-                volumes = [cars.get("volume") for cars in lane.iter("cars")]
-                out.detector.append(len(out.ids) - 1)
-                out.speed.append(lane.get("speed"))
-                out.occupancy.append(lane.get("laneoccupy"))
-                out.vehicles.append(len(volumes))
-                out.volume += volumes
-    return out
+    seen: dict[str, list[dict]] = {name: [] for name in ("XML_Head", "Infos", "Info", "lane", "cars")}
+    vd, lane = [], []  # of each lane, of each element cars: what it lies in
+
+    def element(name: str, attributes: dict[str, str]) -> None:
+        if name == "lane":
+            vd.append(len(seen["Info"]) - 1)
+        elif name == "cars":
+            lane.append(len(seen["lane"]) - 1)
+        if name in seen:
+            seen[name].append(attributes)
+
+    xml_tables.check(file, data, "XML_Head", None, element)
+    if not seen["Infos"] or -1 in vd or -1 in lane:
+        raise file.bad("has no <lane> in <Info> in <Infos>; it is no snapshot of the standard v1.1")
+    names, times = taiwan.names(
+        file,
+        [info.get("vdid") for info in seen["Info"]],
+        [info.get("datacollecttime") for info in seen["Info"]],
+    )
+    ways = [(v, lane.get("vsrdir") if by_link else None) for v, lane in zip(vd, seen["lane"], strict=True)]
+    keys = dict.fromkeys(ways if by_link else ((v, None) for v in range(len(names))))
+    index = {key: i for i, key in enumerate(keys)}
+    return Lanes(
+        updated=seen["XML_Head"][0].get("updatetime"),
+        interval=taiwan.numbers(file, "the snapshot's interval", [seen["XML_Head"][0].get("interval")])[0],
+        ids=[f"{names[v]}/{way or ''}" if by_link else names[v] for v, way in keys],
+        times=[times[v] for v, _ in keys],
+        status=taiwan.numbers(file, "Status", [seen["Info"][v].get("status") for v, _ in keys]),
+        detector=np.array([index[way] for way in ways], "i8"),
+        speed=taiwan.numbers(file, "speed", [lane.get("speed") for lane in seen["lane"]]),
+        occupancy=taiwan.numbers(file, "laneoccupy", [lane.get("laneoccupy") for lane in seen["lane"]]),
+        lane=np.array(lane, "i8"),
+        volume=taiwan.numbers(file, "volume", [cars.get("volume") for cars in seen["cars"]]),
+    )
