@@ -31,7 +31,9 @@ def test_a_table_is_the_mean_over_seeds_before_and_after_calibration(predictions
     level = np.abs(predictions.observed).mean()
     assert row.wql_raw == pytest.approx(2 * 2 * 0.1 * 10 / 3 / level, rel=1e-4)
     horizons = intervals.table(predictions, axis="horizon")
-    assert horizons.horizon.tolist() == [60, 120] and horizons.width_80.tolist() == pytest.approx([22, 22], rel=1e-5)
+    assert horizons.horizon.tolist() == [60, 120] and horizons.width_80.tolist() == pytest.approx(
+        [22, 22], rel=1e-5
+    )
     assert intervals.table(predictions, axis="vd").vd.tolist() == list(predictions.vd_ids)
 
 
@@ -48,9 +50,23 @@ def test_a_comparison_holds_scopes_horizons_and_vds(predictions):
     assert found["scores"]["target_vd"]["xlstm"]["coverage_80"] == 1
     assert [row["horizon"] for row in found["by_horizon"]["lstm"]] == [60, 120]
     assert [row["vd"] for row in found["by_vd"]["lstm"]] == list(predictions.vd_ids)
-    lines = "\n".join(intervals.section({"quantiles": found, "target_vd": "VD-B", "vds": [1, 2, 3], "unit": "veh/h"}))
+    lines = "\n".join(
+        intervals.section({"quantiles": found, "target_vd": "VD-B", "vds": [1, 2, 3], "unit": "veh/h"})
+    )
     assert "an interval of 80 % should hold that share" in lines and "All 3 VDs" in lines
-    assert lines.count("| LSTM, uncalibrated | ") == 2 and "22.00" in lines and "20.00" in lines
+    assert lines.count("| LSTM, uncalibrated ") == 2 and "22.00" in lines and "20.00" in lines
+
+
+def test_the_page_has_a_line_per_mode_and_model(predictions):
+    found = intervals.summarise({"lstm": predictions, "xlstm": predictions}, "VD-B")
+    summary = {"quantiles": found, "target_vd": "VD-B", "unit": "veh/h"}
+    lines = "\n".join(intervals.page_section({"multi_vd": summary, "single_vd": {"target_vd": "VD-B"}}))
+    assert "## Quantile forecasts of VD VD-B" in lines
+    assert (
+        "| LSTM, multi_vd " in lines
+        and "| xLSTM, multi_vd, uncalibrated " in lines
+        and "single_vd" not in lines
+    )
 
 
 def test_without_quantiles_there_is_no_section():

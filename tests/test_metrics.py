@@ -94,7 +94,10 @@ def quantile_arrays():
 
 def test_quantile_scores_by_hand():
     quantiles, observed = quantile_arrays()
-    got = {name: value.item() for name, value in metrics.score_quantiles(quantiles, observed, (0.1, 0.5, 0.9)).items()}
+    got = {
+        name: value.item()
+        for name, value in metrics.score_quantiles(quantiles, observed, (0.1, 0.5, 0.9)).items()
+    }
     # twice the pinball loss: of 7, 2 (0.9 * 1, 0.5 * 3, 0.1 * 7); of 10, 2 (0.1 * 2, 0, 0.1 * 4);
     # of 14, 2 (0.1 * 6, 0.5 * 4, 0)
     assert got["wql"] == pytest.approx(2 * (3.1 + 0.6 + 2.6) / 3 / 31)
