@@ -60,6 +60,7 @@ def small_xlstm() -> params.XLSTM:
         context_length=16,
         slstm_backend="vanilla",
         mlstm_backend="vanilla",
+        compile=False,
         dropout=0.2,
         batch_size=16,
         learning_rate=0.01,

@@ -5,6 +5,7 @@ import torch
 from vdcast import fit as fitting
 from vdcast import params, prepare
 from vdcast.errors import InputError
+from vdcast.models.xlstm import XLSTM
 from vdcast.windows import Batch, Windows
 
 torch.set_num_threads(1)  # tiny matrices: a second thread only waits
@@ -17,7 +18,9 @@ def network(request):
 
 
 def run_of(network, mode="multi_vd", **train) -> params.Run:
-    budget = dict(seeds=[0], epochs=3, patience=3, gradient_clip=1.0, device="cpu") | train
+    budget = (
+        dict(seeds=[0], epochs=3, patience=3, gradient_clip=1.0, device="cpu", precision="float32") | train
+    )
     model = "lstm" if isinstance(network, params.LSTM) else "xlstm"
     return params.Run(
         name=f"{model}-{mode}", model=model, mode=mode, network=network, train=params.Train(**budget)
@@ -136,6 +139,32 @@ def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():
     assert whole.training == [2, 1, 1] and whole.seconds == [4, 2, 2]
     assert whole.best_epoch == [1, 3] and whole.weights["w"].tolist() == [[10, 10], [20, 20]]
     assert [row["validation_loss"] for row in whole.history()] == [15, 15.5, 16]
+
+
+def test_bfloat16_trains_as_well_as_float32(network, detectors, prepare_settings):
+    """Its rounding, 2^-8 of a value, shows in the weights and hardly in the loss."""
+    common = data(detectors, prepare_settings, True)
+    full, half = (
+        fitting.fit(run_of(network, epochs=8, patience=8, precision=precision), *common, "cpu")
+        for precision in ("float32", "bfloat16")
+    )
+    assert not same(full.weights, half.weights)
+    assert all(value.dtype == torch.float32 for value in half.weights.values())
+    assert half.best_loss[0] == pytest.approx(full.best_loss[0], rel=0.1)
+
+
+def test_compiled_training_is_the_same_training(small_xlstm, detectors, prepare_settings, monkeypatch):
+    """By the backend that traces and differentiates as the real one does, and generates no code."""
+    compile_it = XLSTM.compile
+    monkeypatch.setattr(XLSTM, "compile", lambda self: compile_it(self, backend="aot_eager"))
+    common = data(detectors, prepare_settings, True)
+    eager, compiled = (
+        fitting.fit(run_of(small_xlstm.model_copy(update={"compile": on}), epochs=2), *common, "cpu")
+        for on in (False, True)
+    )
+    torch.compiler.reset()
+    for name, value in eager.weights.items():
+        torch.testing.assert_close(compiled.weights[name], value, rtol=1e-3, atol=1e-5, msg=name)
 
 
 def test_training_learns(network, detectors, prepare_settings):

@@ -126,6 +126,10 @@ def fit_stack(
         run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H, levels=len(levels)
     ).to(device)
     stacked.seed_dropout(model, copies.seeds, device)
+    if run.train.precision == "bfloat16":
+        model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+    if getattr(run.network, "compile", False):
+        model.encoder.compile()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=run.network.learning_rate, weight_decay=run.network.weight_decay, fused=True
     )

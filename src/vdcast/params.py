@@ -257,6 +257,7 @@ class Train(Section):
     gradient_clip: Rate
     quantiles: list[float] = []
     device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -313,6 +314,7 @@ class XLSTM(Optimiser):
     context_length: Positive
     slstm_backend: Literal["vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]
+    compile: bool
 
     @model_validator(mode="after")
     def _consistent(self):

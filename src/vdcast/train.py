@@ -83,6 +83,7 @@ def train(run: params.Run, settings: params.Params) -> None:
         "threads": torch.get_num_threads(),
         "peak_memory_mb": peak_memory_mb(device),
         "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
+        "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
         "seconds": time.perf_counter() - began,
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")

@@ -90,7 +90,9 @@ def build(
         from vdcast.models.xlstm import XLSTM
 
         width = network.embedding_dim
-        architecture = network.model_dump(exclude=set(params.Optimiser.model_fields) - {"dropout"})
+        architecture = network.model_dump(
+            exclude=set(params.Optimiser.model_fields) - {"dropout"} | {"compile"}
+        )
         encoder = XLSTM(copies, **architecture)
     return Forecaster(
         encoder,

@@ -5,7 +5,7 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from vdcast.models.stacked import Dropout, linear
+from vdcast.models.stacked import Dropout, in_full_precision, linear
 
 
 class LSTM(nn.Module):
@@ -46,7 +46,7 @@ class LSTM(nn.Module):
             if layer:
                 x = self.dropout(x)
             names = (f"weight_ih_l{layer}", f"weight_hh_l{layer}", f"bias_ih_l{layer}", f"bias_hh_l{layer}")
-            x = run(x, *(getattr(self, name) for name in names))
+            x = in_full_precision(run, x, *(getattr(self, name) for name in names))
         return x[:, :, -1:] if last_only else x
 
 

@@ -5,7 +5,7 @@ Every parameter has a leading axis N, the copies; every input is (N, B, ..., D).
 detectors times S seeds train in one graph. N = 1 takes the same kernels as the plain torch module.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 
 import torch
@@ -48,6 +48,18 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return linear(x, self.weight, self.bias)
+
+
+def in_full_precision(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """``function(*tensors)``; where autocast is on, it is off for this, and what it made is float32 again.
+
+    For recurrences, whose rounding adds up over the steps.
+    """
+    device = tensors[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return function(*tensors)
+    with torch.autocast(device, enabled=False):
+        return function(*(tensor.float() for tensor in tensors))
 
 
 class MaskStreams:

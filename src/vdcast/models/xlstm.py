@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vdcast.errors import InputError
-from vdcast.models.stacked import Dropout, layer_norm, linear
+from vdcast.models.stacked import Dropout, in_full_precision, layer_norm, linear
 
 CONV = 4  # taps of the causal convolution
 QKV_BLOCK = 4  # q, k, v are block-diagonal projections of this block size
@@ -164,7 +164,8 @@ class MLSTMBlock(nn.Module):
         normed = self.xlstm_norm(x)
         # two products rather than one and a split: both halves lie in memory of their own
         up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
-        y = MLSTMLayer.apply(
+        y = in_full_precision(
+            MLSTMLayer.apply,
             linear(normed, up_u),
             linear(_last(normed, steps), up_z),
             layer.conv1d.conv.weight,
@@ -255,8 +256,9 @@ class SLSTMBlock(nn.Module):
         """All steps, or the last ``steps`` of them."""
         layer, cell = self.xlstm, self.xlstm.slstm_cell
         u = self.xlstm_norm(x)
-        a = ConvSiLU.apply(u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        h = self.scan(self._gates(a, u), cell._recurrent_kernel_.flatten(0, 1))  # (L, N*H, d, B)
+        a = in_full_precision(ConvSiLU.apply, u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
+        recurrent = cell._recurrent_kernel_.flatten(0, 1)
+        h = in_full_precision(self.scan, self._gates(a, u), recurrent)  # (L, N*H, d, B)
         h = _last(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
         x = _last(x, steps) + h * _row(1 + layer.group_norm.weight)
