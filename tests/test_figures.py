@@ -50,7 +50,7 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
             "validation_mae": [9.0, 8.0],
         }
     )
-    horizons = pd.DataFrame({"minutes": [15, 30], "mae": [3.0, 4.0]})
+    horizons = pd.DataFrame({"horizon": [15, 30], "mae": [3.0, 4.0]})
     hours = pd.DataFrame({"hour": range(24), "mae": np.linspace(1, 5, 24)})
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()

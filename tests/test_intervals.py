@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from vdcast import intervals
+from vdcast import cuts, intervals
 from vdcast.predictions import beside_observed
 from vdcast.quantiles import Quantiles
+
+SCOPES = {"target_vd": ["VD-B"], "all_vds": ["VD-A", "VD-B", "VD-國"]}
 
 
 @pytest.fixture
@@ -24,17 +26,17 @@ def predictions(detectors):
 
 
 def test_a_table_is_the_mean_over_seeds_before_and_after_calibration(predictions):
-    row = intervals.table(predictions).iloc[0]
+    row = intervals.table(predictions, cuts.overall()).iloc[0]
     assert row.coverage_80 == row.coverage_80_raw == 1
     assert row.width_80 == pytest.approx(22, rel=1e-5) and row.width_80_raw == pytest.approx(20, rel=1e-5)
     # the median is right; twice the pinball loss of each end of half-width w is 2 * 0.1 * w
     level = np.abs(predictions.observed).mean()
     assert row.wql_raw == pytest.approx(2 * 2 * 0.1 * 10 / 3 / level, rel=1e-4)
-    horizons = intervals.table(predictions, axis="horizon")
+    horizons = intervals.table(predictions, cuts.by_horizon(predictions))
     assert horizons.horizon.tolist() == [60, 120] and horizons.width_80.tolist() == pytest.approx(
         [22, 22], rel=1e-5
     )
-    assert intervals.table(predictions, axis="vd").vd.tolist() == list(predictions.vd_ids)
+    assert intervals.table(predictions, cuts.by_vd(predictions)).vd.tolist() == list(predictions.vd_ids)
 
 
 def test_metrics_json_takes_a_few_figures_of_the_widest_interval(predictions):
@@ -44,12 +46,12 @@ def test_metrics_json_takes_a_few_figures_of_the_widest_interval(predictions):
 
 
 def test_a_comparison_holds_scopes_horizons_and_vds(predictions):
-    found = intervals.summarise({"lstm": predictions, "xlstm": predictions}, "VD-B")
+    found = intervals.summarise({"lstm": predictions, "xlstm": predictions}, SCOPES)
     assert found["levels"] == [0.1, 0.5, 0.9]
     assert set(found["scores"]) == {"target_vd", "all_vds"}
     assert found["scores"]["target_vd"]["xlstm"]["coverage_80"] == 1
-    assert [row["horizon"] for row in found["by_horizon"]["lstm"]] == [60, 120]
-    assert [row["vd"] for row in found["by_vd"]["lstm"]] == list(predictions.vd_ids)
+    assert [row["horizon"] for row in found["cuts"]["target_vd"]["horizon"]["lstm"]] == [60, 120]
+    assert [row["vd"] for row in found["cuts"]["all_vds"]["vd"]["lstm"]] == list(predictions.vd_ids)
     lines = "\n".join(
         intervals.section({"quantiles": found, "target_vd": "VD-B", "vds": [1, 2, 3], "unit": "veh/h"})
     )
@@ -58,7 +60,7 @@ def test_a_comparison_holds_scopes_horizons_and_vds(predictions):
 
 
 def test_the_page_has_a_line_per_mode_and_model(predictions):
-    found = intervals.summarise({"lstm": predictions, "xlstm": predictions}, "VD-B")
+    found = intervals.summarise({"lstm": predictions, "xlstm": predictions}, SCOPES)
     summary = {"quantiles": found, "target_vd": "VD-B", "unit": "veh/h"}
     lines = "\n".join(intervals.page_section({"multi_vd": summary, "single_vd": {"target_vd": "VD-B"}}))
     assert "## Quantile forecasts of VD VD-B" in lines
@@ -74,15 +76,15 @@ def test_without_quantiles_there_is_no_section():
     assert intervals.page_section({"single_vd": {"mode": "single_vd"}}) == []
 
 
-def test_a_vd_without_observation_is_said_to_have_none(predictions):
+def test_a_vd_without_observation_has_no_figures_and_that_is_said(predictions):
     observed = predictions.observed.copy()
     observed[:, :, 1] = np.nan
-    found = intervals.summarise({"lstm": replace(predictions, observed=observed)}, "VD-B")
+    found = intervals.summarise({"lstm": replace(predictions, observed=observed)}, SCOPES)
     assert found["scores"]["target_vd"]["lstm"] == dict.fromkeys(
         ["wql", "coverage_80", "width_80", "wql_raw", "coverage_80_raw", "width_80_raw"]
     )
     rows = {"LSTM": found["scores"]["target_vd"]["lstm"]}
-    assert intervals.as_markdown(rows, (0.1, 0.5, 0.9), "veh/h").count("no observation") == 6
+    assert intervals.as_markdown(rows, (0.1, 0.5, 0.9), "veh/h").count("undefined") == 6
 
 
 def test_the_series_of_a_fan_chart_is_calibrated(predictions):

@@ -7,9 +7,9 @@ NAN = np.nan
 
 
 def arrays():
-    """2 windows, 2 horizons, 2 VDs, 1 target; one observation missing."""
-    observed = np.array([[[10, 100], [20, NAN]], [[0, 300], [30, 200]]], float)[..., None]
-    forecast = np.array([[[12, 90], [20, 7]], [[1, 330], [24, 200]]], float)[..., None]
+    """2 windows, 2 horizons, 2 VDs; one observation missing."""
+    observed = np.array([[[10, 100], [20, NAN]], [[0, 300], [30, 200]]], float)
+    forecast = np.array([[[12, 90], [20, 7]], [[1, 330], [24, 200]]], float)
     return forecast, observed
 
 
@@ -28,11 +28,10 @@ def test_overall_by_hand():
     assert got["r2"] == pytest.approx(1 - 1041 / ((25 + 25 + 225 + 225) + 20000))
 
 
-def test_by_horizon_is_the_same_reduction_over_other_axes():
+def test_by_horizon_is_the_same_reduction_by_another_label():
     forecast, observed = arrays()
-    got = metrics.score(forecast, observed, ("window", "vd"))
-    assert got["mae"].shape == (2, 1)
-    np.testing.assert_allclose(got["mae"][:, 0], [(2 + 10 + 1 + 30) / 4, (0 + 6 + 0) / 3])
+    got = metrics.score(forecast, observed, np.arange(2)[:, None], 2)
+    np.testing.assert_allclose(got["mae"], [(2 + 10 + 1 + 30) / 4, (0 + 6 + 0) / 3])
     for h in range(2):
         alone = metrics.score(forecast[:, h : h + 1], observed[:, h : h + 1])
         for name, value in got.items():
@@ -41,7 +40,7 @@ def test_by_horizon_is_the_same_reduction_over_other_axes():
 
 def test_pooled_is_not_the_mean_of_means():
     forecast, observed = arrays()
-    by_vd = metrics.score(forecast, observed, ("window", "horizon"))["mae"][:, 0]
+    by_vd = metrics.score(forecast, observed, np.arange(2), 2)["mae"]
     pooled = metrics.score(forecast, observed)["mae"].item()
     assert by_vd.mean() != pytest.approx(pooled)
     assert pooled == pytest.approx((by_vd[0] * 4 + by_vd[1] * 3) / 7)
@@ -57,12 +56,17 @@ def test_what_is_not_observed_changes_nothing():
     assert metrics.score(forecast, observed)["mae"] == before["mae"]
 
 
-def test_where_restricts():
+def test_a_negative_label_leaves_out_and_an_empty_one_is_nan():
     forecast, observed = arrays()
-    first = np.array([True, False])[:, None, None, None]
-    assert metrics.score(forecast, observed, where=first)["mae"].item() == pytest.approx((2 + 10 + 0) / 3)
-    none = metrics.score(forecast, observed, where=np.zeros((1, 1, 1, 1), bool))
-    assert none["observations"] == 0 and np.isnan(none["mae"]) and np.isnan(none["r2"])
+    got = metrics.score(forecast, observed, np.array([0, -1])[:, None, None], 2)
+    assert got["mae"][0] == pytest.approx((2 + 10 + 0) / 3)
+    assert got["observations"].tolist() == [3, 0]
+    assert all(np.isnan(got[name][1]) for name in ("mae", "rmse", "wape", "mape", "r2", "bias"))
+
+
+def test_r2_of_what_does_not_vary_is_undefined():
+    observed = np.full((50, 2, 1), 0.1, np.float32)
+    assert np.isnan(metrics.score(observed + 1, observed)["r2"]).all()
 
 
 def test_a_missing_forecast_of_a_valid_observation_is_a_fault():
@@ -76,8 +80,12 @@ def test_a_missing_forecast_of_a_valid_observation_is_a_fault():
 
 def test_seeds_are_scored_one_by_one_and_averaged():
     forecast, observed = arrays()
-    both = metrics.mean_over_seeds(np.stack([forecast, observed]), observed)
-    assert both["mae"] == pytest.approx(metrics.score(forecast, observed)["mae"] / 2)
+    one = metrics.score(forecast, observed)["mae"]
+    both = metrics.over_seeds(np.stack([forecast, observed]), observed)
+    assert both["mae"] == pytest.approx(one / 2)
+    assert both["mae_min"] == 0 and both["mae_max"] == one
+    assert both["mae_sd"] == pytest.approx(one / np.sqrt(2))  # of 0 and x, with one degree of freedom
+    assert "mae_sd" not in metrics.over_seeds(forecast[None], observed)
 
 
 def test_skill_is_against_the_best_of_each_cut():

@@ -4,9 +4,9 @@ import h5py
 import numpy as np
 import pytest
 
-from vdcast import cuts, store
+from vdcast import store
 from vdcast.errors import InputError
-from vdcast.predictions import Predictions, beside_observed, check_same_windows, of
+from vdcast.predictions import Predictions, beside_observed, check_same_windows
 from vdcast.quantiles import Quantiles
 
 
@@ -79,39 +79,9 @@ def test_runs_on_other_windows_are_not_compared(predictions):
         check_same_windows({"a": predictions, "b": predictions.of(["VD-A"])})
 
 
-def test_cuts_agree_with_each_other(predictions):
-    naive = {"double": replace(predictions, forecast=2 * predictions.observed[None].repeat(2, 0))}
-    naive["double"] = replace(naive["double"], forecast=np.nan_to_num(naive["double"].forecast))
-    overall = cuts.overall(predictions, naive, 10.0).loc["volume"]
-    # zero and twice the observation are equally far off
-    assert overall.mae == pytest.approx(np.nanmean(np.abs(predictions.observed)), rel=1e-6)
-    assert overall.skill == pytest.approx(0, abs=1e-6) and overall.wape == pytest.approx(1)
-    hours = cuts.by_hour(predictions, naive, 10.0)
-    assert hours.hour.tolist() == list(range(24))
-    weighted = (hours.mae * hours.observations).sum() / hours.observations.sum()
-    assert weighted == pytest.approx(overall.mae)
-    horizons = cuts.by_horizon(predictions, naive, 10.0)
-    assert horizons.minutes.tolist() == [60, 120]
-    vds = cuts.by_vd(predictions, naive, 10.0)
-    assert vds.vd.tolist() == list(predictions.vd_ids)
-    assert (vds.mae * vds.observations).sum() / vds.observations.sum() == pytest.approx(overall.mae)
-
-
-def test_headline_names_target_vd_all_vds_and_each_horizon(predictions):
-    naive = {"same": predictions}
-    figures = cuts.headline(predictions, naive, "VD-B", 10.0)
-    alone = cuts.overall(predictions.of(["VD-B"]), of(naive, ["VD-B"]), 10.0).loc["volume"]
-    assert figures["volume_mae"] == pytest.approx(alone.mae, abs=1e-5)
-    assert {"volume_mae_all_vds", "volume_skill", "volume_mae_60min", "volume_mae_120min"} <= set(figures)
-    single = cuts.headline(predictions.of(["VD-B"]), of(naive, ["VD-B"]), "VD-B", 10.0)
-    assert not any(key.endswith("_all_vds") for key in single)
-
-
-def test_over_time_is_local_and_a_mean_over_seeds(predictions, detectors):
+def test_an_ensemble_is_the_mean_forecast_not_the_mean_score(predictions):
     forecast = predictions.forecast.copy()
-    forecast[1] = 2.0
-    series = cuts.over_time(replace(predictions, forecast=forecast), "VD-A", "volume")
-    assert set(series.forecast) == {1.0}
-    utc = np.datetime64(int(predictions.times[0, -1]), "s")
-    assert series.time[0] == (utc + np.timedelta64(8, "h"))
-    np.testing.assert_array_equal(series.observed[:3], detectors.values[5:8, 0, 0])
+    forecast[0], forecast[1] = predictions.observed + 2, predictions.observed - 2
+    ensemble = replace(predictions, forecast=forecast).ensemble
+    assert ensemble.forecast.shape == (1, *predictions.observed.shape)
+    assert np.nanmax(np.abs(ensemble.forecast - predictions.observed)) < 1e-5

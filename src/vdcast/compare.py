@@ -6,6 +6,7 @@ python -m vdcast.compare multi_vd
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
@@ -64,22 +65,31 @@ def compare(mode: str, settings: params.Params) -> None:
         model: json.loads((RUNS / f"{model}-{mode}" / "training.json").read_text("utf-8")) for model in MODELS
     }
 
-    summary = summarise(mode, predictions, naive, target_vd, training, settings.evaluate.mape_floor)
-    if levels["lstm"]:
-        summary["quantiles"] = intervals.summarise(predictions, target_vd)
+    conditions = store.read_conditions(NAIVE / "conditions.h5").of(vd_ids)
+    validation = pd.read_csv(NAIVE / "validation.csv", dtype={"vd": str})
+
+    summary = summarise(
+        mode,
+        predictions,
+        naive,
+        conditions,
+        target_vd,
+        best_on(validation, vd_ids),
+        training,
+        settings.evaluate,
+    )
     (folder / "comparison.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     (folder / "comparison.md").write_text(as_markdown(summary), "utf-8")
 
-    target, unit = predictions["lstm"].targets[0], predictions["lstm"].units[0]
+    target, unit = summary["target"], summary["unit"]
     everyone = {name: each.of([target_vd]) for name, each in {**predictions, **naive}.items()}
     histories = {model: pd.read_csv(RUNS / f"{model}-{mode}" / "history.csv") for model in MODELS}
     figures.learning_curves(folder / "curves.png", histories, unit)
-    for cut, draw in ((cuts.by_horizon, figures.by_horizon), (cuts.by_hour, figures.by_hour)):
-        tables = {who: cut(each, {}, 0) for who, each in everyone.items()}
-        headline = {who: table[table.target == target] for who, table in tables.items()}
-        draw(folder / f"{cut.__name__}.png", headline, unit)
-    series = {who: cuts.over_time(each, target_vd, target) for who, each in everyone.items() if who in MODELS}
     one = everyone["lstm"]
+    for cut, draw in ((cuts.by_horizon(one), figures.by_horizon), (cuts.by_hour(one), figures.by_hour)):
+        drawn = {who: cuts.table(each, cut, 0) for who, each in everyone.items()}
+        draw(folder / f"{draw.__name__}.png", drawn, unit)
+    series = {who: cuts.over_time(each, target_vd, target) for who, each in everyone.items() if who in MODELS}
     ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"
     figures.days(folder / "days.png", series, unit, ahead)
     figures.scatter(folder / "scatter.png", series, unit, ahead)
@@ -88,7 +98,18 @@ def compare(mode: str, settings: params.Params) -> None:
         figures.fan(folder / "fan.png", fans, unit, ahead)
         fan = pd.concat([table.assign(model=who) for who, table in fans.items()])
         fan.to_csv(folder / "fan.csv", index=False, float_format="%.6g")
-    print(f"{mode}: {summary['difference']['words']}; read {folder}/comparison.md")
+    first = summary["differences"][0]
+    print(
+        f"{mode}: MAE of xLSTM minus LSTM {first['mae']:+.3f} {unit}, 95 % interval {first['low']:+.3f} to "
+        f"{first['high']:+.3f}; read {folder}/comparison.md; next, the verdict: dvc repro report"
+    )
+
+
+def best_on(validation, vd_ids: Sequence[str]) -> str:
+    """The baseline with the lowest MAE over those VDs of the validation part (``evaluate_naive``'s table)."""
+    rows = validation[validation.vd.isin(vd_ids) & (validation.observations > 0)]
+    error = (rows.mae * rows.observations).groupby(rows.baseline).sum()
+    return error.idxmin()
 
 
 if __name__ == "__main__":

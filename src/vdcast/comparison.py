@@ -5,13 +5,23 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vdcast import calendar, cuts, intervals
+from vdcast import calendar, cuts, intervals, params
+from vdcast.cuts import shown
 from vdcast.figures import LABELS
 from vdcast.params import NETWORKS
-from vdcast.predictions import Naive, Predictions, of
-from vdcast.significance import Difference, paired_difference
+from vdcast.predictions import Conditions, Naive, Predictions, of
+from vdcast.significance import difference
 
 MODELS = tuple(NETWORKS)  # lstm, xlstm
+CUTS = {  # as headings
+    "horizon": "by minutes ahead",
+    "vd": "one by one",
+    "hour": "by local hour of the day",
+    "day": "by kind of day",
+    "peak": "in the peak ({peak}) and outside it",
+    "congestion": "congested ({congested}) and in free flow",
+    "missing": "by share of the input that was missing",
+}
 COST = ("parameters", "epochs", "seconds", "peak_memory_mb")
 
 
@@ -19,109 +29,119 @@ def summarise(
     mode: str,
     predictions: Mapping[str, Predictions],
     naive: Naive,
+    conditions: Conditions,
     target_vd: str,
+    best_naive: str,
     training: Mapping[str, dict],
-    mape_floor: float,
+    settings: params.Evaluate,
 ) -> dict:
-    """Everything that the reports say of one mode, for the headline target.
+    """Everything that the reports say of one mode, for the headline target: comparison.json.
 
-    ``scores`` holds a record per model and baseline for the target VD (``target_vd``) and, where the
-    mode has several, for all of them (``all_vds``); ``by_horizon`` and ``by_vd`` likewise.
+    - ``mode``, ``target``, ``unit``, ``target_vd``, ``vds``, ``seeds`` (their number), ``windows``,
+      ``interval`` (seconds), ``mape_floor``, ``congested`` and ``peak`` (the rules, in words).
+    - ``notes``: sentences on what could not be judged; ``losses``: sentences on what lost to a baseline.
+    - ``scores[scope][name]``: one record. Scopes: ``target_vd`` and, where the mode has several VDs,
+      ``all_vds``. Names: ``lstm``, ``xlstm`` (mean of the scores of their seeds), ``lstm_ensemble``,
+      ``xlstm_ensemble`` (the mean of their seeds' forecasts, where there are several) and the baselines.
+      A record: mae, rmse, wape, mape, r2, bias, observations, skill; of several seeds also mae_sd,
+      mae_min, mae_max. A figure that is undefined is null, and ``observations`` then says whether it
+      stands on anything.
+    - ``cuts[scope][cut][name]``: a list of such records, each with its label under the cut's own name:
+      ``horizon`` (minutes), ``hour`` (0 .. 23), ``day`` (weekday, weekend), ``peak`` (peak, off-peak),
+      ``congestion`` (congested, free flow), ``missing`` (none, up to 10%, over 10%: share of missing
+      input) and, in ``all_vds``, ``vd``. Every name has the same labels in the same order.
+    - ``best_naive``: the baseline that was best on the validation part, over all VDs of the mode.
+    - ``differences``: ``a``, ``b``, ``mae`` (MAE of a minus MAE of b, all VDs of the mode), its 95 %
+      interval ``low`` to ``high`` and two-sided ``p``, before any correction for how many tests the
+      report makes; on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
+    - ``cost[model]``: parameters, epochs, seconds, peak_memory_mb.
+    - ``quantiles``: as ``intervals.summarise`` has it, of runs with ``train.quantiles`` alone.
     """
     reference = predictions["lstm"]
-    target, unit = reference.targets[0], reference.units[0]
-    everyone = {**predictions, **naive}
+    seeds = len(reference.forecast)
+    ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
+    everyone = {**predictions, **ensembles, **naive}
     scopes = {"target_vd": [target_vd]}
     if len(reference.vd_ids) > 1:
         scopes["all_vds"] = list(reference.vd_ids)
-    scores = {
-        scope: {
-            name: _headline(cuts.overall(each.of(vds), of(naive, vds), mape_floor), target)[0]
-            for name, each in everyone.items()
+    scores, by_cut = {}, {}
+    for scope, vds in scopes.items():
+        here, held = of(everyone, vds), conditions.of(vds)
+        first = here["lstm"]
+        shown = [
+            cuts.by_horizon(first),
+            cuts.by_hour(first),
+            cuts.by_day(first),
+            cuts.by_peak(first, settings.peak_hours),
+            cuts.by_congestion(held),
+            cuts.by_missing(held),
+            *([cuts.by_vd(first)] if len(vds) > 1 else []),
+        ]
+        records = {
+            cut.name: {
+                name: cuts.records(rows)
+                for name, rows in cuts.tables(here, list(naive), cut, settings.mape_floor).items()
+            }
+            for cut in [cuts.overall(), *shown]
         }
-        for scope, vds in scopes.items()
-    }
-    vds = [target_vd]
-    horizons = {
-        name: _headline(cuts.by_horizon(each.of(vds), of(naive, vds), mape_floor), target)
-        for name, each in everyone.items()
-    }
-    difference = paired(predictions["xlstm"].of(vds), predictions["lstm"].of(vds))
+        scores[scope] = {
+            name: {key: value for key, value in rows[0].items() if key != "overall"}
+            for name, rows in records.pop("overall").items()
+        }
+        by_cut[scope] = records
+    pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
     return {
         "mode": mode,
-        "target": target,
-        "unit": unit,
+        "target": reference.targets[0],
+        "unit": reference.units[0],
         "target_vd": target_vd,
         "vds": list(reference.vd_ids),
-        "seeds": len(reference.forecast),
+        "seeds": seeds,
         "windows": len(reference.origins),
-        "mape_floor": mape_floor,
+        "interval": reference.interval,
+        "mape_floor": settings.mape_floor,
+        "congested": conditions.rule,
+        "peak": "Monday to Friday, local hours " + ", ".join(map(str, settings.peak_hours)),
+        "notes": [],
+        "losses": losses(mode, scores, by_cut["target_vd"]["horizon"], reference.units[0]),
         "scores": scores,
-        "by_horizon": horizons,
-        "by_vd": {
-            name: _headline(cuts.by_vd(each, naive, mape_floor), target) for name, each in predictions.items()
-        },
+        "cuts": by_cut,
+        "best_naive": best_naive,
+        "differences": [{"a": a, "b": b} | paired(everyone[a], everyone[b]) for a, b in pairs],
         "cost": {model: {name: training[model][name] for name in COST} for model in predictions},
-        "difference": {
-            "mae": difference.difference,
-            "low": difference.low,
-            "high": difference.high,
-            "days": difference.days,
-            "words": in_words(difference, scores["target_vd"]["lstm"]["mae"], unit, target_vd),
-        },
-        "losses": losses(mode, scores, horizons, unit),
+        **({"quantiles": intervals.summarise(predictions, scopes)} if reference.quantiles else {}),
     }
 
 
-def paired(a: Predictions, b: Predictions) -> Difference:
-    """Difference in MAE of the headline target, a - b, over all windows, horizons and VDs; seeds averaged."""
-    errors = [
-        np.abs(each.forecast[..., 0] - each.observed[..., 0]).mean(axis=0) for each in (a, b)
-    ]  # (W, H, V)
-    date = (
-        calendar.local(a.times.ravel(), a.time_zone)
-        .strftime("%Y-%m-%d")
-        .to_numpy()
-        .reshape(*a.times.shape, 1)
-    )
-    return paired_difference(*errors, np.broadcast_to(date, errors[0].shape))
-
-
-def in_words(difference: Difference, lstm_mae: float, unit: str, target_vd: str) -> str:
-    """The sentence that the numbers allow, by one rule: better only where the 95 % interval excludes 0."""
-    d = difference
-    share = abs(d.difference) / lstm_mae if lstm_mae else 0.0
-    direction = "lower" if d.difference < 0 else "higher"
-    measured = (
-        f"on VD {target_vd} xLSTM's MAE is {abs(d.difference):.2f} {unit} ({share:.1%}) {direction} than LSTM's, "
-        f"95 % interval {d.low:+.2f} to {d.high:+.2f} over {d.days} test days"
-    )
-    if not d.shown:
-        return f"no difference shown: {measured}"
-    return f"{'xLSTM' if d.difference < 0 else 'LSTM'} better: {measured}"
+def paired(a: Predictions, b: Predictions) -> dict:
+    """``significance.difference`` of a and b as a record: the headline target, all windows, horizons, VDs."""
+    errors = [np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in (a, b)]  # (S, W, H, V)
+    date = calendar.local(a.times.ravel(), a.time_zone).normalize().to_numpy().reshape(a.times.shape)
+    found = difference(*errors, date)
+    return {
+        key: cuts.number(value) if isinstance(value, float) else value for key, value in vars(found).items()
+    }
 
 
 def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) -> list[str]:
     """A sentence for each model that a naive forecast beats, overall or at a horizon; these open every report."""
-    cuts_of = [
-        *(
-            (
-                "on the target VD" if scope == "target_vd" else "on all VDs",
-                {name: row["mae"] for name, row in rows.items()},
-            )
-            for scope, rows in scores.items()
-        ),
-        *(
-            (
-                f"on the target VD at {row['minutes']:g} minutes",
-                {name: rows[h]["mae"] for name, rows in horizons.items()},
-            )
-            for h, row in enumerate(horizons["lstm"])
-        ),
+    places = {"target_vd": "on the target VD", "all_vds": "on all VDs"}
+    compared = [
+        (places[scope], {name: row["mae"] for name, row in rows.items()}) for scope, rows in scores.items()
+    ]
+    compared += [
+        (
+            f"on the target VD at {row['horizon']:g} minutes",
+            {name: rows[h]["mae"] for name, rows in horizons.items()},
+        )
+        for h, row in enumerate(horizons["lstm"])
     ]
     found = []
-    for where, mae in cuts_of:
-        best = min((name for name in mae if name not in MODELS), key=lambda name: mae[name])
+    for where, mae in compared:
+        naive = {name: each for name, each in mae.items() if name.removesuffix("_ensemble") not in MODELS}
+        if None in mae.values():
+            continue  # no observation, as ``notes`` say
+        best = min(naive, key=naive.get)
         found += [
             f"{LABELS[model]} loses to the naive forecast '{LABELS[best]}' in {mode} {where}: "
             f"MAE {mae[model]:.2f} against {mae[best]:.2f} {unit}."
@@ -133,35 +153,34 @@ def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) 
 
 def as_markdown(summary: dict) -> str:
     """``comparison.md``."""
-    unit = summary["unit"]
+    unit, vds = summary["unit"], len(summary["vds"])
     lines = [f"# {summary['mode']}: LSTM against xLSTM", ""]
-    lines += [f"**{loss}**\n" for loss in summary["losses"]]
-    lines += [f"**{sentence(summary['difference']['words'])}**", ""]
+    lines += [f"**{each}**\n" for each in (*summary["notes"], *summary["losses"])]
     lines += [
-        f"{summary['target']} in {unit}; {summary['windows']} test windows; {cuts.seeds_in_words(summary['seeds'])} "
+        f"{summary['target']} in {unit}; {summary['windows']} test windows. {cuts.seeds_in_words(summary['seeds'])} "
         f"MAPE over observations of at least {summary['mape_floor']:g}. Skill: 1 - MAE / MAE of the best naive forecast.",
         "",
+        f"## Differences in MAE, {unit}, {'all VDs' if vds > 1 else 'VD ' + summary['target_vd']}",
+        "",
+        difference_table(summary["differences"]),
+        "",
+        f"p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
+        f"'{LABELS[summary['best_naive']]}' is the naive forecast that was best on the validation part.",
+        "",
     ]
-    titles = {"target_vd": f"VD {summary['target_vd']}", "all_vds": f"All {len(summary['vds'])} VDs"}
+    titles = {"target_vd": f"VD {summary['target_vd']}", "all_vds": f"All {vds} VDs"}
     for scope, rows in summary["scores"].items():
         lines += [f"## {titles[scope]}", "", table(rows), ""]
-    lines += [
-        f"## VD {summary['target_vd']} by horizon: MAE, {unit}",
-        "",
-        horizon_table(summary["by_horizon"]),
-        "",
-    ]
+    for scope, by_cut in summary["cuts"].items():
+        for cut, heading in CUTS.items():
+            if cut in by_cut:
+                lines += [
+                    f"## {titles[scope]} {heading.format(**summary)}: MAE, {unit}",
+                    "",
+                    cut_table(by_cut[cut], cut),
+                    "",
+                ]
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
-    if "all_vds" in summary["scores"]:
-        by_vd = {
-            LABELS[name]: {row["vd"]: row["mae"] for row in rows} for name, rows in summary["by_vd"].items()
-        }
-        lines += [
-            f"## Each VD: MAE, {unit}",
-            "",
-            pd.DataFrame(by_vd).rename_axis("VD").to_markdown(floatfmt=".2f"),
-            "",
-        ]
     lines += intervals.section(summary)
     lines += ["## Cost", "", cost_table(summary["cost"]), "", "![learning curves](curves.png)", ""]
     lines += ["## A typical day and the worst", "", "![typical and worst day](days.png)", ""]
@@ -171,23 +190,61 @@ def as_markdown(summary: dict) -> str:
 
 def table(rows: Mapping[str, dict]) -> str:
     """A line per model and baseline, best MAE first."""
-    frame = (
-        pd.DataFrame(rows).T[["mae", "rmse", "wape", "mape", "r2", "skill"]].astype(float).sort_values("mae")
-    )
-    frame.index = [LABELS[name] for name in frame.index]
-    frame.columns = ["MAE", "RMSE", "WAPE", "MAPE", "R2", "skill"]
-    return frame.to_markdown(floatfmt=("", ".2f", ".2f", ".3f", ".3f", ".3f", "+.3f"))
-
-
-def horizon_table(by_horizon: Mapping[str, list[dict]]) -> str:
-    """A line per model and baseline, a column per horizon."""
+    columns = {
+        "mae": ".2f",
+        "mae_sd": ".2f",
+        "rmse": ".2f",
+        "wape": ".3f",
+        "mape": ".3f",
+        "r2": ".3f",
+        "skill": "+.3f",
+    }
+    titles = {"mae_sd": "sd over seeds", "r2": "R2", "skill": "skill"}
+    ordered = sorted(rows, key=lambda name: (rows[name]["mae"] is None, rows[name]["mae"]))
     frame = pd.DataFrame(
         {
-            LABELS[name]: {f"{row['minutes']:g} min": row["mae"] for row in rows}
-            for name, rows in by_horizon.items()
+            LABELS[name]: {
+                titles.get(column, column.upper()): shown(rows[name][column], spec)
+                if column in rows[name]
+                else "-"
+                for column, spec in columns.items()
+            }
+            for name in ordered
         }
     ).T
-    return frame.to_markdown(floatfmt=".2f")
+    return frame.to_markdown(disable_numparse=True)
+
+
+def cut_table(by_name: Mapping[str, list[dict]], cut: str) -> str:
+    """A line per label, a column per model and baseline, and how many observations they stand on."""
+    first = next(iter(by_name.values()))
+    frame = pd.DataFrame(
+        {
+            LABELS[name]: [shown(row["mae"]) if row["observations"] else "no data" for row in rows]
+            for name, rows in by_name.items()
+        }
+        | {"observations": [f"{row['observations']:,}" for row in first]},
+        index=pd.Index(
+            [f"{row[cut]:g}" if isinstance(row[cut], float) else row[cut] for row in first], name=cut
+        ),
+    )
+    return frame.to_markdown(disable_numparse=True)
+
+
+def difference_table(differences: list[dict]) -> str:
+    """A line per pair."""
+    rows = [
+        {
+            "": f"{LABELS[row['a']]} - {LABELS[row['b']]}",
+            "difference": shown(row["mae"], "+.3f"),
+            "95 % interval": f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}",
+            "p": shown(row["p"], ".2g"),
+            "test days": row["days"],
+            "VDs": row["vds"],
+        }
+        for row in differences
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
 def cost_table(cost: Mapping[str, dict]) -> str:
@@ -204,23 +261,3 @@ def cost_table(cost: Mapping[str, dict]) -> str:
         }
     ).T
     return frame.to_markdown(disable_numparse=True)
-
-
-def sentence(words: str) -> str:
-    """With a capital and a full stop."""
-    return (words if words.startswith("xLSTM") else words[0].upper() + words[1:]) + "."
-
-
-def _headline(table: pd.DataFrame, target: str) -> list[dict]:
-    """The rows of the headline target as records, numbers rounded to what a reader can use."""
-    rows = table.reset_index()
-    rows = rows[rows.target == target].drop(columns=["target", "index"], errors="ignore")
-    return [
-        {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
-        for row in rows.to_dict("records")
-    ]
-
-
-def _number(value: float) -> float | None:
-    """Rounded; what is undefined is null in JSON, which has no NaN."""
-    return round(value, 6) if np.isfinite(value) else None

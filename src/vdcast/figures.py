@@ -17,9 +17,13 @@ from vdcast.errors import InputError
 
 COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
 GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
-LABELS = {"lstm": "LSTM", "xlstm": "xLSTM", "observed": "observed"} | {
-    name: name.replace("_", " ") for name in GREYS
-}
+LABELS = {
+    "lstm": "LSTM",
+    "xlstm": "xLSTM",
+    "lstm_ensemble": "LSTM, ensemble mean",
+    "xlstm_ensemble": "xLSTM, ensemble mean",
+    "observed": "observed",
+} | {name: name.replace("_", " ") for name in GREYS}
 
 plt.rcParams.update(
     {
@@ -63,7 +67,7 @@ def by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> Non
     """MAE against how far ahead."""
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
     for name, table in tables.items():
-        axis.plot(table.minutes, table.mae, marker="o", ms=3, **style(name))
+        axis.plot(table.horizon, table.mae, marker="o", ms=3, **style(name))
     axis.set(xlabel="minutes ahead", ylabel=f"MAE, {unit}", title="Error by horizon", ylim=(0, None))
     axis.legend()
     _save(figure, path)

@@ -5,7 +5,7 @@ figure without suffix is of the calibrated forecast, one with ``_raw`` of the fo
 with several seeds is the mean of their scores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,52 +22,48 @@ def headline(predictions: Predictions, target_vd: str) -> dict[str, float]:
     one, widest = predictions.of([target_vd]), coverages(predictions.quantiles.levels)[0]
     figures = {}
     for k, target in enumerate(one.targets):
-        row = table(one, k).iloc[0]
+        row = table(one, cuts.overall(), k).iloc[0]
         figures |= {f"{target}_{name}": row[name] for name in ("wql", *_of_interval(widest))}
     return {key: round(float(value), 6) for key, value in figures.items() if np.isfinite(value)}
 
 
-def summarise(predictions: Mapping[str, Predictions], target_vd: str) -> dict:
-    """What comparison.json holds of the headline target under ``quantiles``.
+def summarise(predictions: Mapping[str, Predictions], scopes: Mapping[str, Sequence[str]]) -> dict:
+    """What comparison.json holds of the headline target under ``quantiles``; ``scopes`` name their VDs.
 
     - ``levels``: (P,), ascending, 0.5 in the middle.
     - ``scores[scope][model]``: a record of wql, and coverage_80, width_80 and so on for each interval; with
-      ``_raw`` what it was before calibration. Scopes: ``target_vd`` and, of several VDs, ``all_vds``.
-    - ``by_horizon[model]`` (target VD, ``horizon`` in minutes) and ``by_vd[model]``: lists of such records.
+      ``_raw`` what it was before calibration.
+    - ``cuts[scope][cut][model]``: lists of such records by ``horizon``, ``hour`` and ``vd``, as beside it.
 
     The series behind the fan chart are in fan.csv (``over_time``).
     """
-    first = next(iter(predictions.values()))
-    scopes = {"target_vd": [target_vd]}
-    if len(first.vd_ids) > 1:
-        scopes["all_vds"] = list(first.vd_ids)
+
+    def shown(scope: str, cut: Callable[[Predictions], cuts.Cut]) -> dict[str, list[dict]]:
+        here = {model: each.of(scopes[scope]) for model, each in predictions.items()}
+        return {model: cuts.records(table(each, cut(each))) for model, each in here.items()}
+
+    by = {"horizon": cuts.by_horizon, "hour": cuts.by_hour, "vd": cuts.by_vd}
+    whole = {scope: shown(scope, lambda _: cuts.overall()) for scope in scopes}
     return {
-        "levels": list(first.quantiles.levels),
+        "levels": list(next(iter(predictions.values())).quantiles.levels),
         "scores": {
-            scope: {model: _records(table(each.of(vds)))[0] for model, each in predictions.items()}
-            for scope, vds in scopes.items()
+            scope: {
+                model: {key: value for key, value in rows[0].items() if key != "overall"}
+                for model, rows in found.items()
+            }
+            for scope, found in whole.items()
         },
-        "by_horizon": {
-            model: _records(table(each.of([target_vd]), axis="horizon"))
-            for model, each in predictions.items()
-        },
-        "by_vd": {model: _records(table(each, axis="vd")) for model, each in predictions.items()},
+        "cuts": {scope: {name: shown(scope, cut) for name, cut in by.items()} for scope in scopes},
     }
 
 
-def table(predictions: Predictions, k: int = 0, axis: str | None = None) -> pd.DataFrame:
-    """``score_quantiles`` of target ``k`` as a row, or as a row per ``horizon`` (minutes) or ``vd``."""
+def table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.DataFrame:
+    """A row per label of ``cut``, ``score_quantiles`` of target ``k`` in the columns, mean over seeds."""
     quantiles, observed = predictions.quantiles, predictions.observed[..., k]
-    _W, H, V = observed.shape
-    names, label = {
-        None: (["all"], 0),
-        "horizon": ([(h + 1) * predictions.interval / 60 for h in range(H)], np.arange(H)[:, None]),
-        "vd": (list(predictions.vd_ids), np.arange(V)),
-    }[axis]
-    columns = {axis: names} if axis else {}
+    columns = {cut.name: list(cut.labels)}
     for suffix, forecasts in (("", quantiles.calibrated), ("_raw", quantiles.raw)):
         each = [
-            score_quantiles(one[..., k, :], observed, quantiles.levels, label, len(names))
+            score_quantiles(one[..., k, :], observed, quantiles.levels, cut.label, len(cut.labels))
             for one in forecasts
         ]
         columns |= {name + suffix: np.mean([scores[name] for scores in each], axis=0) for name in each[0]}
@@ -87,12 +83,12 @@ def as_markdown(rows: Mapping[str, Mapping], levels: Sequence[float], unit: str)
     lines = {}
     for label, row in rows.items():
         for suffix, name in (("", label), ("_raw", f"{label}, uncalibrated")):
-            cells = {"wQL": _shown(row["wql" + suffix], ".4f")}
+            cells = {"wQL": cuts.shown(row["wql" + suffix], ".4f")}
             for nominal in coverages(levels):
                 coverage, width = (row[key + suffix] for key in _of_interval(nominal))
                 share = f"{100 * nominal:g} %"
-                cells[f"{share}: holds"] = _shown(coverage, ".1%")
-                cells[f"{share}: width, {unit}"] = _shown(width, ".2f")
+                cells[f"{share}: holds"] = cuts.shown(coverage, ".1%")
+                cells[f"{share}: width, {unit}"] = cuts.shown(width, ".2f")
             lines[name] = cells
     return pd.DataFrame(lines).T.to_markdown(disable_numparse=True)
 
@@ -131,8 +127,8 @@ def page_section(modes: Mapping[str, Mapping]) -> list[str]:
 def run_section(one: Predictions, model: str, pools: np.ndarray) -> list[str]:
     """Markdown lines of a run's report on its target VD; ``pools`` as ``quantiles.conformal`` returns them."""
     levels, unit = one.quantiles.levels, one.units[0]
-    rows = {LABELS[model]: table(one).iloc[0]}
-    for row in table(one, axis="horizon").to_dict("records"):
+    rows = {LABELS[model]: cuts.records(table(one, cuts.overall()))[0]}
+    for row in cuts.records(table(one, cuts.by_horizon(one))):
         rows[f"{row['horizon']:g} min ahead"] = row
     return [
         *("## Quantile forecasts", "", *explained(levels)),
@@ -169,19 +165,3 @@ def calibration_in_words(pools: np.ndarray) -> str:
 def _of_interval(nominal: float) -> tuple[str, str]:
     """The names that ``score_quantiles`` gives the figures of an interval."""
     return f"coverage_{100 * nominal:g}", f"width_{100 * nominal:g}"
-
-
-def _records(rows: pd.DataFrame) -> list[dict]:
-    """Rows as JSON can hold them: rounded, and null where undefined."""
-    return [
-        {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
-        for row in rows.to_dict("records")
-    ]
-
-
-def _number(value: float) -> float | None:
-    return round(value, 6) if np.isfinite(value) else None
-
-
-def _shown(value: float | None, how: str) -> str:
-    return "no observation" if value is None or np.isnan(value) else format(value, how)

@@ -1,8 +1,9 @@
 """Errors of a forecast, pooled over valid observations, in original units.
 
-A forecast and its observations are arrays with the axes ``AXES``; an observation is NaN where there
-is none. Every figure is one reduction over the axes named in ``over``, so per horizon, per detector
-and overall are one code path, and none is a mean of means. Targets are never pooled: their units differ.
+A forecast and its observations are arrays (W, H, V) of one target: windows, horizons, detectors; an
+observation is NaN where there is none. Every figure pools the cells that carry one *label*, so overall,
+per horizon, per detector or in the peak are one code path, and none is a mean of means. Targets are
+never pooled: their units differ.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,66 +12,80 @@ import numpy as np
 
 from vdcast.quantiles import coverages
 
-AXES = ("window", "horizon", "vd", "target")
+CONSTANT = 1e-12  # a spread that is a smaller share of sum y² is rounding of a series that does not vary
 
 
 def score(
     forecast: np.ndarray,
     observed: np.ndarray,
-    over: tuple[str, ...] = ("window", "horizon", "vd"),
+    label: np.ndarray | int = 0,
+    labels: int = 1,
     *,
     mape_floor: float = 0.0,
-    where: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
-    """Every metric of ``forecast`` (W, H, V, K) against ``observed`` (W, H, V, K), reduced over ``over``.
+    """Every metric of ``forecast`` (W, H, V) against ``observed`` (W, H, V), for each label: (labels,).
 
-    ``where`` (broadcastable, bool) restricts to some observations. A cut without any valid observation
-    is NaN in every metric and 0 in ``observations``.
+    ``label`` (int, broadcastable to (W, H, V)) says which of 0 .. ``labels`` - 1 a cell is pooled under;
+    a negative one leaves the cell out. A label without any valid observation is NaN in every metric and
+    0 in ``observations``.
 
     - ``mae``: mean |e|; ``rmse``: sqrt of mean e²; ``bias``: mean of e = forecast - observed.
     - ``wape``: sum |e| / sum |y| (Kolassa & Schütz 2007), finite at night where single counts are 0.
     - ``mape``: mean |e| / |y| over observations of at least ``mape_floor``.
-    - ``r2``: 1 - sum e² / sum (y - m)², with m each VD's own mean over the same cut, so that
-      differences between detectors count for nothing.
+    - ``r2``: 1 - sum e² / sum (y - m)², with m each VD's own mean over the same cells, so that
+      differences between detectors count for nothing; NaN where the observations do not vary.
     - ``observations``: how many valid observations the figures stand on.
 
-    Raises ValueError for other axes, other shapes, and where a forecast is missing for a valid
-    observation: that is a fault, not something to average away.
+    Raises ValueError for other shapes, and where a forecast is missing for a valid observation: that is
+    a fault, not something to average away.
     """
-    if forecast.shape != observed.shape or forecast.ndim != len(AXES):
-        raise ValueError(f"forecast {forecast.shape} and observed {observed.shape} must both be {AXES}")
-    axes = tuple(AXES.index(name) for name in over)
-    valid = np.isfinite(observed) if where is None else np.isfinite(observed) & where
-    if not np.isfinite(forecast[valid]).all():
+    if forecast.shape != observed.shape or forecast.ndim != 3:
+        raise ValueError(f"forecast {forecast.shape} and observed {observed.shape} must both be (W, H, V)")
+    _, _, V = forecast.shape
+    label = np.broadcast_to(label, forecast.shape)
+    valid = np.isfinite(observed) & (label >= 0)
+    y, e = observed[valid].astype(np.float64), forecast[valid].astype(np.float64)
+    if not np.isfinite(e).all():
         raise ValueError("the forecast is missing for valid observations")
-    y = np.where(valid, observed, 0).astype(np.float64)
-    e = np.where(valid, forecast - y, 0)
-    own = tuple(axis for axis in axes if AXES[axis] != "vd")
-    mean = _ratio(y.sum(axis=own, keepdims=True), valid.sum(axis=own, keepdims=True))
-    spread = np.where(valid, y - mean, 0)
-    large = valid & (np.abs(y) >= mape_floor) & (y != 0)
+    e -= y
+    cell = (label * V + np.arange(V))[valid]  # a cell of (label, VD)
 
-    def total(array: np.ndarray) -> np.ndarray:
-        return array.sum(axis=axes)
+    def total(values: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """(labels, V)"""
+        return np.bincount(cell[where], values[where], labels * V).reshape(labels, V)
 
-    n = total(valid)
+    large = (np.abs(y) >= mape_floor) & (y != 0)
+    ones, size = np.ones_like(y), np.abs(e)
+    count, sum_y, sum_y2 = total(ones), total(y), total(y**2)
+    spread = sum_y2 - _ratio(sum_y**2, count)
+    spread = np.where(spread > CONSTANT * sum_y2, spread, 0)
+    n, absolute, squared = count.sum(axis=1), total(size).sum(axis=1), total(e**2).sum(axis=1)
+    share = np.divide(size, np.abs(y), out=np.zeros_like(y), where=large)
     return {
-        "mae": _ratio(total(np.abs(e)), n),
-        "rmse": np.sqrt(_ratio(total(e**2), n)),
-        "wape": _ratio(total(np.abs(e)), total(np.abs(y))),
-        "mape": _ratio(
-            total(np.divide(np.abs(e), np.abs(y), out=np.zeros_like(e), where=large)), total(large)
-        ),
-        "r2": 1 - _ratio(total(e**2), total(spread**2)),
-        "bias": _ratio(total(e), n),
-        "observations": n,
+        "mae": _ratio(absolute, n),
+        "rmse": np.sqrt(_ratio(squared, n)),
+        "wape": _ratio(absolute, total(np.abs(y)).sum(axis=1)),
+        "mape": _ratio(total(share, large).sum(axis=1), total(ones, large).sum(axis=1)),
+        "r2": 1 - _ratio(squared, spread.sum(axis=1)),
+        "bias": _ratio(total(e).sum(axis=1), n),
+        "observations": n.astype(int),
     }
 
 
-def mean_over_seeds(forecasts: np.ndarray, observed: np.ndarray, *args, **kwargs) -> dict[str, np.ndarray]:
-    """``score`` of each seed's forecast (S, W, H, V, K), averaged: what one training can be expected to give."""
-    scores = [score(forecast, observed, *args, **kwargs) for forecast in forecasts]
-    return {name: np.mean([each[name] for each in scores], axis=0) for name in scores[0]}
+def over_seeds(
+    forecasts: np.ndarray, observed: np.ndarray, label: np.ndarray | int = 0, labels: int = 1, **kwargs
+) -> dict[str, np.ndarray]:
+    """``score`` of each seed's forecast (S, W, H, V), averaged: what one training can be expected to give.
+
+    With several seeds also the spread of their MAE: ``mae_sd`` (with S - 1), ``mae_min``, ``mae_max``.
+    """
+    scores = [score(forecast, observed, label, labels, **kwargs) for forecast in forecasts]
+    result = {name: np.mean([each[name] for each in scores], axis=0) for name in scores[0]}
+    result["observations"] = scores[0]["observations"]
+    if len(scores) > 1:
+        mae = np.stack([each["mae"] for each in scores])
+        result |= {"mae_sd": mae.std(axis=0, ddof=1), "mae_min": mae.min(axis=0), "mae_max": mae.max(axis=0)}
+    return result
 
 
 def skill(mae: np.ndarray, naive: Mapping[str, np.ndarray]) -> np.ndarray:

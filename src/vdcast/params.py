@@ -375,6 +375,10 @@ class Modes(Section):
 
 class Evaluate(Section):
     mape_floor: Annotated[float, Field(ge=0)]
+    horizons: Annotated[list[Positive], Field(min_length=1)]
+    peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
+    congested_speed: Rate
+    congested_quantile: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Run(Section):
@@ -411,6 +415,10 @@ class Params(Sections):
 
     @model_validator(mode="after")
     def _consistent(self):
+        if (last := max(self.evaluate.horizons)) > self.window.prediction_length:
+            raise ValueError(
+                f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
+            )
         for run in self.runs.values():
             if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
                 raise ValueError(

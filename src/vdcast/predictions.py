@@ -35,6 +35,11 @@ class Predictions:
         )
 
     @property
+    def ensemble(self) -> "Predictions":
+        """The mean of the seeds' forecasts, as one forecast; of quantiles, the mean is none of them."""
+        return replace(self, forecast=self.forecast.mean(axis=0, keepdims=True), quantiles=None)
+
+    @property
     def times(self) -> np.ndarray:
         """(W, H) Unix seconds of the start of each interval that was forecast."""
         steps = np.arange(1, self.observed.shape[1] + 1)
@@ -42,6 +47,24 @@ class Predictions:
 
 
 Naive = Mapping[str, Predictions]
+FREE, CONGESTED, UNKNOWN = 0, 1, -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What held in W windows of H steps at V detectors, whoever forecast them."""
+
+    missing: np.ndarray  # (W, V) float32 share of the VD's own inputs missing in the lookback
+    congestion: np.ndarray  # (W, H, V) int8 FREE, CONGESTED or UNKNOWN, at the time that was forecast
+    rule: str  # what counts as congested, in words
+    vd_ids: tuple[str, ...]
+
+    def of(self, vd_ids: Sequence[str]) -> "Conditions":
+        """Those detectors, in that order."""
+        v = [self.vd_ids.index(vd) for vd in vd_ids]
+        return replace(
+            self, missing=self.missing[:, v], congestion=self.congestion[..., v], vd_ids=tuple(vd_ids)
+        )
 
 
 def origin_steps(steps: int, length: int, horizon: int) -> np.ndarray:

@@ -14,12 +14,14 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
         from vdcast import params
+        from vdcast.judge import verdict
 
         modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
-        (REPORTS / "summary.json").write_text(json.dumps(summarise(modes), indent=2) + "\n", "utf-8")
-        (REPORTS / "report.md").write_text(as_markdown(modes), "utf-8")
-        for mode, summary in modes.items():
-            print(f"{mode}: {summary['difference']['words']}")
+        judged = verdict(modes)
+        (REPORTS / "summary.json").write_text(json.dumps(summarise(modes, judged), indent=2) + "\n", "utf-8")
+        (REPORTS / "report.md").write_text(as_markdown(modes, judged), "utf-8")
+        for mode, each in judged["modes"].items():
+            print(f"{mode}: {each['words']}")
         print(
             f"read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
         )
@@ -38,48 +40,54 @@ def read_comparison(mode: str) -> dict:
         ) from None
 
 
-def summarise(modes: dict[str, dict]) -> dict:
-    """All figures by mode, then model: what `dvc metrics diff --targets reports/summary.json` compares."""
+def summarise(modes: dict[str, dict], judged: dict) -> dict:
+    """The verdict, then figures by mode and model: what `dvc metrics diff --targets reports/summary.json` compares."""
     return {
-        mode: {
-            **{scope: rows for scope, rows in summary["scores"].items()},
-            "by_horizon": {
-                name: {f"{row['minutes']:g}min": row["mae"] for row in rows}
-                for name, rows in summary["by_horizon"].items()
-            },
-            "cost": summary["cost"],
-            "difference": summary["difference"],
-            **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
-        }
-        for mode, summary in modes.items()
+        "verdict": judged,
+        **{
+            mode: {
+                **summary["scores"],
+                "by_horizon": {
+                    name: {f"{row['horizon']:g}min": row["mae"] for row in rows}
+                    for name, rows in summary["cuts"]["target_vd"]["horizon"].items()
+                },
+                "cost": summary["cost"],
+                **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
+            }
+            for mode, summary in modes.items()
+        },
     }
 
 
-def as_markdown(modes: dict[str, dict]) -> str:
+def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
     import pandas as pd
 
     from vdcast import intervals
-    from vdcast.comparison import sentence
+    from vdcast.comparison import shown
     from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
+    from vdcast.judge import sentence
 
     first = next(iter(modes.values()))
     unit, target_vd = first["unit"], first["target_vd"]
-    losses = [loss for summary in modes.values() for loss in summary["losses"]]
+    losses = [each for summary in modes.values() for each in (*summary["notes"], *summary["losses"])]
     lines = ["# LSTM against xLSTM", ""]
     lines += [f"**{loss}**\n" for loss in losses] or [
         "Both models beat every naive forecast in every mode, over all horizons together and at each of the target VD.",
         "",
     ]
-    lines += [f"- `{mode}`: {sentence(summary['difference']['words'])}" for mode, summary in modes.items()]
+    lines += [f"**{sentence(judged['overall']['words'])}**", ""]
+    for mode, each in judged["modes"].items():
+        lines += [f"- `{mode}`: {sentence(each['words'])} {sentence(each['cost_words'])}"]
+    lines += ["", f"{judged['rule']} {seeds_in_words(first['seeds'])}", ""]
+    lines += ["Against the naive forecast that was best on the validation part:", ""]
     lines += [
-        "",
-        "A model is called better only where a 95 % interval of the difference excludes 0 (paired by day of the test "
-        "part, Student's t; it holds for these seeds, whose spread is not in it). "
-        + seeds_in_words(first["seeds"]),
-        "",
+        f"- `{mode}`: {sentence(row['words'])}"
+        for mode, rows in judged["differences"].items()
+        for row in rows[1:]
     ]
+    lines += [""]
     lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(modes, "target_vd"), ""]
     lines += [
         "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the best naive.",
@@ -92,7 +100,7 @@ def as_markdown(modes: dict[str, dict]) -> str:
     costs = [
         {
             "run": f"{LABELS[model]}, {mode}",
-            "MAE": f"{summary['scores']['target_vd'][model]['mae']:.2f}",
+            "MAE": shown(summary["scores"]["target_vd"][model]["mae"]),
             "parameters": f"{cost['parameters']:,}",
             "epochs": cost["epochs"],
             "training seconds": f"{cost['seconds']:.0f}",
@@ -123,11 +131,12 @@ def matrix(modes: dict[str, dict], scope: str, titles: dict[str, str] | None = N
     """A line per model and baseline, a column per mode: MAE, and skill in brackets."""
     import pandas as pd
 
+    from vdcast.comparison import shown
     from vdcast.figures import LABELS
 
     columns = {
         (titles or {}).get(mode, mode): {
-            LABELS[name]: f"{row['mae']:.2f} ({row['skill']:+.2f})"
+            LABELS[name]: f"{shown(row['mae'])} ({shown(row['skill'], '+.2f')})"
             for name, row in summary["scores"][scope].items()
         }
         for mode, summary in modes.items()

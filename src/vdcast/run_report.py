@@ -8,7 +8,7 @@ import pandas as pd
 
 from vdcast import cuts, figures, intervals
 from vdcast.models.trained import Trained
-from vdcast.predictions import Naive, Predictions
+from vdcast.predictions import Naive, Predictions, of
 
 OVERFIT = 1.15  # validation loss at the end over its best
 FORMATS = ",.4g"  # 1,904 observations, not 1.9e+03
@@ -29,14 +29,23 @@ def write(
     ahead = f"{trained.horizon * trained.interval / 60:g} min ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
-    one, one_naive = predictions.of([target_vd]), {name: each.of([target_vd]) for name, each in naive.items()}
-    horizons = cuts.by_horizon(one, one_naive, mape_floor)
+    everyone = {run.name: predictions, **naive}
+    one = of(everyone, [target_vd])
+
+    def rows(these: Naive, cut: cuts.Cut) -> pd.DataFrame:
+        """Of every target, one below the other."""
+        by_target = [
+            cuts.tables(these, list(naive), cut, mape_floor, k)[run.name].assign(target=name)
+            for k, name in enumerate(predictions.targets)
+        ]
+        return pd.concat(by_target, ignore_index=True).set_index("target")
+
+    horizons = rows(one, cuts.by_horizon(one[run.name]))
     warnings = suspicious(
         history,
         training,
-        horizons,
-        cuts.overall(predictions, naive, mape_floor),
-        target,
+        horizons.loc[[target]],
+        rows(everyone, cuts.overall()).loc[target],
         epochs=run.train.epochs,
         patience=run.train.patience,
     )
@@ -71,18 +80,18 @@ def write(
         f"{cuts.seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
         "skill against the best naive forecast of the same horizon.",
         "",
-        horizons.to_markdown(index=False, floatfmt=FORMATS),
+        horizons.rename(columns={"horizon": "minutes"}).to_markdown(floatfmt=FORMATS),
         "",
         "![typical and worst day](days.png)",
         "",
     ]
     if predictions.quantiles:
-        lines += intervals.run_section(one, run.model, trained.pools.numpy())
+        lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
     if len(predictions.vd_ids) > 1:
         lines += [
             "## By VD",
             "",
-            cuts.by_vd(predictions, naive, mape_floor).to_markdown(index=False, floatfmt=FORMATS),
+            rows(everyone, cuts.by_vd(predictions)).to_markdown(floatfmt=FORMATS),
             "",
         ]
     (folder / "report.md").write_text("\n".join(lines), "utf-8")
@@ -92,13 +101,12 @@ def suspicious(
     history: pd.DataFrame,
     training: dict,
     horizons: pd.DataFrame,
-    overall: pd.DataFrame,
-    target: str,
+    overall: pd.Series,
     *,
     epochs: int,
     patience: int,
 ) -> list[str]:
-    """What a careful reader would want to be told first."""
+    """What a careful reader would want to be told first, of the headline target."""
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
     at_limit = sum(epoch > epochs - patience for epoch in training["best_epoch"])
@@ -110,19 +118,17 @@ def suspicious(
         found.append(
             f"Overfitting: validation loss rose from {best:.3f} to {last:.3f} before training stopped."
         )
-    worse = horizons[(horizons.target == target) & (horizons.skill < 0)]
+    worse = horizons[horizons.skill < 0]
     if len(worse):
-        at = ", ".join(f"{minutes:g}" for minutes in worse.minutes)
+        at = ", ".join(f"{minutes:g}" for minutes in worse.horizon)
         found.append(f"Worse than the best naive forecast on the target VD at {at} minutes.")
-    if overall.skill[target] < 0:
-        found.append(
-            f"Worse than the best naive forecast over all its VDs (skill {overall.skill[target]:.2f})."
-        )
+    if overall.skill < 0:
+        found.append(f"Worse than the best naive forecast over all its VDs (skill {overall.skill:.2f}).")
     validation = history.validation_mae.min()
-    if overall.mae[target] > GAP * validation:
+    if overall.mae > GAP * validation:
         found.append(
-            f"Test MAE {overall.mae[target]:.2f} is far above validation MAE {validation:.2f}: has the traffic changed?"
+            f"Test MAE {overall.mae:.2f} is far above validation MAE {validation:.2f}: has the traffic changed?"
         )
-    if np.isnan(overall.r2[target]):
+    if np.isnan(overall.r2):
         found.append("R2 is undefined: the observations of the test part do not vary.")
     return found

@@ -29,7 +29,7 @@ import h5py
 import numpy as np
 
 from vdcast.errors import InputError
-from vdcast.predictions import Predictions
+from vdcast.predictions import Conditions, Predictions
 from vdcast.quantiles import Quantiles
 
 SCHEMA = 1
@@ -189,6 +189,25 @@ def read_naive(folder: Path) -> dict[str, Predictions]:
     if not found:
         raise InputError(f"'{folder}' holds no baseline; run `dvc repro evaluate_naive`")
     return {path.parent.name: read_predictions(path) for path in found}
+
+
+def write_conditions(path: Path, conditions: Conditions) -> None:
+    """Write ``conditions`` to ``path``."""
+    with _replacing(path) as file:
+        for name in ("missing", "congestion"):
+            file.create_dataset(name, data=getattr(conditions, name), compression="gzip", track_times=False)
+        file.create_dataset("vd_ids", data=_strings(conditions.vd_ids), track_times=False)
+        file.attrs.update(schema=SCHEMA, rule=conditions.rule)
+
+
+def read_conditions(path: Path) -> Conditions:
+    """Read what ``write_conditions`` wrote. Raises InputError where it is missing, corrupt or foreign."""
+    with _opened(path) as file:
+        return Conditions(
+            **{name: file[name][:] for name in ("missing", "congestion")},
+            rule=str(file.attrs["rule"]),
+            vd_ids=tuple(file["vd_ids"].asstr()[:].tolist()),
+        )
 
 
 @contextlib.contextmanager

@@ -66,9 +66,10 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
     for name in ("LSTM", "xLSTM", *(baseline.replace("_", " ") for baseline in BASELINES)):
         assert f"| {name} " in report
     summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
-    assert list(summary) == list(MODES)
+    assert list(summary) == ["verdict", *MODES]
+    assert set(summary.pop("verdict")) == {"overall", "modes", "differences", "rule"}
     for mode, figures in summary.items():
-        assert set(figures["target_vd"]) == {"lstm", "xlstm", *BASELINES}
+        assert set(figures["target_vd"]) == {"lstm", "xlstm", "lstm_ensemble", "xlstm_ensemble", *BASELINES}
         assert {"parameters", "epochs", "seconds", "peak_memory_mb"} <= set(figures["cost"]["xlstm"])
         maes = {name: row["mae"] for name, row in figures["target_vd"].items()}
         for model in ("lstm", "xlstm"):
