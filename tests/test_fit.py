@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from vdcast import fit as fitting
 from vdcast import params, prepare
 from vdcast.errors import InputError
+from vdcast.models import stacked
+from vdcast.models.forecaster import build_seeded
 from vdcast.models.xlstm import XLSTM
 from vdcast.windows import Batch, Windows
 
@@ -44,13 +47,13 @@ def same(a: dict, b: dict, copies=slice(None)) -> bool:
     return all(torch.equal(a[name][copies], b[name]) for name in a)
 
 
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings):
-    one, two = (
-        fitting.fit(run_of(network), *data(detectors, prepare_settings, True), "cpu") for _ in range(2)
-    )
+@pytest.mark.parametrize("joint", [True, False], ids=["one copy", "a stack of three"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings, joint):
+    common = data(detectors, prepare_settings, joint)
+    one, two = (fitting.fit(run_of(network), *common, "cpu") for _ in range(2))
     assert same(one.weights, two.weights)
     assert torch.equal(one.figures, two.figures)
-    other = fitting.fit(run_of(network, seeds=[1]), *data(detectors, prepare_settings, True), "cpu")
+    other = fitting.fit(run_of(network, seeds=[1]), *common, "cpu")
     assert not same(one.weights, other.weights)
 
 
@@ -139,6 +142,30 @@ def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():
     assert whole.training == [2, 1, 1] and whole.seconds == [4, 2, 2]
     assert whole.best_epoch == [1, 3] and whole.weights["w"].tolist() == [[10, 10], [20, 20]]
     assert [row["validation_loss"] for row in whole.history()] == [15, 15.5, 16]
+
+
+def test_an_epoch_never_waits_for_the_device(network, detectors, prepare_settings):
+    """Reading a number of a tensor, or an index that depends on values, would stop a GPU at every step."""
+
+    class Operations(TorchDispatchMode):
+        def __init__(self):
+            super().__init__()
+            self.seen = set()
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.seen.add(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    train, *_ = data(detectors, prepare_settings, False)
+    model = build_seeded(network, seeds=[0, 0, 0], channels=train.channels, horizon=train.H)
+    stacked.seed_dropout(model, [0, 0, 0])
+    optimiser = torch.optim.AdamW(model.parameters(), fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fitting.warm_up_then_decay(3))
+    group, starts = torch.arange(3), torch.randperm(len(train)).expand(3, -1)
+    with Operations() as operations:
+        fitting.run_epoch(model, optimiser, schedule, train, group, starts, 32, 1.0)
+    assert "_fused_adamw_" in operations.seen
+    assert not operations.seen & {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal"}
 
 
 def test_bfloat16_trains_as_well_as_float32(network, detectors, prepare_settings):

@@ -23,8 +23,9 @@ from vdcast.models.forecaster import Forecaster, build_seeded
 from vdcast.windows import Batch, Windows
 
 # On a CPU a stack wins while its weights and activations stay in the cache: of 30 copies of the default
-# xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s.
-STACK_ON_CPU = 10
+# xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s. Stacks of 5 cost as much a copy
+# as stacks of 10 (of 2: a fifth more, of 1: 1.6 times), and there are twice as many to keep cores busy with.
+STACK_ON_CPU = 5
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
 FIGURES = ("train_loss", "validation_loss", "validation_mae", "gradient_norm")
 

@@ -76,6 +76,12 @@ class Measured(Raw):
     max_speed: Rate = 200.0
 
 
+class Listed(Measured):
+    """What formats have whose detectors stand in a static list: a file in ``raw`` that is not read as data."""
+
+    vd_list: str | None = None
+
+
 class Table(Raw):
     """What a plain table must be told: where its time is and what its numbers mean."""
 
@@ -123,7 +129,7 @@ class DayRows(Table):
     unit: str
 
 
-class TaiwanLanes(Measured):
+class TaiwanLanes(Listed):
     """What both Taiwanese detector standards share: rules from lanes to a VD."""
 
     interval: Interval = 60
@@ -132,7 +138,6 @@ class TaiwanLanes(Measured):
     missing_when: Literal["any", "all"] = "any"
     per: Literal["vd", "link"] = "vd"
     max_age: Positive = 3600
-    vd_list: str | None = None
 
 
 class TaiwanVDLive(TaiwanLanes):
@@ -147,7 +152,7 @@ class TaiwanV11(TaiwanLanes):
     format: Literal["taiwan_v11"]
 
 
-class TaiwanM05A(Measured):
+class TaiwanM05A(Listed):
     """Freeway segments between ETC gantries (``vdcast.ingest.taiwan_m05a``)."""
 
     interval: ClassVar[int] = 300
@@ -156,10 +161,9 @@ class TaiwanM05A(Measured):
     format: Literal["taiwan_m05a"]
     vehicle_types: Annotated[list[int], Field(min_length=1)] = [31, 32, 41, 42, 5]
     missing_when: Literal["any", "all"] = "any"
-    gantries: str | None = None
 
 
-class PemsStation(Measured):
+class PemsStation(Listed):
     """Caltrans PeMS 5-minute station text (``vdcast.ingest.pems_station``)."""
 
     interval: ClassVar[int] = 300
@@ -167,7 +171,6 @@ class PemsStation(Measured):
 
     format: Literal["pems_station"]
     min_observed: Annotated[float, Field(ge=0, le=100)] = 1.0
-    stations: str | None = None
 
 
 class PemsExport(Measured):

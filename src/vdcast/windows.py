@@ -14,7 +14,9 @@ from torch import Tensor
 
 from vdcast import calendar, store
 
-AT_ONCE = 1024  # windows of a pass without gradients, where large batches cost little memory
+# Copies times windows of a batch without gradients. On a CPU its activations should stay in the cache: 10
+# copies of the default xLSTM took 1.5 s over 476 windows in batches of 64, and 4.2 s in one batch.
+AT_ONCE = {"cpu": 640, "cuda": 2**16}
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Windows:
 
     def in_order(self, group: Tensor) -> Iterator[Batch]:
         """Every window of the groups ``group`` (N,), first to last, in large batches."""
-        for start in torch.arange(len(self), device=group.device).split(AT_ONCE):
+        size = max(1, AT_ONCE[group.device.type] // len(group))
+        for start in torch.arange(len(self), device=group.device).split(size):
             yield self.batch(group, start.expand(len(group), -1))
 
 

@@ -1,7 +1,9 @@
 """Writers of raw files in each format's real schema, and a short way to ingest them."""
 
 import gzip
+import io
 import json
+import tarfile
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -99,13 +101,25 @@ def put(path: Path, data: bytes | str) -> Path:
     return path
 
 
+def tar(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()
+
+
 def pack(path: Path, members: dict[str, bytes], how: str) -> None:
-    """``members`` as loose files, as .gz, or in one .zip under ``path``."""
+    """``members`` as loose files, as .gz, or in one archive (zip, tar, tgz) under ``path``."""
     path.mkdir(parents=True, exist_ok=True)
     if how == "zip":
         with zipfile.ZipFile(path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in members.items():
                 archive.writestr(name, data)
+    elif how in ("tar", "tgz"):
+        put(path / f"all.{how}", tar(members, "w:gz" if how == "tgz" else "w"))
     else:
         for name, data in members.items():
             put(path / (name + ".gz" * (how == "gz")), gzip.compress(data) if how == "gz" else data)

@@ -31,11 +31,11 @@ def test_station_text(tmp_path):
             ).encode()
         ),
     )
-    meta = put(
-        tmp_path / "meta.txt",
+    put(
+        tmp_path / "raw/meta.txt",
         "ID\tFwy\tDir\tLatitude\tLongitude\tLanes\n715898\t5\tN\t33.88\t-118.02\t3\n",
     )
-    table, report = run(tmp_path, "pems_station", tmp_path / "raw", stations=str(meta))
+    table, report = run(tmp_path, "pems_station", tmp_path / "raw", vd_list="meta.txt")
     assert table.vd_ids == ("715898", "715900")
     assert table.timestamps[0] == utc("2024-05-01T00:00:00-07:00")
     nan = np.nan

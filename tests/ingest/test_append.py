@@ -76,14 +76,14 @@ def test_json_xml_and_every_packing_give_the_same_table(tmp_path):
         for i in range(5)
     ]
     tables = {}
-    for how in ("loose", "gz", "zip"):
+    for how in ("loose", "gz", "zip", "tar", "tgz"):
         for write in (as_json, as_xml, lambda d: as_xml(d, namespace=None)):
             folder = tmp_path / f"{how}{len(tables)}"
             suffix = "json" if write is as_json else "xml"
             pack(folder / "raw", {f"{i}.{suffix}": write(d) for i, d in enumerate(documents)}, how)
             run(folder, "taiwan_vdlive", folder / "raw")
             tables[folder] = (folder / "detectors.h5").read_bytes()
-    assert len(tables) == 9 and len(set(tables.values())) == 1
+    assert len(tables) == 15 and len(set(tables.values())) == 1
 
 
 def test_one_core_and_many_give_the_same_table(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import tarfile
 import warnings
 import zipfile
 
@@ -11,7 +12,7 @@ import pytest
 
 from vdcast.errors import InputError
 
-from .raw import as_json, as_xml, lane, put, run, utc, v11, vd, vdlive
+from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive
 
 T = utc("2026-10-01T05:07:00+08:00")
 GOOD = vdlive(vd("A", T, lane(50, 1, 2)))
@@ -133,8 +134,46 @@ def twice() -> bytes:
         (archive({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
     ],
 )
-def test_a_bad_archive(tmp_path, data, sentence):
+def test_a_bad_zip(tmp_path, data, sentence):
     put(tmp_path / "raw/all.zip", data)
+    with pytest.raises(InputError, match=sentence):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["raw", "scratch"]
+
+
+def special(kind: bytes, name: str = "a.json") -> bytes:
+    """A tar whose only member is a link, or a device."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as file:
+        member = tarfile.TarInfo(name)
+        member.type, member.linkname = kind, "/etc/passwd"
+        file.addfile(member)
+    return stream.getvalue()
+
+
+TWO = tar({"a.json": as_json(GOOD), "b.json": as_json(GOOD)}, "w")
+
+
+@pytest.mark.parametrize(
+    "data, sentence",
+    [
+        (tar({"a.json": as_json(GOOD)})[:-10], "all.tar': is a truncated or damaged gzip file"),
+        (TWO[:1600], "all.tar': is a truncated or damaged tar archive"),  # inside the second member
+        (TWO[:1024], "all.tar': is a truncated or damaged tar archive"),  # before it
+        (TWO[:1034] + b"x" + TWO[1035:], "all.tar': is a truncated or damaged tar archive"),  # its header
+        (b"no archive at all" * 100, "all.tar': is a truncated or damaged tar archive"),
+        (tar({"../a.json": as_json(GOOD)}), "points outside its archive"),
+        (tar({"/a.json": as_json(GOOD)}), "points outside its archive"),
+        (special(tarfile.SYMTYPE), "is a link or a device"),
+        (special(tarfile.LNKTYPE), "is a link or a device"),
+        (special(tarfile.FIFOTYPE), "is a link or a device"),
+        (tar({"a.json": bytes(150 << 20)}), "all.tar': .* decompression bomb"),
+        (tar({"d/a.json": as_json(GOOD)[:-9]}), "all.tar/d/a.json': is not valid JSON"),
+        (tar({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
+    ],
+)
+def test_a_bad_tar(tmp_path, data, sentence):
+    put(tmp_path / "raw/all.tar", data)
     with pytest.raises(InputError, match=sentence):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_dir()) == ["raw", "scratch"]
@@ -206,9 +245,18 @@ def test_a_list_of_vds_that_is_none(tmp_path):
         b"<VDList/>",
         b"x",
     ):
-        path = put(tmp_path / "list", data)
+        put(tmp_path / "raw/list", data)
         with pytest.raises(InputError, match="'list': "):
-            run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list=str(path))
+            run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list="list")
+
+
+@pytest.mark.parametrize("name", ["nowhere.json", "../list.json", "/etc/hosts", "."])
+def test_a_list_of_vds_that_does_not_lie_in_raw(tmp_path, name):
+    """DVC watches data.raw, so a list that lies there cannot change unnoticed."""
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    put(tmp_path / "list.json", b'{"VDs": [{"VDID": "A"}]}')
+    with pytest.raises(InputError, match=f"data.vd_list '{name}' is no file in the folder data.raw '.*raw'"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list=name)
 
 
 def test_nothing_that_a_file_says_reaches_the_table_as_infinity(tmp_path):

@@ -15,7 +15,7 @@ from vdcast.ingest.records import OBSERVED
 from vdcast.ingest.spool import Parsed, unpack
 from vdcast.params import FORMATS
 
-from .raw import as_json, as_xml, lane, put, utc, v11, vd, vdlive
+from .raw import as_json, as_xml, lane, put, tar, utc, v11, vd, vdlive
 from .test_america import EXPORT, metr_la, npz, station_row
 from .test_m05a import rows as m05a_rows
 
@@ -53,6 +53,8 @@ SEEDS = {
     "xml": ("taiwan_vdlive", {}, "a.xml", as_xml(LIVE)),
     "json.gz": ("taiwan_vdlive", {}, "a.json.gz", gzip.compress(as_json(LIVE))),
     "zip": ("taiwan_vdlive", {}, "a.zip", zip_bytes),
+    "tar": ("taiwan_vdlive", {}, "a.tar", tar({"a.json": as_json(LIVE), "b.xml": as_xml(LIVE)}, "w")),
+    "tgz": ("taiwan_vdlive", {}, "a.tgz", tar({"a.json": as_json(LIVE), "b.xml": as_xml(LIVE)})),
     "v1.1": (
         "taiwan_v11",
         {"interval": 300},
@@ -180,7 +182,7 @@ def test_a_hundred_damaged_files(tmp_path, seed):
     assert refused > 10
 
 
-@pytest.mark.parametrize("seed", ["json", "xml", "json.gz", "zip", "v1.1", "npz"])
+@pytest.mark.parametrize("seed", ["json", "xml", "json.gz", "zip", "tgz", "v1.1", "npz"])
 def test_a_file_cut_anywhere_is_refused(tmp_path, seed):
     """A closing bracket, or a checksum, is missing wherever it is cut."""
     name, extra, filename, data = SEEDS[seed]
@@ -205,11 +207,10 @@ LISTS = {
 def test_a_hundred_damaged_lists_of_vds(tmp_path, kind):
     random_ = random.Random(kind)
     path = tmp_path / "list"
-    settings = FORMATS["taiwan_vdlive"](format="taiwan_vdlive", raw="", vd_list=str(path))
     for _ in range(100):
         path.write_bytes(damage(LISTS[kind].encode(), random_))
         try:
-            info = taiwan.vd_info(settings, ["A", "B"])
+            info = taiwan.vd_info(path, ["A", "B"])
         except InputError as error:
             assert str(error).startswith("'list': ") and "\n" not in str(error)
         else:

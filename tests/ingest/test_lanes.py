@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from .raw import as_json, as_xml, lane, put, run, utc, v11, vd, vdlive
+from .raw import as_json, as_xml, lane, pack, put, run, utc, v11, vd, vdlive
 
 T = utc("2026-10-01T05:07:00+08:00")
 NAN = float("nan")
@@ -111,7 +111,7 @@ def test_v11_directions_can_be_detectors_of_their_own(tmp_path):
 
 
 def test_the_vd_list_says_where_a_vd_is(tmp_path):
-    put(tmp_path / "raw/a.json", as_json(vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T, lane(50, 1, 2)))))
+    snapshot = as_json(vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T, lane(50, 1, 2))))
     links = [
         {"LinkID": "1", "RoadDirection": "N", "LaneNum": 2},
         {"LinkID": "2", "RoadDirection": "S", "LaneNum": 3},
@@ -138,8 +138,9 @@ def test_the_vd_list_says_where_a_vd_is(tmp_path):
         ).encode("cp950"),
     }
     for kind, data in lists.items():
-        path = put(tmp_path / f"list.{kind}", data)
-        table, report = run(tmp_path / kind, "taiwan_vdlive", tmp_path / "raw", vd_list=str(path))
+        pack(tmp_path / kind / "raw", {"a.json": snapshot, f"list.{kind}": data}, "loose")
+        table, report = run(tmp_path / kind, "taiwan_vdlive", tmp_path / kind / "raw", vd_list=f"list.{kind}")
+        assert report["files"] == {"read": 1, "bad": [], "passed_over": []}
         assert table.info["lon"][0] == 121.5 and np.isnan(table.info["lon"][1])
         assert table.info["road"].tolist() == ["台9線", ""]
         assert table.info["direction"].tolist() == ["N+S", ""]

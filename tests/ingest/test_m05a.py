@@ -72,13 +72,14 @@ def test_the_gantry_table_says_where_a_segment_is(tmp_path):
     put(tmp_path / "raw" / NAME, rows(("01F0017N", "01F0005N", [(95, 1)] * 5), ("X", "Y", [(95, 1)] * 5)))
     head = "\ufeff國道別,方向,編號,設定收費區代碼,緯度,經度\n"
     gantries = put(
-        tmp_path / "g.csv",
+        tmp_path / "raw/g.csv",
         head + "國道一號,N,01F-000.5N,01F0005N,25.1,121.7\n國道一號,N,a,01F0017N,25.3,121.9\n",
     )
-    table, report = run(tmp_path, "taiwan_m05a", tmp_path / "raw", gantries=str(gantries))
+    table, report = run(tmp_path, "taiwan_m05a", tmp_path / "raw", vd_list="g.csv")
     assert table.info["lat"][0] == pytest.approx(25.2) and table.info["lon"][0] == pytest.approx(121.8)
     assert table.info["road"].tolist() == ["國道一號", ""] and report["located"] == 1
+    assert report["files"] == {"read": 1, "bad": [], "passed_over": []}
     for bad in (b"a,b\n1,2\n", head.encode() + "國道一號,N,a,01F0017N,north,121.9\n".encode(), b"\xff\xff"):
         put(gantries, bad)
         with pytest.raises(InputError, match=r"'g\.csv' is not the gantry table"):
-            run(tmp_path, "taiwan_m05a", tmp_path / "raw", gantries=str(gantries))
+            run(tmp_path, "taiwan_m05a", tmp_path / "raw", vd_list="g.csv")

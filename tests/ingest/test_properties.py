@@ -82,7 +82,7 @@ def reference(documents: list[dict], rule: str):
     st.lists(st.lists(vds, min_size=1, max_size=6), min_size=1, max_size=6),
     st.randoms(use_true_random=False),
     st.sampled_from([as_json, as_xml]),
-    st.sampled_from(["loose", "gz", "zip"]),
+    st.sampled_from(["loose", "gz", "zip", "tgz"]),
     st.sampled_from(["any", "all"]),
 )
 def test_table_is_what_the_rules_say(snapshots, random, write, packing, rule):

@@ -2,6 +2,8 @@
 was counted in them by hand."""
 
 import math
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +15,20 @@ from vdcast.ingest import taiwan
 
 from .raw import run, utc
 
-DATA = Path(__file__).parents[3] / "shared/data"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared/data"
 LIVE = DATA / "taiwan_vd_live_excerpts"
 STATIC = DATA / "taiwan_vd_static"
 M05A = DATA / "taiwan_m05a_may2024"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here")
+
+
+def beside(folder: Path, *paths: Path) -> Path:
+    """The files, linked into one folder, as ``data.raw`` and the list in it."""
+    folder.mkdir()
+    for path in paths:
+        (folder / path.name).symlink_to(path)
+    return folder
 
 
 def values(table, vd):
@@ -25,12 +36,8 @@ def values(table, vd):
 
 
 def test_freeway_bureau_snapshot(tmp_path):
-    table, report = run(
-        tmp_path,
-        "taiwan_vdlive",
-        LIVE / "nfb_vdlive_2019-11-13T1003_excerpt.json",
-        vd_list=str(STATIC / "NFB_VD.xml"),
-    )
+    raw = beside(tmp_path / "raw", LIVE / "nfb_vdlive_2019-11-13T1003_excerpt.json", STATIC / "NFB_VD.xml")
+    table, report = run(tmp_path, "taiwan_vdlive", raw, vd_list="NFB_VD.xml")
     assert table.values.shape == (2, 9, 3)  # 9 VDs, collected at 10:00 (6 of them) and 10:01 (3)
     assert table.timestamps[0] == utc("2019-11-13T10:00:00+08:00")
     # 90 km/h x 39 vehicles, 101 x 31, 86 x 17
@@ -45,12 +52,8 @@ def test_freeway_bureau_snapshot(tmp_path):
 
 
 def test_highway_bureau_snapshot(tmp_path):
-    table, report = run(
-        tmp_path,
-        "taiwan_vdlive",
-        LIVE / "thb_vdlive_2026-10-01T0508_excerpt.json",
-        vd_list=str(STATIC / "VD.json"),
-    )
+    raw = beside(tmp_path / "raw", LIVE / "thb_vdlive_2026-10-01T0508_excerpt.json", STATIC / "VD.json")
+    table, report = run(tmp_path, "taiwan_vdlive", raw, vd_list="VD.json")
     assert table.values.shape == (2, 19, 3)  # 05:06:00 and, floored, 05:07:11
     assert table.timestamps.tolist() == [utc("2026-10-01T05:06:00+08:00"), utc("2026-10-01T05:07:00+08:00")]
     assert report["missing"]["volume"]["by_cause"] == {"gap": 0.5, "status": round(2 / 38, 6)}
@@ -101,9 +104,8 @@ def test_lists_of_vds_in_all_flavours_agree():
 
 
 def test_m05a_hour(tmp_path):
-    table, report = run(
-        tmp_path, "taiwan_m05a", M05A / "raw_sample", gantries=str(M05A / "gantry_coordinates_1130327.csv")
-    )
+    raw = beside(tmp_path / "raw", *(M05A / "raw_sample").iterdir(), M05A / "gantry_coordinates_1130327.csv")
+    table, report = run(tmp_path, "taiwan_m05a", raw, vd_list="gantry_coordinates_1130327.csv")
     assert table.values.shape == (12, 421, 2) and report["files"]["read"] == 12
     assert (report["first"], report["last"]) == ("2024-05-01T00:00:00+08:00", "2024-05-01T00:55:00+08:00")
     packed = np.load(M05A / "m05a_2024-05_raw.npz", allow_pickle=False)
@@ -124,6 +126,31 @@ def test_m05a_hour(tmp_path):
     assert int(np.nansum(table.values[..., 1])) == int(
         frame.select_dtypes("number").iloc[:12].to_numpy().sum()
     )
+
+
+@pytest.mark.slow
+def test_m05a_month(tmp_path):
+    """All 8,928 files, cell by cell, against the arrays that they were packed to."""
+    unpack = [sys.executable, str(ROOT / "benchmarks/ingest.py"), "--unpack", str(tmp_path / "raw")]
+    subprocess.run(unpack, check=True)
+    table, report = run(tmp_path, "taiwan_m05a", tmp_path / "raw")
+    assert table.values.shape == (8928, 421, 2) and report["files"]["read"] == 8928
+    assert (report["first"], report["last"]) == ("2024-05-01T00:00:00+08:00", "2024-05-31T23:55:00+08:00")
+    packed = np.load(M05A / "m05a_2024-05_raw.npz", allow_pickle=False)
+    volume, speed = packed["volume"].astype("f8"), packed["speed"].astype("f8")
+    assert volume.shape == (8928, 421, 5) and len(packed["timestamps"]) == 8928
+    column = [table.vd_ids.index(pair.replace(">", "-")) for pair in packed["pairs"].tolist()]
+    total = volume.sum(axis=2)
+    np.testing.assert_array_equal(table.values[:, column, 1], total)
+    odd = ((speed == 0) & (volume > 0)).any(axis=2)  # vehicles that did not move
+    with np.errstate(invalid="ignore"):
+        want = np.where(odd, np.nan, (speed * volume).sum(axis=2) / total)
+    np.testing.assert_allclose(table.values[:, column, 0], want, rtol=1e-6)
+    shares = {"no_vehicle": (total == 0).mean(), "impossible": odd.mean()}
+    assert report["missing"]["speed"]["by_cause"] == pytest.approx(shares, abs=1e-6)
+    assert report["missing"]["volume"]["share"] == 0
+    frame = pd.read_parquet(M05A / "volume_total.parquet").select_dtypes("number")
+    assert np.nansum(table.values[..., 1], dtype="f8") == frame.to_numpy().sum()
 
 
 def test_pems08_prefix(tmp_path):
@@ -158,7 +185,16 @@ def test_pems_export(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["occupancy_6005", "occupancy_t4013", "speed_6005", "speed_7578", "speed_t4013", "TravelTime_387"]
+    "name",
+    [
+        "occupancy_6005",
+        "occupancy_t4013",
+        "speed_6005",
+        "speed_7578",
+        "speed_t4013",
+        "TravelTime_387",
+        "TravelTime_451",
+    ],
 )
 def test_single_series_as_a_wide_table(tmp_path, name):
     path = DATA / f"nab_realtraffic/{name}.csv"

@@ -1,4 +1,4 @@
-"""Raw files: found in a folder or a zip archive, opened, and bounded.
+"""Raw files: found in a folder, a zip or a tar archive, opened, and bounded.
 
 Nothing is ever extracted to disk: a member of an archive is read in memory, under a limit on how far it
 may expand. Whatever a file turns out to be, opening it raises InputError or gives its bytes.
@@ -11,12 +11,13 @@ import gzip
 import io
 import os
 import stat
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from vdcast.errors import InputError
 
@@ -29,7 +30,7 @@ IN_MEMORY = 512 * MIB  # what a format that reads a file as a whole takes at mos
 
 @dataclass(frozen=True)
 class RawFile:
-    """A file, or a member of a zip archive; ``stamp`` changes when its content does."""
+    """A file, or a member of an archive; ``stamp`` changes when its content does."""
 
     path: Path
     member: str | None
@@ -71,20 +72,21 @@ class RawFile:
 
     def _gunzip(self, data: bytes, room: int) -> bytes:
         """All members of a gzip file at once, which ``gzip`` would take in small steps."""
-        parts = []
+        parts, left = [], room
         while data:
             member = zlib.decompressobj(wbits=31)
-            parts.append(member.decompress(data, room + 1))
-            room -= len(parts[-1])
-            if room < 0:
-                raise self._bomb()
+            parts.append(member.decompress(data, left + 1))
+            left -= len(parts[-1])
+            if left < 0:
+                raise self.bomb(room)
             if not member.eof:
                 raise EOFError("it ends before its end is marked")
             data = member.unused_data.lstrip(b"\0")
         return b"".join(parts)
 
-    def _bomb(self) -> InputError:
-        return self.bad(f"{self.size} bytes expand to more than {self.limit}, as in a decompression bomb")
+    def bomb(self, limit: int) -> InputError:
+        """The sentence for a file that expands to more than ``limit`` bytes."""
+        return self.bad(f"{self.size} bytes expand to more than {limit}, as in a decompression bomb")
 
     @contextlib.contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -112,26 +114,41 @@ class RawFile:
         if self.member is None:
             with open(self.path, "rb") as stream:
                 yield stream
+        elif _is_tar(self.path):
+            data, members = _tar(self.path)
+            at = members[self.member]
+            yield io.BufferedReader(io.BytesIO(data[at.offset_data : at.offset_data + at.size]))
         else:
             try:
-                stream = _archive(self.path, os.getpid()).open(self.member)
+                stream = _zip(self.path, os.getpid()).open(self.member)
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise self.bad(f"cannot be read from its zip archive ({error})") from None
             with stream:
                 yield stream
 
 
-def find(raw: Path, suffixes: tuple[str, ...], pattern: str) -> Iterator["RawFile | str | InputError"]:
-    """Every file of a format under ``raw``, in no order.
+def find(
+    raw: Path, suffixes: tuple[str, ...], pattern: str, vd_list: str | None = None
+) -> Iterator["RawFile | str | InputError"]:
+    """Every file of a format under ``raw`` but ``vd_list``, in no order.
 
     Between them, as text, the names of files passed over, and, as errors, archives and members that are
-    bad before they are opened. Raises InputError where ``raw`` does not exist.
+    bad before they are opened. Raises InputError where ``raw`` does not exist, or ``vd_list`` is not in it.
     """
     if not raw.exists():
         raise InputError(f"data.raw '{raw}' does not exist; set it to a file or a folder of raw files")
+    if vd_list and (
+        ".." in Path(vd_list).parts or Path(vd_list).is_absolute() or not (raw / vd_list).is_file()
+    ):
+        raise InputError(
+            f"data.vd_list '{vd_list}' is no file in the folder data.raw '{raw}'; put it there and give its name "
+            "in it: what lies there makes ingest run again when it changes"
+        )
     for path in _walk(raw):
+        if vd_list and path == raw / vd_list:
+            continue
         name = path.relative_to(raw if raw.is_dir() else raw.parent).as_posix()
-        if path.suffix.lower() == ".zip" and ".zip" not in suffixes:
+        if _is_tar(path) or path.suffix.lower() == ".zip":
             yield from _members(path, name, suffixes, pattern)
         elif path == raw or _wanted(name, suffixes, pattern):
             state = path.stat()
@@ -161,41 +178,87 @@ def _wanted(name: str, suffixes: tuple[str, ...], pattern: str) -> bool:
     return PurePosixPath(plain).suffix.lower() in suffixes and fnmatch.fnmatch(path.name, pattern)
 
 
+class _Member(NamedTuple):
+    name: str
+    size: int
+    packed: int  # bytes in the archive
+    stamp: str
+    plain: bool  # a file, not a link or a device
+
+
 def _members(
     path: Path, name: str, suffixes: tuple[str, ...], pattern: str
 ) -> Iterator["RawFile | str | InputError"]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, ValueError) as error:
-        yield InputError(f"'{name}': is a truncated or damaged zip archive ({error})")
+        members = _in_tar(path, name) if _is_tar(path) else _in_zip(path, name)
+    except InputError as error:
+        yield error
         return
     seen: set[str] = set()
     for member in members:
-        label = f"{name}/{member.filename}"
-        if member.is_dir():
-            continue
-        if member.filename.startswith(("/", "\\")) or ".." in PurePosixPath(member.filename).parts:
+        label = f"{name}/{member.name}"
+        if member.name.startswith(("/", "\\")) or ".." in PurePosixPath(member.name).parts:
             yield InputError(f"'{label}': this member points outside its archive; do not unpack it")
-        elif member.filename in seen:
+        elif member.name in seen:
             yield InputError(f"'{label}': the archive holds this name twice")
-        elif _wanted(member.filename, suffixes, pattern):
-            seen.add(member.filename)
-            if member.file_size > max(ALWAYS, EXPANSION * member.compress_size):
-                yield InputError(
-                    f"'{label}': {member.compress_size} bytes expand to {member.file_size}, as in a "
-                    "decompression bomb"
-                )
-                continue
-            yield RawFile(path, member.filename, label, member.file_size, f"{member.CRC:08x}")
-        else:
+        elif not _wanted(member.name, suffixes, pattern):
             yield label
+        elif not member.plain:
+            yield InputError(f"'{label}': this member is a link or a device, not a file")
+        elif member.size > max(ALWAYS, EXPANSION * member.packed):
+            yield InputError(
+                f"'{label}': {member.packed} bytes expand to {member.size}, as in a decompression bomb"
+            )
+        else:
+            seen.add(member.name)
+            yield RawFile(path, member.name, label, member.size, member.stamp)
+
+
+def _in_zip(path: Path, name: str) -> list[_Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [m for m in archive.infolist() if not m.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"'{name}': is a truncated or damaged zip archive ({error})") from None
+    return [_Member(m.filename, m.file_size, m.compress_size, f"{m.CRC:08x}", True) for m in members]
 
 
 @functools.lru_cache(maxsize=2)
-def _archive(path: Path, process: int) -> zipfile.ZipFile:
+def _zip(path: Path, process: int) -> zipfile.ZipFile:
     """The archive, opened once per process: forked ones would share its position in the file."""
     return zipfile.ZipFile(path)
+
+
+def _is_tar(path: Path) -> bool:
+    return path.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
+
+
+def _in_tar(path: Path, name: str) -> list[_Member]:
+    file = RawFile(path, None, name, path.stat().st_size, str(path.stat().st_mtime_ns))
+    return [
+        _Member(m.name, m.size, m.size, f"{file.stamp}:{m.offset_data}", m.isfile() and not m.issparse())
+        for m in _expanded(file)[1]
+        if not m.isdir()
+    ]
+
+
+def _expanded(file: RawFile) -> tuple[bytes, list[tarfile.TarInfo]]:
+    """A tar archive as a whole: unlike a zip, it can be read only from its start on."""
+    data = file.read()
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
+            members, end = archive.getmembers(), archive.offset
+    except (tarfile.TarError, ValueError, EOFError) as error:
+        raise file.bad(f"is a truncated or damaged tar archive ({error})") from None
+    if data[end : end + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):  # tarfile itself does not mind
+        raise file.bad("is a truncated or damaged tar archive (its end is not marked)")
+    return data, members
+
+
+@functools.lru_cache(maxsize=1)
+def _tar(path: Path) -> tuple[bytes, dict[str, tarfile.TarInfo]]:
+    data, members = _expanded(RawFile(path, None, path.name, path.stat().st_size, ""))
+    return data, {m.name: m for m in members}
 
 
 class _Bounded(io.RawIOBase):
@@ -211,6 +274,6 @@ class _Bounded(io.RawIOBase):
         data = self._stream.read(len(buffer))
         self._given += len(data)
         if self._given > self._file.limit:
-            raise self._file._bomb()
+            raise self._file.bomb(self._file.limit)
         buffer[: len(data)] = data
         return len(data)

@@ -88,13 +88,8 @@ def quantities(
     return x, cause, impossible
 
 
-def info(settings: PemsStation, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """From the clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated)."""
-    if settings.stations is None:
-        return {}
-    path = Path(settings.stations)
-    if not path.is_file():
-        raise InputError(f"data.stations '{path}' does not exist")
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}

@@ -23,7 +23,7 @@ from vdcast.store import Detectors
 BATCH = 8  # files a worker takes at once
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
 
-UNPARSED = {"on_bad_file", "vd_list", "gantries", "stations"}  # settings that no parser looks at
+UNPARSED = {"on_bad_file", "vd_list"}  # settings that no parser looks at
 
 Result = tuple[Parsed, list[Piece]] | InputError
 
@@ -35,9 +35,9 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
     """
     module = format_of(settings)
     grid = assemble.grid(settings.interval, settings.time_zone)
-    raw = Path(settings.raw)
+    raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
     with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
-        spool.take_in(files.find(raw, module.SUFFIXES, settings.files))
+        spool.take_in(files.find(raw, module.SUFFIXES, settings.files, vd_list))
         if not spool.listed and not spool.errors():
             kinds = ", ".join(module.SUFFIXES)
             raise InputError(
@@ -50,7 +50,7 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
         layout = assemble.layout(spool, grid, module.ORDERED)
         counts = spool.counts()
         tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
-        info = module.info(settings, layout.vd_ids) if hasattr(module, "info") else {}
+        info = module.info(raw / vd_list, layout.vd_ids) if vd_list else {}
         empty = Detectors(
             values=np.empty((0, len(layout.vd_ids), len(features)), "f4"),
             timestamps=np.empty(0, "i8"),

@@ -15,7 +15,6 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from vdcast.errors import InputError
 from vdcast.ingest import clock, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import STATUS, Records, by_lane, observed
@@ -171,11 +170,9 @@ def kind(file: RawFile, data: bytes) -> str:
 # --- the static list -------------------------------------------------------------------------------
 
 
-def vd_info(settings: TaiwanLanes, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """What ``data.vd_list`` knows of each VD: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing."""
-    if settings.vd_list is None:
-        return {}
-    rows = read_vd_list(Path(settings.vd_list))
+def vd_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """What the list of VDs knows of each: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing."""
+    rows = read_vd_list(path)
     by_vd: dict[str, list[dict]] = {}
     for row in rows:
         by_vd.setdefault(row["VDID"], []).append(row)
@@ -214,8 +211,6 @@ def read_vd_list(path: Path) -> list[dict]:
 
     Raises InputError for a file that is none of them.
     """
-    if not path.is_file():
-        raise InputError(f"data.vd_list '{path}' does not exist")
     file = RawFile(path, None, path.name, path.stat().st_size, "")
     data = file.read()
     if data.removeprefix(BOM)[:4] == b"VDID":

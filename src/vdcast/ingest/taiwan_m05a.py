@@ -165,11 +165,9 @@ def _times(file: RawFile, texts: Sequence[str], zone: ZoneInfo) -> np.ndarray:
     return times
 
 
-def info(settings: TaiwanM05A, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """From the bureau's gantry table: the middle between both gantries, road and direction of the first."""
-    if settings.gantries is None:
-        return {}
-    gantries = _gantries(Path(settings.gantries))
+    gantries = _gantries(path)
     nothing = {"lon": np.nan, "lat": np.nan, "road": "", "direction": ""}
     ends = [[gantries.get(end, nothing) for end in vd.split("-", 1)] for vd in vd_ids]
     return {
@@ -181,8 +179,6 @@ def info(settings: TaiwanM05A, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _gantries(path: Path) -> dict[str, dict]:
-    if not path.is_file():
-        raise InputError(f"data.gantries '{path}' does not exist")
     try:
         return {
             row["設定收費區代碼"].strip(): {
