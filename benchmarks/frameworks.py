@@ -65,10 +65,10 @@ def main() -> None:
     stacked.seed_dropout(net, [0])
     optimiser = torch.optim.AdamW(net.parameters(), lr=run.network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
-    order = torch.randperm(len(train))[None]
+    order, levels = torch.randperm(len(train))[None], torch.tensor(run.train.levels)
     for _ in range(2):
         began = time.perf_counter()
-        run_epoch(net, optimiser, schedule, train, group, order, run.network.batch_size, 1.0)
+        run_epoch(net, optimiser, schedule, train, group, order, run.network.batch_size, 1.0, levels)
         epoch_seconds = time.perf_counter() - began
 
     fitted = fit_stack(run, train, validation, scale, "cpu", Copies([0], [0]))
@@ -82,7 +82,7 @@ def main() -> None:
         "best_epoch": fitted.best_epoch[0],
         "best_validation": fitted.best_loss[0],
         "losses": fitted.figures[:, 0, 1].tolist(),
-        "test": validate(best, test, group, scale)[0].item(),
+        "test": validate(best, test, group, scale, levels)[0].item(),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
         "import_seconds": import_seconds,
     }

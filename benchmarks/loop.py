@@ -31,6 +31,7 @@ def loop_table(seconds: float) -> list[str]:
         run = budget(name)
         windows = windows_of(prepared(), settings(), run.mode, "cpu")["train"]
         starts = torch.randperm(len(windows))[None, : 8 * 32]
+        levels = torch.tensor(run.train.levels)
         group, batches = torch.zeros(1, dtype=torch.long), starts.split(32, dim=1)
         ready = [windows.batch(group, start) for start in batches]
 
@@ -55,7 +56,7 @@ def loop_table(seconds: float) -> list[str]:
             seconds,
             bare=bare,
             ours=lambda w=windows, m=model, o=optimiser, s=schedule, g=group, st=starts: run_epoch(
-                m, o, s, w, g, st, 32, 1.0
+                m, o, s, w, g, st, 32, 1.0, levels
             ),
             assembly=lambda w=windows, g=group, b=batches: [w.batch(g, start) for start in b],
         )

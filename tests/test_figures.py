@@ -1,6 +1,7 @@
 import matplotlib.image
 import numpy as np
 import pandas as pd
+import pytest
 
 from vdcast import figures
 
@@ -78,3 +79,23 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
     for path in (tmp_path / "a").iterdir():
         assert drawn(path), path.name
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+def test_a_fan_chart_has_a_row_per_model_and_a_band_per_interval(tmp_path, monkeypatch):
+    table = series(error=2.0)
+    for column, offset in (("p5", -6), ("p25", -3), ("p50", 0), ("p75", 4), ("p95", 8)):
+        table[column] = table.forecast + offset
+    bands = []
+    fill = figures.plt.Axes.fill_between
+
+    def noted(axis, x, low, high, **look):
+        bands.append((look["label"], float(np.mean(high - low))))
+        return fill(axis, x, low, high, **look)
+
+    monkeypatch.setattr(figures.plt.Axes, "fill_between", noted)
+    figures.fan(tmp_path / "fan.png", {"lstm": table, "xlstm": table}, "veh/h", "1 h ahead")
+    assert drawn(tmp_path / "fan.png")
+    assert bands == [("p5 to p95", pytest.approx(14)), ("p25 to p75", pytest.approx(7))] * 4
+    bands.clear()
+    figures.fan(tmp_path / "days.png", {"lstm": series()}, "veh/h", "1 h ahead")
+    assert drawn(tmp_path / "days.png") and not bands

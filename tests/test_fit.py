@@ -12,6 +12,7 @@ from vdcast.models.xlstm import XLSTM
 from vdcast.windows import Batch, Windows
 
 torch.set_num_threads(1)  # tiny matrices: a second thread only waits
+MEDIAN = torch.tensor([0.5])
 
 
 @pytest.fixture(params=["small_lstm", "small_xlstm"])
@@ -64,7 +65,10 @@ def float64():
     torch.set_default_dtype(torch.float32)
 
 
-def test_stacked_training_equals_training_one_by_one(network, detectors, prepare_settings, float64):
+@pytest.mark.parametrize("quantiles", [[], [0.1, 0.5, 0.9]])
+def test_stacked_training_equals_training_one_by_one(
+    network, detectors, prepare_settings, float64, quantiles
+):
     """Three detectors by two seeds in one stack, against six trainings of one model each.
 
     In float64, because a stack's batched matmul rounds otherwise than a single one's, and AdamW turns
@@ -78,7 +82,7 @@ def test_stacked_training_equals_training_one_by_one(network, detectors, prepare
 
     def trained(seeds, vds):
         train, validation, scale = data(detectors, prepare_settings, False, vds)
-        run = run_of(network, "independent_multi_vd", epochs=2, seeds=seeds)
+        run = run_of(network, "independent_multi_vd", epochs=2, seeds=seeds, quantiles=quantiles)
         copies = fitting.Copies([s for s in seeds for _ in vds], list(range(len(vds))) * len(seeds))
         return fitting.fit_stack(run, in_double(train), in_double(validation), scale.double(), "cpu", copies)
 
@@ -102,7 +106,7 @@ def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, d
 
     model = build(network, copies=3, channels=train.channels, horizon=3)
     model.load_state_dict(fitted.weights)
-    loss, _ = fitting.validate(model, validation, torch.arange(3), scale)
+    loss, _ = fitting.validate(model, validation, torch.arange(3), scale, MEDIAN)
     assert loss.tolist() == pytest.approx(fitted.best_loss, rel=1e-4)
 
 
@@ -163,7 +167,7 @@ def test_an_epoch_never_waits_for_the_device(network, detectors, prepare_setting
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fitting.warm_up_then_decay(3))
     group, starts = torch.arange(3), torch.randperm(len(train)).expand(3, -1)
     with Operations() as operations:
-        fitting.run_epoch(model, optimiser, schedule, train, group, starts, 32, 1.0)
+        fitting.run_epoch(model, optimiser, schedule, train, group, starts, 32, 1.0, torch.tensor([0.5]))
     assert "_fused_adamw_" in operations.seen
     assert not operations.seen & {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal"}
 
@@ -206,9 +210,9 @@ def test_validation_error_by_hand(network, detectors, prepare_settings):
 
     class Zero(torch.nn.Module):
         def forward(self, batch):
-            return torch.zeros_like(batch.y)
+            return torch.zeros_like(batch.y)[..., None]
 
-    loss, mae = fitting.validate(Zero(), validation, torch.tensor([0]), scale)
+    loss, mae = fitting.validate(Zero(), validation, torch.tensor([0]), scale, MEDIAN)
     batch = validation.batch(torch.tensor([0]), torch.arange(len(validation))[None])
     y = batch.y[batch.valid]
     assert loss.item() == pytest.approx(y.abs().mean().item(), rel=1e-5)
@@ -221,10 +225,49 @@ def test_missing_targets_have_no_say_in_the_loss():
     valid = torch.tensor([True, True, False]).view(1, 3, 1, 1)
     batch = Batch(x=None, calendar=None, last=None, y=y, valid=valid)
     forecast = torch.tensor([2.0, 2.0, 99.0], requires_grad=True)
-    error, count = fitting.masked_error(forecast.view(1, 3, 1, 1), batch)
+    error, count = fitting.masked_error(forecast.view(1, 3, 1, 1, 1), batch, MEDIAN)
     assert (error.tolist(), count.tolist()) == ([1.0], [2])
     error.sum().backward()
     assert forecast.grad[2] == 0
+
+
+def test_pinball_by_hand():
+    """Doubled: an observation 1 above costs 2p, 1 below costs 2 (1 - p), on average over the levels."""
+    levels = torch.tensor([0.1, 0.5, 0.9])
+    y = torch.tensor([[3.0], [1.0], [2.0]])
+    forecast = torch.tensor([2.0, 2.0, 2.0]).expand(3, 1, 3)
+    found = fitting.pinball(forecast, y, levels)
+    assert found.flatten().tolist() == pytest.approx([2 * 1.5 / 3, 2 * 1.5 / 3, 0])
+    shifted = fitting.pinball(torch.tensor([[[1.0, 2.0, 4.0]]]), torch.tensor([[3.0]]), levels)
+    # 2 below at p = 0.1; 1 below at 0.5; 1 above at 0.9: 2 (0.1 * 2 + 0.5 * 1 + 0.1 * 1) / 3
+    assert shifted.item() == pytest.approx(2 * 0.8 / 3)
+
+
+def test_without_quantiles_the_loss_is_the_absolute_error_bit_for_bit():
+    forecast, y = torch.randn(1000, requires_grad=True), torch.randn(1000)
+    y[:10] = forecast[:10].detach()  # ties too
+    mine = fitting.pinball(forecast[:, None], y, MEDIAN)
+    absolute = (forecast - y).abs()
+    assert torch.equal(mine, absolute)
+    gradients = [torch.autograd.grad(loss.sum(), forecast)[0] for loss in (mine, absolute)]
+    assert torch.equal(*gradients)
+
+
+def test_pinball_is_least_at_the_quantile():
+    y, levels = torch.arange(1.0, 101.0), torch.tensor([0.1, 0.5, 0.9])
+    candidates = torch.arange(0.0, 101.0) + 0.5
+    for p, level in enumerate(levels):
+        loss = torch.stack([fitting.pinball(c.expand(100, 1), y, level[None]).sum() for c in candidates])
+        assert candidates[loss.argmin()].item() == [10.5, 50.5, 90.5][p]
+
+
+def test_quantiles_leave_the_rest_of_the_network_as_it_starts(network):
+    from vdcast.models.forecaster import build_seeded
+
+    shape = dict(seeds=[3], channels=(4, 13, 1), horizon=3)
+    plain, fan = build_seeded(network, **shape), build_seeded(network, **shape, levels=3)
+    assert set(fan.state_dict()) - set(plain.state_dict()) == {"spread.weight", "spread.bias"}
+    assert same({name: fan.state_dict()[name] for name in plain.state_dict()}, plain.state_dict())
 
 
 def test_gradients_are_clipped_copy_by_copy():

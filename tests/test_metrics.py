@@ -92,3 +92,48 @@ def test_skill_is_against_the_best_of_each_cut():
     mae = np.array([1.0, 3.0])
     naive = {"a": np.array([2.0, 8.0]), "b": np.array([4.0, 2.0])}
     np.testing.assert_allclose(metrics.skill(mae, naive), [0.5, -0.5])
+
+
+def quantile_arrays():
+    """4 windows, 1 horizon, 1 VD: intervals 8 to 14 around 10; the third observation is missing."""
+    observed = np.array([7, 10, NAN, 14], float).reshape(4, 1, 1)
+    return np.broadcast_to([8.0, 10.0, 14.0], (4, 1, 1, 3)), observed
+
+
+def test_quantile_scores_by_hand():
+    quantiles, observed = quantile_arrays()
+    got = {
+        name: value.item()
+        for name, value in metrics.score_quantiles(quantiles, observed, (0.1, 0.5, 0.9)).items()
+    }
+    # twice the pinball loss: of 7, 2 (0.9 * 1, 0.5 * 3, 0.1 * 7); of 10, 2 (0.1 * 2, 0, 0.1 * 4);
+    # of 14, 2 (0.1 * 6, 0.5 * 4, 0)
+    assert got["wql"] == pytest.approx(2 * (3.1 + 0.6 + 2.6) / 3 / 31)
+    assert got["coverage_80"] == pytest.approx(2 / 3)  # an end belongs to its interval
+    assert got["width_80"] == 6
+    assert set(got) == {"wql", "coverage_80", "width_80"}
+
+
+def test_weighted_quantile_loss_is_that_of_gluonts_and_of_its_median_wape():
+    rng = np.random.default_rng(0)
+    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
+    observed = rng.normal(20, 5, (50, 2, 3))
+    quantiles = np.sort(rng.normal(20, 5, (50, 2, 3, 5)), axis=-1)
+    y, q = observed[..., None], quantiles
+    each = 2 * np.abs((q - y) * ((y <= q) - np.array(levels))).sum(axis=(0, 1, 2)) / np.abs(y).sum()
+    got = metrics.score_quantiles(quantiles, observed, levels)
+    assert got["wql"].item() == pytest.approx(each.mean())
+    median = metrics.score_quantiles(quantiles[..., 2:3], observed, (0.5,))["wql"].item()
+    assert median == pytest.approx(np.abs(quantiles[..., 2] - observed).sum() / observed.sum())
+
+
+def test_quantile_scores_of_a_label_are_those_of_its_cells_alone():
+    rng = np.random.default_rng(1)
+    observed, quantiles = rng.normal(20, 5, (9, 2, 3)), np.sort(rng.normal(20, 5, (9, 2, 3, 3)), axis=-1)
+    levels = (0.1, 0.5, 0.9)
+    by_vd = metrics.score_quantiles(quantiles, observed, levels, np.arange(3), 4)
+    for v in range(3):
+        alone = metrics.score_quantiles(quantiles[:, :, [v]], observed[:, :, [v]], levels)
+        for name, value in alone.items():
+            assert by_vd[name][v] == pytest.approx(value.item()), name
+    assert all(np.isnan(value[3]) for value in by_vd.values())

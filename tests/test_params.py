@@ -46,6 +46,14 @@ def test_a_run_changes_only_itself(tmp_path):
     assert other.network == settings.lstm and other.train == settings.train
 
 
+def test_quantiles_are_off_unless_switched_on_for_all_or_for_one_run(tmp_path):
+    settings = params.load(SHIPPED)
+    assert all(run.train.quantiles == [] and run.train.levels == (0.5,) for run in settings.runs.values())
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    settings = params.load(write(tmp_path, ("train.quantiles", levels)))
+    assert all(run.train.levels == tuple(levels) for run in settings.runs.values())
+
+
 def test_numbers_as_yaml_1_2_writes_them(tmp_path):
     path = write(tmp_path)
     rate = params.load(path).lstm.learning_rate
@@ -71,6 +79,14 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("prepare.targets", ["speed"]), "targets ['speed'] are not among features ['volume']"),
         (("train.seeds", [1, 1]), "seeds [1, 1] repeat"),
         (("train.device", "tpu"), "train.device = 'tpu'"),
+        (("train.quantiles", [0.1, 0.9]), "train.quantiles: quantiles [0.1, 0.9] lack 0.5, the median"),
+        (("train.quantiles", [0.9, 0.5, 0.1]), "quantiles [0.9, 0.5, 0.1] are not in ascending order"),
+        (("train.quantiles", [0.1, 0.1, 0.5, 0.9, 0.9]), "are not in ascending order"),
+        (("train.quantiles", [0.0, 0.5, 1.0]), "quantiles [0.0, 0.5, 1.0]: 0 is not between 0 and 1"),
+        (("train.quantiles", [10.0, 50.0, 90.0]), "quantiles [10.0, 50.0, 90.0]: 10 is not between 0 and 1"),
+        (("train.quantiles", [0.1, 0.5, 0.8]), "quantiles [0.1, 0.5, 0.8]: 0.1 has no partner 0.9; an interval has two ends"),
+        (("train.quantiles", [0.5]), "quantiles [0.5] hold no interval; take [] for the median alone"),
+        (("train.quantiles", "on"), "train.quantiles = 'on' (str): input should be a valid list"),
         (("lstm.dropout", 1.0), "lstm.dropout = 1.0 (float)"),
         (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all' (str)"),

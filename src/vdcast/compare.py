@@ -36,7 +36,7 @@ def compare(mode: str, settings: params.Params) -> None:
 
     import pandas as pd
 
-    from vdcast import cuts, figures, store
+    from vdcast import cuts, figures, intervals, store
     from vdcast.comparison import MODELS, as_markdown, in_words, summarise, without
 
     folder = REPORTS / mode
@@ -92,6 +92,11 @@ def compare(mode: str, settings: params.Params) -> None:
     ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"
     figures.days(folder / "days.png", series, unit, ahead)
     figures.scatter(folder / "scatter.png", series, unit, ahead)
+    if predictions["lstm"].quantiles:
+        fans = {who: intervals.over_time(everyone[who], target_vd, target) for who in MODELS}
+        figures.fan(folder / "fan.png", fans, unit, ahead)
+        fan = pd.concat([table.assign(model=who) for who, table in fans.items()])
+        fan.to_csv(folder / "fan.csv", index=False, float_format="%.6g")
     words = in_words(summary)
     print(f"{mode}: {words}; read {folder}/comparison.md; next, the verdict: dvc repro report")
 
@@ -108,6 +113,12 @@ def check_comparable(predictions: dict, naive: dict) -> dict:
         raise InputError(
             f"LSTM was trained with {seeds['lstm']} seeds and xLSTM with {seeds['xlstm']}; give both runs the same "
             "train.seeds, so that neither is luckier than the other"
+        )
+    levels = {model: each.quantiles.levels if each.quantiles else () for model, each in predictions.items()}
+    if len(set(levels.values())) > 1:
+        raise InputError(
+            f"LSTM was trained with quantiles {list(levels['lstm'])} and xLSTM with {list(levels['xlstm'])}; "
+            "give both runs the same train.quantiles, so that both learn the same task"
         )
     return naive
 

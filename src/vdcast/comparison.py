@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vdcast import calendar, cuts, params
+from vdcast import calendar, cuts, intervals, params
+from vdcast.cuts import shown
 from vdcast.figures import LABELS
 from vdcast.layout import LATENCY_BATCH
 from vdcast.params import NETWORKS
@@ -69,6 +70,7 @@ def summarise(
     - ``cost[model]``: parameters and flops_per_window of one seed's networks, epochs, epoch_seconds and
       seconds of training all seeds, latency_ms and latency_batch_ms (``layout.LATENCY_BATCH`` windows) of
       one seed's forecast, peak_memory_mb of training.
+    - ``quantiles``: as ``intervals.summarise`` has it, of runs with ``train.quantiles`` alone.
     """
     reference = predictions["lstm"]
     seeds = len(reference.forecast)
@@ -92,7 +94,7 @@ def summarise(
         ]
         records = {
             cut.name: {
-                name: _records(rows)
+                name: cuts.records(rows)
                 for name, rows in cuts.tables(here, list(naive), cut, settings.mape_floor).items()
             }
             for cut in [cuts.overall(), *shown]
@@ -124,6 +126,7 @@ def summarise(
         "best_naive": best_naive,
         "differences": differences,
         "cost": {model: {name: cost[model][name] for name in COST} for model in predictions},
+        **({"quantiles": intervals.summarise(predictions, scopes)} if reference.quantiles else {}),
     }
 
 
@@ -182,7 +185,9 @@ def paired(a: Predictions, b: Predictions) -> dict:
     errors = [np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in (a, b)]  # (S, W, H, V)
     date = calendar.local(a.times.ravel(), a.time_zone).normalize().to_numpy().reshape(a.times.shape)
     found = difference(*errors, date)
-    return {key: _number(value) if isinstance(value, float) else value for key, value in vars(found).items()}
+    return {
+        key: cuts.number(value) if isinstance(value, float) else value for key, value in vars(found).items()
+    }
 
 
 def in_words(summary: dict) -> str:
@@ -255,6 +260,7 @@ def as_markdown(summary: dict) -> str:
                     "",
                 ]
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
+    lines += intervals.section(summary)
     lines += ["## Cost", "", cost_table(summary["cost"]), "", "![learning curves](curves.png)", ""]
     lines += ["## A typical day and the worst", "", "![typical and worst day](days.png)", ""]
     lines += ["![forecast against observation](scatter.png)", ""]
@@ -340,21 +346,3 @@ def cost_table(cost: Mapping[str, dict], **first: Mapping[str, str]) -> str:
         }
     ).T
     return frame.to_markdown(disable_numparse=True)
-
-
-def shown(value: float | None, spec: str = ".2f") -> str:
-    """A figure for a table: what is undefined says so, and is no blank cell."""
-    return "undefined" if value is None else format(value, spec)
-
-
-def _records(table: pd.DataFrame) -> list[dict]:
-    """Rows, numbers rounded to what a reader can use."""
-    return [
-        {key: _number(value) if isinstance(value, float) else value for key, value in row.items()}
-        for row in table.to_dict("records")
-    ]
-
-
-def _number(value: float) -> float | None:
-    """Rounded; what is undefined is null in JSON, which has no NaN."""
-    return round(value, 6) if np.isfinite(value) else None

@@ -135,6 +135,24 @@ def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1)
     )
 
 
+def shown(value: float | None, spec: str = ".2f") -> str:
+    """A figure for a table: what is undefined says so, and is no blank cell."""
+    return "undefined" if value is None else format(value, spec)
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """Rows, numbers rounded to what a reader can use."""
+    return [
+        {key: number(value) if isinstance(value, float) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def number(value: float) -> float | None:
+    """Rounded; what is undefined is null in JSON, which has no NaN."""
+    return round(value, 6) if np.isfinite(value) else None
+
+
 def seeds_in_words(seeds: int) -> str:
     """How a figure came about of several seeds."""
     return "One seed." if seeds == 1 else f"Mean of the scores of {seeds} seeds."

@@ -93,7 +93,9 @@ def evaluate_naive(settings: params.Params) -> None:
 
 def evaluate_run(run: params.Run, settings: params.Params) -> None:
     """One trained run on the test part: predictions, metrics, tables and a one-page report."""
-    from vdcast import cuts, run_report, store
+    from dataclasses import replace
+
+    from vdcast import cuts, intervals, run_report, store
     from vdcast.models.trained import Trained
     from vdcast.predictions import beside_observed, check_same_windows, of
     from vdcast.train import choose_device
@@ -102,10 +104,12 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
     trained = Trained.load(folder / "model.pt")
     test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
     device = choose_device(run.train.device)
-    forecast = trained.forecast(test, device)
+    quantiles = trained.quantiles(test, device)
     predictions = beside_observed(
-        forecast, test.select(trained.vd_ids, test.features), trained.targets, trained.length
+        quantiles.median, test.select(trained.vd_ids, test.features), trained.targets, trained.length
     )
+    if run.train.quantiles:
+        predictions = replace(predictions, quantiles=quantiles)
     naive = of(store.read_naive(NAIVE), predictions.vd_ids)
     check_same_windows({run.name: predictions, **naive})
     target_vd, floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor
@@ -113,6 +117,8 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
     store.write_predictions(folder / "predictions.h5", predictions)
     cuts.write_csv(folder, predictions, naive, target_vd, floor)
     figures = cuts.headline(predictions, naive, target_vd, floor, settings.evaluate.horizons)
+    if predictions.quantiles:
+        figures |= intervals.headline(predictions, target_vd)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     (folder / "cost.json").write_text(json.dumps(cost_of(trained, test, device), indent=2) + "\n", "utf-8")
     run_report.write(folder, trained, predictions, naive, target_vd, floor)

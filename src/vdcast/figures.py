@@ -1,6 +1,7 @@
 """The pictures of the reports. A model is a colour, everywhere; a baseline is grey."""
 
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
 import matplotlib
@@ -54,7 +55,7 @@ def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str
             history.epoch, history.train_loss, **{**look, "lw": 0.8, "label": f"{look['label']}, training"}
         )
         mae.plot(history.epoch, history.validation_mae, **look)
-    loss.set(xlabel="epoch", ylabel="MAE, scaled units", title="Loss: validation thick, training thin")
+    loss.set(xlabel="epoch", ylabel="loss, scaled units", title="Loss: validation thick, training thin")
     mae.set(xlabel="epoch", ylabel=f"MAE, {unit}", title="Validation error")
     loss.legend()
     _save(figure, path)
@@ -85,30 +86,74 @@ def by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
 
 def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
     """Forecast against observation on a typical and on the worst day (by the mean error of all ``series``)."""
-    first = next(iter(series.values()))
-    date = first.time.dt.date
-    error = sum((table.forecast - first.observed).abs() for table in series.values())
-    whole = date.map(date.value_counts()) >= 0.9 * date.value_counts().max()
-    daily = error[whole].groupby(date[whole]).mean().dropna().sort_values()
-    if daily.empty:
-        figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
-        axis.set_axis_off()
-        axis.text(0.5, 0.5, f"No day of the test part has an observation, {ahead}.", ha="center")
-        _save(figure, path)
-        return
-    chosen = {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
+    if not (chosen := _typical_and_worst(series)):
+        return _no_day(path, ahead)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
     for axis, (title, day) in zip(axes, chosen.items(), strict=True):
-        at = date == day
-        axis.plot(first.time[at], first.observed[at], **style("observed"))
-        for name, table in series.items():
-            axis.plot(table.time[at], table.forecast[at], **style(name))
+        _draw_day(axis, day, series)
         axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}", xlabel="local time")
-        axis.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
-        axis.xaxis.set_major_locator(mdates.HourLocator(byhour=range(0, 24, 6)))
     axes[0].set_ylabel(unit)
     axes[0].legend()
     _save(figure, path)
+
+
+def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
+    """A typical and the worst day again, a row per model: its forecast, and its intervals where it has some.
+
+    The columns of a table after ``time``, ``observed`` and ``forecast`` are its quantiles, ascending.
+    """
+    if not (chosen := _typical_and_worst(series)):
+        return _no_day(path, ahead)
+    shape = dict(figsize=(9, 0.4 + 2.6 * len(series)), sharey=True, squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(len(series), 2, **shape)
+    for row, (name, table) in zip(axes, series.items(), strict=True):
+        levels = [column for column in table.columns if column not in ("time", "observed", "forecast")]
+        for axis, (title, day) in zip(row, chosen.items(), strict=True):
+            at = table.time.dt.date == day
+            for low, high in zip(levels[: len(levels) // 2], levels[::-1], strict=False):
+                band = dict(color=style(name)["color"], alpha=0.2, lw=0, label=f"{low} to {high}")
+                axis.fill_between(table.time[at], table[low][at], table[high][at], **band)
+            _draw_day(axis, day, {name: table})
+            axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}")
+        row[0].set_ylabel(unit)
+        row[0].legend()
+    for axis in axes[-1]:
+        axis.set_xlabel("local time")
+    _save(figure, path)
+
+
+def _typical_and_worst(series: Mapping[str, pd.DataFrame]) -> dict[str, date]:
+    """The day of the median and of the largest mean error of all ``series``, of days that are nearly whole.
+
+    Empty where no day has an observation.
+    """
+    first = next(iter(series.values()))
+    days = first.time.dt.date
+    error = sum((table.forecast - first.observed).abs() for table in series.values())
+    whole = days.map(days.value_counts()) >= 0.9 * days.value_counts().max()
+    daily = error[whole].groupby(days[whole]).mean().dropna().sort_values()
+    if daily.empty:
+        return {}
+    return {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
+
+
+def _no_day(path: Path, ahead: str) -> None:
+    """Says that there is nothing to draw."""
+    figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
+    axis.set_axis_off()
+    axis.text(0.5, 0.5, f"No day of the test part has an observation, {ahead}.", ha="center")
+    _save(figure, path)
+
+
+def _draw_day(axis: plt.Axes, day: date, series: Mapping[str, pd.DataFrame]) -> None:
+    """Observation and forecasts of one day."""
+    first = next(iter(series.values()))
+    at = first.time.dt.date == day
+    axis.plot(first.time[at], first.observed[at], **style("observed"))
+    for name, table in series.items():
+        axis.plot(table.time[at], table.forecast[at], **style(name))
+    axis.xaxis.set_major_formatter(mdates.DateFormatter("%H:%M"))
+    axis.xaxis.set_major_locator(mdates.HourLocator(byhour=range(0, 24, 6)))
 
 
 def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:

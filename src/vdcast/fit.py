@@ -281,7 +281,10 @@ def fit_stack(
 
     group = torch.tensor(copies.groups, device=device)
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
-    model = build_seeded(run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H).to(device)
+    levels = torch.tensor(run.train.levels, device=device)
+    model = build_seeded(
+        run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H, levels=len(levels)
+    ).to(device)
     stacked.seed_dropout(model, copies.seeds, device)
     if state:
         stacked.keep_copies(model, state["reached"]["active"].tolist())
@@ -313,9 +316,9 @@ def fit_stack(
             order = {seed: torch.randperm(W, generator=generator) for seed, generator in orders.items()}
             starts = torch.stack([order[copies.seeds[n]] for n in active.tolist()]).to(device)  # (N, W)
             loss, norm = run_epoch(
-                model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip
+                model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip, levels
             )
-            checked, mae = validate(model, validation, group[active], scale)
+            checked, mae = validate(model, validation, group[active], scale, levels)
             so_far.latest[active] = torch.stack([loss, checked, mae, norm], dim=1)
             if not (finite := torch.isfinite(so_far.latest[active]).all(dim=1)).all():
                 seed = copies.seeds[active[~finite][0]]
@@ -399,13 +402,14 @@ def run_epoch(
     starts: Tensor,
     batch_size: int,
     clip: float,
+    levels: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """One pass over ``starts`` (N, W). Pooled loss and mean gradient norm of each copy, (N,) each."""
     model.train()
     error, count, norms = 0.0, 0, []
     for start in starts.split(batch_size, dim=1):
         batch = windows.batch(group, start)
-        total, valid = masked_error(model(batch), batch)  # (N,) each
+        total, valid = masked_error(model(batch), batch, levels)  # (N,) each
         optimiser.zero_grad(set_to_none=True)
         (total / valid.clamp(min=1)).sum().backward()  # each copy's weights see only its own term
         norms.append(clip_gradients(list(model.parameters()), clip))
@@ -416,22 +420,37 @@ def run_epoch(
 
 
 @torch.no_grad()
-def validate(model: Forecaster, windows: Windows, group: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """Loss in scaled units and MAE of the headline target in its unit, pooled, (N,) each."""
+def validate(
+    model: Forecaster, windows: Windows, group: Tensor, scale: Tensor, levels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Loss in scaled units and the median's MAE of the headline target in its unit, pooled, (N,) each."""
     model.eval()
-    error, count = 0.0, 0
+    loss, error, count = 0.0, 0.0, 0
     for batch in windows.in_order(group):
-        error = error + ((model(batch) - batch.y).abs() * batch.valid).sum(dim=(1, 2))  # (N, Q)
+        forecast = model(batch)
+        median = forecast[..., len(levels) // 2]
+        loss = loss + (pinball(forecast, batch.y, levels) * batch.valid).sum(dim=(1, 2))  # (N, Q)
+        error = error + ((median - batch.y).abs() * batch.valid).sum(dim=(1, 2))
         count = count + batch.valid.sum(dim=(1, 2))
     unit = scale[group]
     mae = (error * unit).sum(dim=1) / (count * (unit > 0)).sum(dim=1)
-    return error.sum(dim=1) / count.sum(dim=1), mae
+    return loss.sum(dim=1) / count.sum(dim=1), mae
 
 
-def masked_error(forecast: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Sum of absolute errors over the valid observations of each copy, and their number: (N, B, H, Q) -> (N,)."""
-    error = (forecast - batch.y).abs() * batch.valid
+def masked_error(forecast: Tensor, batch: Batch, levels: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of ``pinball`` over the valid observations of each copy, and their number: (N, B, H, Q, P) -> (N,)."""
+    error = pinball(forecast, batch.y, levels) * batch.valid
     return error.sum(dim=(1, 2, 3)), batch.valid.sum(dim=(1, 2, 3))
+
+
+def pinball(forecast: Tensor, y: Tensor, levels: Tensor) -> Tensor:
+    """Twice the pinball loss (Koenker & Bassett 1978), mean over levels: (..., P), (...), (P,) -> (...).
+
+    With e = y - forecast, a level p costs p * e where e > 0 and (p - 1) * e elsewhere; twice that is
+    |e| + (2p - 1) * e, so the median alone (P = 1) costs its absolute error.
+    """
+    error = y[..., None] - forecast
+    return (error.abs() + (2 * levels - 1) * error).mean(dim=-1)
 
 
 def clip_gradients(parameters: list[Tensor], limit: float) -> Tensor:

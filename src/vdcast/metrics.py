@@ -6,9 +6,11 @@ per horizon, per detector or in the peak are one code path, and none is a mean o
 never pooled: their units differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from vdcast.quantiles import coverages
 
 CONSTANT = 1e-12  # a spread that is a smaller share of sum y² is rounding of a series that does not vary
 
@@ -93,6 +95,42 @@ def skill(mae: np.ndarray, naive: Mapping[str, np.ndarray]) -> np.ndarray:
     opponent than hindsight could find.
     """
     return 1 - _ratio(mae, np.min(list(naive.values()), axis=0))
+
+
+def score_quantiles(
+    quantiles: np.ndarray,
+    observed: np.ndarray,
+    levels: Sequence[float],
+    label: np.ndarray | int = 0,
+    labels: int = 1,
+) -> dict[str, np.ndarray]:
+    """What forecasts (W, H, V, P) of the quantile ``levels`` (P,) are worth, for each label: (labels,).
+
+    ``label`` (int, broadcastable to (W, H, V)) says which of 0 .. ``labels`` - 1 a cell is pooled under;
+    a negative one leaves the cell out. A label without any valid observation is NaN throughout.
+
+    - ``wql``: weighted quantile loss as in gluonts (``mean_wQuantileLoss``): the sum of twice the pinball
+      loss over sum |y|, mean over levels. The median's share of it is ``wape``.
+    - ``coverage_80`` and so on, for each pair of levels around the median: the share of valid
+      observations between the two, to be held against its nominal coverage, here 80 %.
+    - ``width_80`` and so on: the mean distance of the two, in units.
+    """
+    label = np.broadcast_to(label, observed.shape)
+    valid = np.isfinite(observed) & (label >= 0)
+    y, q, cell = observed[valid].astype(np.float64), quantiles[valid].astype(np.float64), label[valid]
+
+    def total(values: np.ndarray) -> np.ndarray:
+        return np.bincount(cell, values, labels)
+
+    n = np.bincount(cell, minlength=labels)
+    e = y[:, None] - q
+    cost = (np.abs(e) + (2 * np.asarray(levels) - 1) * e).mean(axis=1)
+    scores = {"wql": _ratio(total(cost), total(np.abs(y)))}
+    for i, nominal in enumerate(coverages(levels)):
+        low, high = q[:, i], q[:, -1 - i]
+        scores[f"coverage_{100 * nominal:g}"] = _ratio(total((low <= y) & (y <= high)), n)
+        scores[f"width_{100 * nominal:g}"] = _ratio(total(high - low), n)
+    return scores
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:

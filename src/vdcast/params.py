@@ -6,6 +6,7 @@ the parts) is checked by ``prepare``.
 """
 
 import difflib
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args
@@ -257,8 +258,14 @@ class Train(Section):
     epochs: Positive
     patience: Positive
     gradient_clip: Rate
+    quantiles: list[float] = []
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["float32", "bfloat16"]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """(P,) what the network forecasts, ascending: ``quantiles``, or the median alone."""
+        return tuple(self.quantiles) or (0.5,)
 
     @field_validator("seeds")
     @classmethod
@@ -266,6 +273,26 @@ class Train(Section):
         if len(set(seeds)) != len(seeds):
             raise ValueError(f"seeds {seeds} repeat; each trains one copy")
         return seeds
+
+    @field_validator("quantiles")
+    @classmethod
+    def _median_and_intervals(cls, levels):
+        if not levels:
+            return levels
+        if outside := [level for level in levels if not 0 < level < 1]:
+            raise ValueError(f"quantiles {levels}: {outside[0]:g} is not between 0 and 1")
+        if any(low >= high for low, high in itertools.pairwise(levels)):
+            raise ValueError(f"quantiles {levels} are not in ascending order")
+        if 0.5 not in levels:
+            raise ValueError(f"quantiles {levels} lack 0.5, the median: it is the forecast that is scored")
+        mirrored = {round(1 - level, 9) for level in levels}
+        if alone := [level for level in levels if round(level, 9) not in mirrored]:
+            raise ValueError(
+                f"quantiles {levels}: {alone[0]:g} has no partner {1 - alone[0]:g}; an interval has two ends"
+            )
+        if levels == [0.5]:
+            raise ValueError("quantiles [0.5] hold no interval; take [] for the median alone")
+        return levels
 
 
 class Optimiser(Section):

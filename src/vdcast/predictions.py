@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from vdcast.errors import InputError
+from vdcast.quantiles import Quantiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,18 +21,23 @@ class Predictions:
     units: tuple[str, ...]
     interval: int
     time_zone: str
+    quantiles: Quantiles | None = None  # of a run with `train.quantiles`; their median is ``forecast``
 
     def of(self, vd_ids: Sequence[str]) -> "Predictions":
         """Those detectors, in that order."""
         v = [self.vd_ids.index(vd) for vd in vd_ids]
         return replace(
-            self, forecast=self.forecast[..., v, :], observed=self.observed[..., v, :], vd_ids=tuple(vd_ids)
+            self,
+            forecast=self.forecast[..., v, :],
+            observed=self.observed[..., v, :],
+            vd_ids=tuple(vd_ids),
+            quantiles=self.quantiles and self.quantiles.vds(v),
         )
 
     @property
     def ensemble(self) -> "Predictions":
-        """The mean of the seeds' forecasts, as one forecast."""
-        return replace(self, forecast=self.forecast.mean(axis=0, keepdims=True))
+        """The mean of the seeds' forecasts, as one forecast; of quantiles, the mean is none of them."""
+        return replace(self, forecast=self.forecast.mean(axis=0, keepdims=True), quantiles=None)
 
     @property
     def times(self) -> np.ndarray:

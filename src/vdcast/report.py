@@ -59,6 +59,7 @@ def summarise(modes: dict[str, dict], judged: dict) -> dict:
                     for name, rows in summary["cuts"]["target_vd"]["horizon"].items()
                 },
                 "cost": summary["cost"],
+                **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
             }
             for mode, summary in modes.items()
         },
@@ -67,6 +68,7 @@ def summarise(modes: dict[str, dict], judged: dict) -> dict:
 
 def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
+    from vdcast import intervals
     from vdcast.comparison import cost_table, shown
     from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
@@ -127,6 +129,7 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
         "![accuracy against cost](cost.png)",
         "",
     ]
+    lines += intervals.page_section(compared)
     lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in compared]
     lines += ["## Read on", ""]
     lines += [f"- [{mode}]({mode}/comparison.md): every cut, differences, curves" for mode in modes]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vdcast import cuts, figures
+from vdcast import cuts, figures, intervals
 from vdcast.models.trained import Trained
 from vdcast.predictions import Naive, Predictions, of
 
@@ -18,12 +18,16 @@ GAP = 1.5  # test error over validation error
 def write(
     folder: Path, trained: Trained, predictions: Predictions, naive: Naive, target_vd: str, mape_floor: float
 ) -> None:
-    """Write ``report.md`` and ``curve.png`` into the run's ``folder``, beside what training left there."""
+    """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training left there."""
     history = pd.read_csv(folder / "history.csv")
     training = json.loads((folder / "training.json").read_text("utf-8"))
     target, unit = predictions.targets[0], predictions.units[0]
     run = trained.settings
     figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
+
+    series = (intervals if predictions.quantiles else cuts).over_time(predictions, target_vd, target)
+    ahead = f"{trained.horizon * trained.interval / 60:g} min ahead"
+    figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **naive}
     one = of(everyone, [target_vd])
@@ -78,7 +82,11 @@ def write(
         "",
         in_figures(horizons.rename(columns={"horizon": "minutes"})),
         "",
+        "![typical and worst day](days.png)",
+        "",
     ]
+    if predictions.quantiles:
+        lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
     if len(predictions.vd_ids) > 1:
         lines += [
             "## By VD",

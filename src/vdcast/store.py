@@ -14,8 +14,9 @@ A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
 calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
 (``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
-and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``. The same input
-gives the same bytes, so DVC's cache hits.
+and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``, and for a run with
+``train.quantiles`` a group ``quantiles``: ``raw`` (S, W, H, V, K, P) f4, ``margins`` (S, H, V, K, P) f4 and
+``levels`` (P,) f8, as in ``quantiles.Quantiles``. The same input gives the same bytes, so DVC's cache hits.
 """
 
 import contextlib
@@ -29,6 +30,7 @@ import numpy as np
 
 from vdcast.errors import InputError
 from vdcast.predictions import Conditions, Predictions
+from vdcast.quantiles import Quantiles
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
@@ -153,18 +155,32 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
             file.create_dataset(name, data=getattr(predictions, name), track_times=False)
         for name in ("vd_ids", "targets", "units"):
             file.create_dataset(name, data=_strings(getattr(predictions, name)), track_times=False)
+        if predictions.quantiles:
+            for name in ("raw", "margins", "levels"):
+                data = getattr(predictions.quantiles, name)
+                file.create_dataset(f"quantiles/{name}", data=data, track_times=False)
         file.attrs.update(schema=SCHEMA, interval=predictions.interval, time_zone=predictions.time_zone)
 
 
 def read_predictions(path: Path) -> Predictions:
     """Read what ``write_predictions`` wrote. Raises InputError where it is missing, corrupt or foreign."""
     with _opened(path) as file:
+        quantiles = _read_quantiles(file["quantiles"]) if "quantiles" in file else None
+        if quantiles and not np.array_equal(quantiles.median, file["forecast"][:]):
+            raise ValueError("the median of quantiles is not the forecast")
         return Predictions(
             **{name: file[name][:] for name in ("forecast", "observed", "origins")},
             **{name: tuple(file[name].asstr()[:].tolist()) for name in ("vd_ids", "targets", "units")},
             interval=int(file.attrs["interval"]),
             time_zone=str(file.attrs["time_zone"]),
+            quantiles=quantiles,
         )
+
+
+def _read_quantiles(group: h5py.Group) -> Quantiles:
+    return Quantiles(
+        raw=group["raw"][:], margins=group["margins"][:], levels=tuple(group["levels"][:].tolist())
+    )
 
 
 def read_naive(folder: Path) -> dict[str, Predictions]:

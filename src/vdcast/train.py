@@ -144,7 +144,7 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
 
     folder = RUNS / run.name
     part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
-    Trained(
+    trained = Trained(
         weights={name: value.cpu() for name, value in fitted.weights.items()},
         run=run.model_dump(),
         length=settings.window.sequence_length,
@@ -157,7 +157,10 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
         units=[part.units[part.features.index(target)] for target in prepared.targets],
         interval=part.interval,
         time_zone=part.time_zone,
-    ).save(folder / "model.pt")
+    )
+    if run.train.quantiles:
+        trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
+    trained.save(folder / "model.pt")
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     history.to_csv(folder / "history.csv", float_format="%.6g")
     copies = len(fitted.best_loss)

@@ -11,9 +11,9 @@ from vdcast.models.trained import Trained, is_joint
 torch.set_num_threads(1)
 
 
-def train(detectors, settings, network, mode, seeds=(0,)):
+def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
     prepared, _ = prepare.prepare(detectors, settings)
-    run = run_of(network, mode, seeds=list(seeds), epochs=2)
+    run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
     fitted = fitting.fit(run, *data(detectors, settings, is_joint(mode)), "cpu")
     trained = Trained(
         weights=fitted.weights, run=run.model_dump(), length=6, horizon=3,
@@ -109,3 +109,50 @@ def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
     with pytest.raises(InputError, match="is not a model of this version of vdcast"):
         Trained.load(tmp_path / "hostile.pt")
     assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_quantiles_come_calibrated_out_of_the_file(
+    request, tmp_path, detectors, prepare_settings, network, mode
+):
+    fan, test = train(
+        detectors, prepare_settings, request.getfixturevalue(network), mode, (0, 1), (0.1, 0.5, 0.9)
+    )
+    validation = prepare.prepare(detectors, prepare_settings)[0].parts["validation"]
+    before = fan.quantiles(test)
+    assert before.levels == (0.1, 0.5, 0.9) and not before.margins.any()
+    assert before.raw.shape == (*fan.forecast(test).shape, 3) and (np.diff(before.raw) >= 0).all()
+
+    calibrated = fan.calibrated_on(validation)
+    calibrated.save(tmp_path / "model.pt")
+    loaded = Trained.load(tmp_path / "model.pt")
+    after = loaded.quantiles(test)
+    np.testing.assert_array_equal(after.raw, before.raw)
+    np.testing.assert_array_equal(after.margins, calibrated.margins.numpy())
+    assert after.margins.shape == (2, 3, 3, 1, 3) and not after.margins[..., 1].any()
+    assert loaded.pools.shape == (3, 3, 1, 1)
+    np.testing.assert_array_equal(loaded.forecast(test), fan.forecast(test))
+
+    # on the part that they come from, the margins give the coverage that was asked for
+    observed = np.stack(
+        [validation.values[6 + h : len(validation.values) - 2 + h, :, 0] for h in range(3)], 1
+    )
+    there = loaded.quantiles(validation).calibrated[..., 0, :]
+    inside = (there[..., 0] <= observed) & (observed <= there[..., -1])
+    share = inside.sum(axis=(1, 2)) / np.isfinite(observed).sum(axis=(0, 1))
+    assert (share >= 0.8 - 1e-9).all() and (share < 0.9).all()
+
+
+def test_quantiles_of_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
+    fan, test = train(detectors, prepare_settings, small_lstm, "multi_vd", quantiles=(0.1, 0.5, 0.9))
+    fan = fan.calibrated_on(test)
+    ahead = fan.quantiles_next(test.rows(0, 16))
+    assert list(ahead) == [0.1, 0.5, 0.9]
+    np.testing.assert_array_equal(ahead[0.5], fan.forecast_next(test.rows(0, 16)))
+    known = fan.quantiles(test).calibrated[:, 10]
+    for p, level in enumerate(ahead.values()):
+        np.testing.assert_allclose(level, known[..., p], rtol=1e-5)
+    plain, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    with pytest.raises(InputError, match="was trained for the median alone; set train.quantiles"):
+        plain.quantiles_next(test)

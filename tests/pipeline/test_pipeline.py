@@ -44,7 +44,7 @@ def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
     for name in RUNS:
         left = {path.name for path in (finished.path / "runs" / name).iterdir()} - {".gitignore"}
         assert left == {
-            "model.pt", "history.csv", "training.json", "metrics.json", "predictions.h5", "report.md", "curve.png",
+            "model.pt", "history.csv", "training.json", "metrics.json", "predictions.h5", "report.md", "curve.png", "days.png",
             "by_horizon.csv", "by_hour.csv", "target_vd.csv", "cost.json",
         }  # fmt: skip
         metrics = json.loads((finished.path / "runs" / name / "metrics.json").read_text("utf-8"))

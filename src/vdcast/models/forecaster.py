@@ -1,8 +1,10 @@
 """The forecaster around an encoder: everything that LSTM and xLSTM share.
 
 Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C input channels,
-E calendar features, D width of the encoder, Q output channels.
+E calendar features, D width of the encoder, Q output channels, P quantile levels (1: the median alone).
 """
+
+from itertools import accumulate
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +16,12 @@ from vdcast.windows import Batch
 
 
 class Forecaster(nn.Module):
-    """Windows in, forecasts (N, B, H, Q) in scaled units out.
+    """Windows in, forecasts (N, B, H, Q, P) in scaled units out, ascending over P.
 
     The lookback with its calendar features is projected to the encoder's width; the encoder's last
     state, the calendar of each forecast time and a learned embedding of each horizon step together
-    give that step's change against the last valid observation.
+    give that step's change against the last valid observation. That is the median; the other levels
+    lie around it (``around``).
     """
 
     def __init__(
@@ -30,6 +33,7 @@ class Forecaster(nn.Module):
         channels: tuple[int, int, int],
         horizon: int,
         dropout: float,
+        levels: int = 1,
     ):
         super().__init__()
         inputs, calendar, outputs = channels
@@ -41,18 +45,40 @@ class Forecaster(nn.Module):
         self.step = nn.Parameter(torch.randn(copies, 1, horizon, width) * 0.1)
         self.out = stacked.Linear(copies, width, outputs)
         self.keep = nn.Parameter(torch.ones(copies, 1, horizon, outputs))
+        # drawn last, so that the rest starts from the same weights with and without quantiles
+        self.spread = stacked.Linear(copies, width, outputs * (levels - 1)) if levels > 1 else None
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
         x = self.project(torch.cat([batch.x, batch.calendar[:, :, :L]], dim=-1))  # (N, B, L, D)
         state = self.state(self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1]))  # (N, B, D)
         when = self.when(batch.calendar[:, :, L:])  # (N, B, H, D)
-        change = self.out(functional.gelu(state[:, :, None] + when + self.step))  # (N, B, H, Q)
-        return self.keep * batch.last[:, :, None] + change
+        ahead = functional.gelu(state[:, :, None] + when + self.step)  # (N, B, H, D)
+        median = self.keep * batch.last[:, :, None] + self.out(ahead)  # (N, B, H, Q)
+        if self.spread is None:
+            return median[..., None]
+        return around(median, self.spread(ahead).unflatten(-1, (median.shape[-1], -1)))
+
+
+def around(median: Tensor, steps: Tensor) -> Tensor:
+    """Levels that cannot cross: ``median`` (...) and ``steps`` (..., P - 1) -> (..., P), ascending.
+
+    Going outwards from the median, each level adds softplus(step) >= 0 to the one before. Sorting free
+    outputs would do too, but hands an output's gradient to another level wherever two cross.
+    """
+    below, above = functional.softplus(steps).chunk(2, dim=-1)
+    upper = list(accumulate(above.unbind(-1), initial=median))
+    lower = list(accumulate((-below).unbind(-1), initial=median))
+    return torch.stack([*lower[:0:-1], *upper], dim=-1)
 
 
 def build(
-    network: params.LSTM | params.XLSTM, *, copies: int, channels: tuple[int, int, int], horizon: int
+    network: params.LSTM | params.XLSTM,
+    *,
+    copies: int,
+    channels: tuple[int, int, int],
+    horizon: int,
+    levels: int = 1,
 ) -> Forecaster:
     """The forecaster that ``network`` describes, with freshly drawn weights."""
     if isinstance(network, params.LSTM):
@@ -69,18 +95,29 @@ def build(
         )
         encoder = XLSTM(copies, **architecture)
     return Forecaster(
-        encoder, width, copies=copies, channels=channels, horizon=horizon, dropout=network.dropout
+        encoder,
+        width,
+        copies=copies,
+        channels=channels,
+        horizon=horizon,
+        dropout=network.dropout,
+        levels=levels,
     )
 
 
 def build_seeded(
-    network: params.LSTM | params.XLSTM, *, seeds: list[int], channels: tuple[int, int, int], horizon: int
+    network: params.LSTM | params.XLSTM,
+    *,
+    seeds: list[int],
+    channels: tuple[int, int, int],
+    horizon: int,
+    levels: int = 1,
 ) -> Forecaster:
     """One copy per entry of ``seeds``, each with the weights that it would have alone.
 
     Copies with the same seed start from the same weights, as V models trained one by one would.
     """
-    shape = dict(channels=channels, horizon=horizon)
+    shape = dict(channels=channels, horizon=horizon, levels=levels)
     singles = {}
     for seed in dict.fromkeys(seeds):
         torch.manual_seed(seed)

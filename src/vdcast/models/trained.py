@@ -16,6 +16,8 @@ from torch import Tensor
 from vdcast import params, store
 from vdcast.errors import InputError
 from vdcast.models.forecaster import Forecaster, build
+from vdcast.predictions import beside_observed
+from vdcast.quantiles import Quantiles, conformal
 from vdcast.windows import Windows, ungrouped
 
 
@@ -35,6 +37,8 @@ class Trained:
     units: list[str]  # of the targets
     interval: int
     time_zone: str
+    margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
+    pools: Tensor | None = None  # (H, V, K, I) which observations they come from, as in ``conformal``
 
     @property
     def settings(self) -> params.Run:
@@ -85,27 +89,68 @@ class Trained:
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
-        model = build(self.settings.network, copies=copies, channels=windows.channels, horizon=self.horizon)
+        settings = self.settings
+        model = build(
+            settings.network,
+            copies=copies,
+            channels=windows.channels,
+            horizon=self.horizon,
+            levels=len(settings.train.levels),
+        )
         model.load_state_dict(self.weights)
         return model.eval()
 
-    @torch.no_grad()
     def forecast(self, part: store.Detectors, device: str = "cpu") -> np.ndarray:
         """Forecasts (S, W, H, V, K) float32, in units, for every window of ``part``."""
+        return self.quantiles(part, device).median
+
+    @torch.no_grad()
+    def quantiles(self, part: store.Detectors, device: str = "cpu") -> Quantiles:
+        """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
         windows = self.windows(part, device)
         model = self.model(windows).to(device)
         S, G, V = len(self.settings.train.seeds), windows.groups, len(self.vd_ids)
         group = torch.arange(G, device=device).repeat(S)
-        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)
-        forecast = ungrouped(scaled.unflatten(0, (S, G)), V).cpu().numpy()  # (S, W, H, V, K)
+        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)  # (S * G, W, H, Q, P)
+        levels = scaled.movedim(-1, 0).unflatten(1, (S, G))  # (P, S, G, W, H, Q)
+        levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
         k = [self.features.index(target) for target in self.targets]
-        return (forecast * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+        levels = (levels * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+        raw = np.moveaxis(levels, 0, -1)
+        margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
+        return Quantiles(levels=self.settings.train.levels, raw=raw, margins=margins)
+
+    def calibrated_on(self, part: store.Detectors, device: str = "cpu") -> "Trained":
+        """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
+        quantiles = self.quantiles(part, device)
+        chosen = part.select(self.vd_ids, self.features)
+        beside = beside_observed(quantiles.median, chosen, self.targets, self.length)
+        scale = np.array(self.std)[:, [self.features.index(target) for target in self.targets]]
+        margins, pools = conformal(quantiles.raw, beside.observed, quantiles.levels, scale)
+        return replace(self, margins=torch.from_numpy(margins), pools=torch.from_numpy(pools))
 
     def forecast_next(self, recent: store.Detectors, device: str = "cpu") -> np.ndarray:
         """Forecasts (S, H, V, K), in units, of the H steps after the last one of ``recent``.
 
         Raises InputError where ``recent`` has fewer steps than the lookback.
         """
+        return self.forecast(self._next_window(recent), device)[:, 0]
+
+    def quantiles_next(self, recent: store.Detectors, device: str = "cpu") -> dict[float, np.ndarray]:
+        """The calibrated forecast (S, H, V, K) of each level, by level, as ``forecast_next`` gives the median.
+
+        Raises InputError where ``recent`` is too short, and where the run had no ``train.quantiles``.
+        """
+        if not self.settings.train.quantiles:
+            raise InputError(
+                f"run {self.run['name']} was trained for the median alone; set train.quantiles in params.yaml, "
+                "e.g. to [0.1, 0.5, 0.9], and run `dvc repro`"
+            )
+        quantiles = self.quantiles(self._next_window(recent), device)
+        return dict(zip(quantiles.levels, np.moveaxis(quantiles.calibrated[:, 0], -1, 0), strict=True))
+
+    def _next_window(self, recent: store.Detectors) -> store.Detectors:
+        """The end of ``recent`` and H unknown steps after it: one window."""
         T, H = len(recent.timestamps), self.horizon
         if self.length > T:
             raise InputError(
@@ -113,12 +158,11 @@ class Trained:
             )
         unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
         later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
-        last = replace(
+        return replace(
             recent,
             values=np.concatenate([recent.values[-self.length :], unknown]),
             timestamps=np.concatenate([recent.timestamps[-self.length :], later]),
         )
-        return self.forecast(last, device)[:, 0]
 
     def save(self, path: Path) -> None:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
