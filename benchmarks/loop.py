@@ -55,8 +55,8 @@ def loop_table(seconds: float) -> list[str]:
         ms = medians(
             seconds,
             bare=bare,
-            ours=lambda w=windows, m=model, o=optimiser, s=schedule, g=group, st=starts: run_epoch(
-                m, o, s, w, g, st, 32, 1.0, levels
+            ours=lambda w=windows, m=model, o=optimiser, s=schedule, g=group, st=starts, q=levels: run_epoch(
+                m, o, s, w, g, st, 32, 1.0, q
             ),
             assembly=lambda w=windows, g=group, b=batches: [w.batch(g, start) for start in b],
         )
