@@ -1,7 +1,12 @@
+import pickle
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
 
+from tests.disk import small_disk
 from vdcast import store
 from vdcast.errors import InputError
 
@@ -99,3 +104,61 @@ def test_blocks_that_do_not_fill_the_table_leave_no_file(tmp_path, detectors):
             tmp_path / "t.h5", detectors.rows(0, 0), detectors.timestamps, [detectors.values[:5]]
         )
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def small_memory(monkeypatch):
+    monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
+
+
+def test_a_table_larger_than_its_share_of_memory_is_mapped(tmp_path, detectors, small_memory):
+    store.write(tmp_path / "t.h5", detectors)
+    mapped = store.read(tmp_path / "t.h5")
+    assert isinstance(mapped.values, store.Mapped) and equal(mapped, detectors)
+    chosen = mapped.select(["VD-B", "VD-國"], ["speed"]).rows(7, 300)
+    assert isinstance(chosen.values, store.Mapped)  # a view: neither copy nor read
+    np.testing.assert_array_equal(chosen.values, detectors.values[7:300, 1:, 1:])
+
+
+def test_a_map_is_pickled_by_its_place(tmp_path, detectors, small_memory):
+    store.write(tmp_path / "t.h5", detectors)
+    values = store.read(tmp_path / "t.h5").values
+    for view in (values, values[7:300, 1:, 1:], values[:, 2:3], values.reshape(480, 1, 6)):
+        sent = pickle.dumps(view)
+        assert len(sent) < 1000 < view.nbytes
+        np.testing.assert_array_equal(pickle.loads(sent), view)
+    for computed in (values[:, [2, 0]], values + 1):
+        assert not computed.on_file
+        np.testing.assert_array_equal(pickle.loads(pickle.dumps(computed)), computed)
+
+
+FILL = """
+import sys
+import numpy as np
+from vdcast import store
+from vdcast.errors import one_sentence
+
+T, V = int(sys.argv[1]), 100
+empty = store.Detectors(
+    values=np.empty((0, V, 1), "f4"), timestamps=np.empty(0, "i8"), vd_ids=tuple(map(str, range(V))),
+    features=("volume",), units=("veh",), interval=60, time_zone="UTC", source="a test",
+)
+with one_sentence():
+    blocks = (np.ones((1000, V, 1), "f4") for _ in range(T // 1000))
+    store.write_blocks("table.h5", empty, 60 * np.arange(T), blocks)
+"""
+
+
+@pytest.mark.parametrize("steps", [3000, 30_000])
+def test_a_full_disk_is_said_and_leaves_no_file(tmp_path, steps):
+    """Found out as the file is closed, or earlier: HDF5 crashes at the end of a process that gave up on a file."""
+    with small_disk(tmp_path / "small", 1 << 20) as disk:
+        fill = [*disk.on(tmp_path / "small"), sys.executable, "-c", FILL, str(steps)]
+        done = subprocess.run(fill, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr == (
+            "vdcast: table.h5: No space left on device; make room and give the same command again, what is "
+            "finished is kept\n"
+        )
+        assert disk.run("ls", "-A") == ""
+        disk.resize(1 << 26)
+        assert subprocess.run(fill, check=True).returncode == 0

@@ -1,4 +1,7 @@
+import pickle
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,3 +102,21 @@ def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
         expected = (part.values[-4:, :, 0] - prepared.mean[:, 0]) / prepared.std[:, 0]
         np.testing.assert_allclose(last.y[0, 0], np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
         assert len(w) == len(part.timestamps) - 9
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, detectors, joint, monkeypatch):
+    V, F = len(detectors.vd_ids), len(detectors.features)
+    scaler = (np.arange(V * F).reshape(V, F), np.full((V, F), 3.0))
+    shape = dict(length=5, horizon=2, joint=joint)
+    expected = Windows(detectors, *scaler, ("speed",), **shape)
+    store.write(tmp_path / "t.h5", detectors)
+    monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
+    mapped = Windows(store.read(tmp_path / "t.h5"), *scaler, ("speed",), **shape)
+    elsewhere = pickle.loads(pickle.dumps(mapped))
+    assert mapped.mapped is not None and elsewhere.mapped is not None
+    group = torch.arange(expected.groups)
+    start = torch.arange(len(expected)).expand(len(group), -1)
+    for found in (mapped, elsewhere):
+        for name, value in vars(expected.batch(group, start)).items():
+            assert torch.equal(getattr(found.batch(group, start), name), value), name

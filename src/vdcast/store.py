@@ -17,10 +17,15 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``, and for a run with
 ``train.quantiles`` a group ``quantiles``: ``raw`` (S, W, H, V, K, P) f4, ``margins`` (S, H, V, K, P) f4 and
 ``levels`` (P,) f8, as in ``quantiles.Quantiles``. The same input gives the same bytes, so DVC's cache hits.
+
+``values`` lie in one piece, time first: a window of all detectors is one stretch of the file, and the file can be
+mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rather than read.
 """
 
 import contextlib
+import mmap
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -34,7 +39,38 @@ from vdcast.quantiles import Quantiles
 
 SCHEMA = 1
 PARTS = ("train", "validation", "test")
-CHUNK_BYTES = 1 << 20
+BLOCK_BYTES = 64 << 20  # written at once from a table that memory need not hold
+MAPPED_FROM = 0.25  # share of the machine's memory
+AGAIN = "delete it and run `dvc repro`, after `vdcast verify` if it comes back like that"
+
+
+class Mapped(np.memmap):
+    """Part of a file as an array. Pickled, it is where it lies and not what it holds."""
+
+    @property
+    def on_file(self) -> bool:
+        """Not so of what was computed or gathered from a map: that lies in memory."""
+        return self._mmap is not None
+
+    def __reduce__(self):
+        if not self.on_file:
+            return self.view(np.ndarray).__reduce__()
+        whole = np.frombuffer(self._mmap, np.uint8)  # begins at a multiple of the granularity
+        begin = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
+        start = begin + self.__array_interface__["data"][0] - whole.ctypes.data
+        return _mapped, (str(self.filename), self.dtype.str, start, self.shape, self.strides)
+
+
+def _mapped(path: str, dtype: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Mapped:
+    """Writes to it stay in memory, as with what is read."""
+    size = sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) // np.dtype(dtype).itemsize + 1
+    flat = Mapped(path, dtype, "c", offset, size)
+    return np.lib.stride_tricks.as_strided(flat, shape, strides, subok=True)
+
+
+def memory_bytes() -> int:
+    """Of the machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +109,12 @@ class Detectors:
                 raise InputError(f"table of detectors from {self.source!r}: {what}")
 
     def select(self, vd_ids: Sequence[str], features: Sequence[str]) -> "Detectors":
-        """Those detectors and features, in that order."""
+        """Those detectors and features, in that order; a view where both are neighbours in the table."""
         v = [self.vd_ids.index(vd) for vd in vd_ids]
         f = [self.features.index(feature) for feature in features]
         return replace(
             self,
-            values=np.ascontiguousarray(self.values[:, v][:, :, f]),
+            values=self.values[:, _neighbours(v)][:, :, _neighbours(f)],
             vd_ids=tuple(vd_ids),
             features=tuple(features),
             units=tuple(self.units[i] for i in f),
@@ -88,6 +124,13 @@ class Detectors:
     def rows(self, start: int, stop: int) -> "Detectors":
         """The time steps ``start:stop`` (views, no copy)."""
         return replace(self, values=self.values[start:stop], timestamps=self.timestamps[start:stop])
+
+
+def _neighbours(indices: list[int]) -> slice | list[int]:
+    """A slice, which copies nothing, where ``indices`` follow each other."""
+    first = indices[0] if indices else 0
+    stop = first + len(indices)
+    return slice(first, stop) if indices == list(range(first, stop)) else indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +176,7 @@ def write_prepared(path: Path, prepared: Prepared) -> None:
         for name, table in prepared.parts.items():
             _write_group(file.create_group(name), table)
         for name in ("mean", "std"):
-            file.create_dataset(f"scaler/{name}", data=getattr(prepared, name), track_times=False)
+            _put(file, f"scaler/{name}", getattr(prepared, name))
         file.attrs["targets"] = list(prepared.targets)
 
 
@@ -152,13 +195,12 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write ``predictions`` to ``path``."""
     with _replacing(path) as file:
         for name in ("forecast", "observed", "origins"):
-            file.create_dataset(name, data=getattr(predictions, name), track_times=False)
+            _put(file, name, getattr(predictions, name))
         for name in ("vd_ids", "targets", "units"):
-            file.create_dataset(name, data=_strings(getattr(predictions, name)), track_times=False)
+            _put(file, name, _strings(getattr(predictions, name)))
         if predictions.quantiles:
             for name in ("raw", "margins", "levels"):
-                data = getattr(predictions.quantiles, name)
-                file.create_dataset(f"quantiles/{name}", data=data, track_times=False)
+                _put(file, f"quantiles/{name}", getattr(predictions.quantiles, name))
         file.attrs.update(schema=SCHEMA, interval=predictions.interval, time_zone=predictions.time_zone)
 
 
@@ -195,8 +237,8 @@ def write_conditions(path: Path, conditions: Conditions) -> None:
     """Write ``conditions`` to ``path``."""
     with _replacing(path) as file:
         for name in ("missing", "congestion"):
-            file.create_dataset(name, data=getattr(conditions, name), compression="gzip", track_times=False)
-        file.create_dataset("vd_ids", data=_strings(conditions.vd_ids), track_times=False)
+            _put(file, name, getattr(conditions, name), compression="gzip")
+        _put(file, "vd_ids", _strings(conditions.vd_ids))
         file.attrs.update(schema=SCHEMA, rule=conditions.rule)
 
 
@@ -212,13 +254,19 @@ def read_conditions(path: Path) -> Conditions:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside ``path``; what is written there takes the final name only when whole."""
+    """A temporary name beside ``path``; what is written there takes the final name only when whole.
+
+    An OSError that names no file, such as that of a full disk, gets the name of ``path``.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -226,8 +274,24 @@ def replacing(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[h5py.File]:
     """A new h5 file that takes the place of ``path`` only when whole."""
-    with replacing(path) as partial, h5py.File(partial, "w", rdcc_nbytes=4 * CHUNK_BYTES) as file:
-        yield file
+    with replacing(path) as partial:
+        file = h5py.File(partial, "w")
+        try:
+            yield file
+            file.flush()
+        except BaseException as error:
+            # What HDF5 still holds it writes as it closes; on a full disk it cannot, stays half open, and
+            # crashes the process at its end. So that goes into memory.
+            memory = os.memfd_create("h5") if hasattr(os, "memfd_create") else os.open(os.devnull, os.O_RDWR)
+            os.dup2(memory, file.id.get_vfd_handle())
+            os.close(memory)
+            with contextlib.suppress(OSError, RuntimeError):
+                file.close()
+            number = re.search(r"errno = ([0-9]+)", str(error)) if isinstance(error, RuntimeError) else None
+            if number:  # h5py raises an OSError of some calls' failures, and this of others'
+                raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
+            raise
+        file.close()
 
 
 @contextlib.contextmanager
@@ -237,9 +301,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     except FileNotFoundError:
         raise InputError(f"h5 file '{path}' does not exist; run `dvc repro` to make it") from None
     except OSError as error:
-        raise InputError(
-            f"'{path}' is not a readable h5 file ({error}); delete it and run `dvc repro`"
-        ) from None
+        raise InputError(f"'{path}' is not a readable h5 file ({error}); {AGAIN}") from None
     with file:
         try:
             yield file
@@ -255,9 +317,12 @@ def _opened(path: Path) -> Iterator[h5py.File]:
                 f"h5 file '{path}' is not one of vdcast's ({error}); delete it and run `dvc repro`"
             ) from None
         except OSError as error:
-            raise InputError(
-                f"h5 file '{path}' is damaged ({error}); delete it and run `dvc repro`"
-            ) from None
+            raise InputError(f"h5 file '{path}' is damaged ({error}); {AGAIN}") from None
+
+
+def _put(group: h5py.Group, name: str, data: np.ndarray, **options) -> None:
+    """A dataset that is written when this returns: of an error as h5py lets go of it nobody would hear."""
+    group.create_dataset(name, data=data, track_times=False, **options).flush()
 
 
 def _strings(column: np.ndarray) -> np.ndarray:
@@ -267,21 +332,25 @@ def _strings(column: np.ndarray) -> np.ndarray:
 
 
 def _write_group(group: h5py.Group, table: Detectors) -> None:
-    _create_group(group, table, table.timestamps)[:] = table.values
+    values = _create_group(group, table, table.timestamps)
+    T, V, F = table.values.shape
+    steps = max(1, BLOCK_BYTES // max(1, V * F * table.values.itemsize))
+    for start in range(0, T, steps):
+        values[start : start + steps] = table.values[start : start + steps]
+    values.flush()
 
 
 def _create_group(group: h5py.Group, table: Detectors, timestamps: np.ndarray) -> h5py.Dataset:
     """All of a table's group but its values, whose dataset is returned to be filled."""
     _, V, F = table.values.shape
     shape = (len(timestamps), V, F)
-    steps = max(1, min(len(timestamps), CHUNK_BYTES // (V * F * table.values.itemsize)))
-    values = group.create_dataset("values", shape, "f4", chunks=(steps, V, F), track_times=False)
-    group.create_dataset("timestamps", data=np.asarray(timestamps, "i8"), track_times=False)
+    values = group.create_dataset("values", shape, "<f4", track_times=False)
+    _put(group, "timestamps", np.asarray(timestamps, "i8"))
     for name in ("vd_ids", "features", "units"):
-        group.create_dataset(name, data=_strings(getattr(table, name)), track_times=False)
+        _put(group, name, _strings(getattr(table, name)))
     for key, column in sorted(table.info.items()):
         column = _strings(column) if column.dtype.kind in "UO" else column
-        group.create_dataset(f"info/{key}", data=column, track_times=False)
+        _put(group, f"info/{key}", column)
     for name in ("interval", "time_zone", "source"):
         group.attrs[name] = getattr(table, name)
     group.attrs["schema"] = SCHEMA
@@ -297,7 +366,7 @@ def _read_group(group: h5py.Group) -> Detectors:
         for key, column in group.get("info", {}).items()
     }
     return Detectors(
-        values=group["values"][:],
+        values=_values(group["values"]),
         timestamps=group["timestamps"][:],
         interval=int(group.attrs["interval"]),
         time_zone=str(group.attrs["time_zone"]),
@@ -305,3 +374,11 @@ def _read_group(group: h5py.Group) -> Detectors:
         info=info,
         **text,
     )
+
+
+def _values(dataset: h5py.Dataset) -> np.ndarray:
+    path, offset = dataset.file.filename, dataset.id.get_offset()
+    if offset is None or os.path.getsize(path) <= MAPPED_FROM * memory_bytes():
+        return dataset[:]
+    strides = tuple(int(np.prod(dataset.shape[axis:])) * dataset.dtype.itemsize for axis in (1, 2, 3))
+    return _mapped(os.path.abspath(path), dataset.dtype.str, offset, dataset.shape, strides)

@@ -1,4 +1,7 @@
-"""(lookback, horizon) windows of one part of the split, by index arithmetic on tensors held in memory.
+"""(lookback, horizon) windows of one part of the split, by index arithmetic on one tensor.
+
+The tensor is the part's table itself, in memory or a memory map (``store.Mapped``); only what a batch
+takes of it is scaled and masked.
 
 Shapes: T time steps, V detectors, F features, K targets, L lookback, H horizon, B windows of a batch,
 N copies of a network. A *group* is a set of detectors that shares one set of weights: all V of them
@@ -47,53 +50,67 @@ class Windows:
     ):
         """``part`` with values (T, V, F); ``mean`` and ``std`` (V, F) of the training part."""
         self.L, self.H = length, horizon
-        scaled = ((part.values - mean) / std).astype(np.float32)
+        T, V, F = part.values.shape
+        G = 1 if joint else V
         k = [part.features.index(target) for target in targets]
-        values, goals = _grouped(scaled, joint), _grouped(scaled[:, :, k], joint)  # (G, T, C), (G, T, Q)
-        seen = np.isfinite(values)
         tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
-        self.inputs = tensor(np.concatenate([np.where(seen, values, 0), seen], axis=-1, dtype=np.float32))
-        self.goals = tensor(np.nan_to_num(goals))
-        self.valid = tensor(np.isfinite(goals))
-        self.filled, self.filled_at = (tensor(array) for array in _carried_forward(goals))
+        table = part.values.reshape(T, G, -1)  # a view: a group's detectors lie side by side
+        self.mapped = (
+            table if isinstance(table, store.Mapped) and torch.device(device).type == "cpu" else None
+        )
+        self.values = torch.from_numpy(table).to(device)  # (T, G, C)
+        self.mean, self.std = (
+            tensor(np.asarray(each, "f8").reshape(G, -1)) for each in (mean, std)
+        )  # (G, C)
+        self.goals = tensor(np.arange(V * F).reshape(V, F)[: V // G, k].flatten())  # (Q,) channels
         self.calendar = tensor(calendar.features(part.timestamps, part.time_zone))
-        self.lookback = torch.arange(length, device=device)
-        self.ahead = torch.arange(length, length + horizon, device=device)
         self.both = torch.arange(length + horizon, device=device)
+
+    def __getstate__(self) -> dict:
+        """For another process: a map by its place in the file, not by what it holds."""
+        return vars(self) | ({} if self.mapped is None else {"values": None})
+
+    def __setstate__(self, state: dict) -> None:
+        vars(self).update(state)
+        if self.mapped is not None:
+            self.values = torch.from_numpy(self.mapped)
 
     def __len__(self) -> int:
         """W, the number of windows."""
-        return self.inputs.shape[1] - self.L - self.H + 1
+        return self.values.shape[0] - self.L - self.H + 1
 
     @property
     def groups(self) -> int:
         """G, the number of sets of weights that one seed needs."""
-        return self.inputs.shape[0]
+        return self.values.shape[1]
 
     @property
     def channels(self) -> tuple[int, int, int]:
         """2C inputs with their validity, E calendar features, Q outputs."""
-        return self.inputs.shape[2], self.calendar.shape[1], self.goals.shape[2]
+        return 2 * self.values.shape[2], self.calendar.shape[1], len(self.goals)
 
     def batch(self, group: Tensor, start: Tensor) -> Batch:
         """Windows that begin at ``start`` (N, B) of the groups ``group`` (N,)."""
-        g = group[:, None, None]
-        ahead = start[..., None] + self.ahead
-        origin = start + self.L - 1
-        last = self.filled[group[:, None], origin]
-        known = self.filled_at[group[:, None], origin] >= start[..., None]
+        steps = start[..., None] + self.both  # (N, B, L + H)
+        values = self.values[steps, group[:, None, None]]  # (N, B, L + H, C)
+        mean, std = (each[group][:, None, None] for each in (self.mean, self.std))
+        scaled = torch.sub(values, mean).div_(std).float()
+        seen = torch.isfinite(values)
+        scaled = torch.where(seen, scaled, 0.0)
+        goals, valid = (each.index_select(-1, self.goals) for each in (scaled, seen))  # (N, B, L + H, Q)
+        latest = (valid[:, :, : self.L] * self.both[: self.L, None]).amax(dim=2, keepdim=True)
         return Batch(
-            x=self.inputs[g, start[..., None] + self.lookback],
-            calendar=self.calendar[start[..., None] + self.both],
-            last=torch.where(known, last, 0.0),
-            y=self.goals[g, ahead],
-            valid=self.valid[g, ahead],
+            x=torch.cat([scaled[:, :, : self.L], seen[:, :, : self.L]], dim=-1),
+            calendar=self.calendar[steps],
+            last=goals.gather(2, latest).squeeze(2),  # where nothing was seen, step 0, which holds 0
+            y=goals[:, :, self.L :],
+            valid=valid[:, :, self.L :],
         )
 
-    def in_order(self, group: Tensor) -> Iterator[Batch]:
-        """Every window of the groups ``group`` (N,), first to last, in large batches."""
+    def in_order(self, group: Tensor, part: slice = slice(None)) -> Iterator[Batch]:
+        """Every window of the groups ``group`` (N,), or ``part`` of them, first to last, in large batches."""
         size = max(1, AT_ONCE[group.device.type] // len(group))
-        for start in torch.arange(len(self), device=group.device).split(size):
+        for start in torch.arange(len(self), device=group.device)[part].split(size):
             yield self.batch(group, start.expand(len(group), -1))
 
 
@@ -102,18 +119,3 @@ def ungrouped(y: Tensor, detectors: int) -> Tensor:
     *lead, G, W, H, Q = y.shape
     y = y.reshape(*lead, G, W, H, detectors // G, Q * G // detectors)
     return y.movedim(-5, -3).reshape(*lead, W, H, detectors, Q * G // detectors)
-
-
-def _grouped(values: np.ndarray, joint: bool) -> np.ndarray:
-    """(T, V, F) as (1, T, V * F) where the detectors are one joint input, as (V, T, F) where each is alone."""
-    T, V, F = values.shape
-    return values.reshape(1, T, V * F) if joint else values.transpose(1, 0, 2)
-
-
-def _carried_forward(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The latest valid value at or before each step of (G, T, Q), and its step (-1 before the first)."""
-    G, T, Q = values.shape
-    step = np.where(np.isfinite(values), np.arange(T)[None, :, None], -1)
-    step = np.maximum.accumulate(step, axis=1)
-    filled = np.take_along_axis(values, np.maximum(step, 0), axis=1)
-    return np.nan_to_num(filled), step
