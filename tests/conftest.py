@@ -1,11 +1,17 @@
 """Small tables of detectors with a daily rhythm, gaps and two features."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from vdcast import params, store
 
 DAY = 24
+
+# A job in a shell's background, or under nohup, ignores these, and so would every process that a test interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import select
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 SITE = """
@@ -38,8 +39,8 @@ class Stopping:
 
     def __init__(self, folder: Path, when: str, suffix: str, count: int = 1):
         folder.mkdir(parents=True)
-        (folder / "sitecustomize.py").write_text(SITE, "utf-8")
-        self.folder, self.fifo = folder, folder / "fifo"
+        self.site, self.fifo = folder / "sitecustomize.py", folder / "fifo"
+        self.site.write_text(SITE, "utf-8")
         os.mkfifo(self.fifo)
         os.mkfifo(f"{self.fifo}.go")
         self.at = f"{when}|{suffix}|{count}|{self.fifo}"
@@ -48,22 +49,33 @@ class Stopping:
         self, command: list[str], cwd: Path, env: dict[str, str] | None = None, stderr=subprocess.DEVNULL
     ) -> subprocess.Popen:
         """``command`` in a session of its own, stopped at the point."""
-        env = dict(os.environ if env is None else env)
-        env |= {"STOP_AT": self.at, "PYTHONPATH": f"{self.folder}{os.pathsep}{env.get('PYTHONPATH', '')}"}
-        report = os.open(self.fifo, os.O_RDWR)  # so that neither end waits for the other to open
         process = subprocess.Popen(
-            command, cwd=cwd, env=env, start_new_session=True,
+            command, cwd=cwd, env=self.added_to(os.environ if env is None else env), start_new_session=True,
             stdout=subprocess.DEVNULL, stderr=stderr,
         )  # fmt: skip
-        ready, _, _ = select.select([report], [], [], 300)
-        assert ready, f"{command} never came to {self.at}"
-        self.stopped = int(os.read(report, 100))
-        os.close(report)
+        self.wait()
         return process
+
+    def added_to(self, env: Mapping[str, str]) -> dict[str, str]:
+        """``env`` with what stops each process under it that comes to the point, one at a time."""
+        path = f"{self.site.parent}{os.pathsep}{env.get('PYTHONPATH', '')}"
+        return {**env, "STOP_AT": self.at, "PYTHONPATH": path}
+
+    def wait(self) -> None:
+        """Until a process has stopped; its id is ``stopped``."""
+        report = os.open(self.fifo, os.O_RDWR)  # so that neither end waits for the other to open
+        ready, _, _ = select.select([report], [], [], 300)
+        assert ready, f"nothing came to {self.at}"
+        self.stopped = int(os.read(report, 100).split()[0])  # a second one may have come there too
+        os.close(report)
 
     def release(self) -> None:
         """Let the stopped process go on."""
         Path(f"{self.fifo}.go").write_text("", "utf-8")
+
+    def disarm(self) -> None:
+        """Processes that start from now on are not stopped."""
+        self.site.unlink()
 
 
 def kill(process: subprocess.Popen) -> None:

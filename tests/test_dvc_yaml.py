@@ -1,6 +1,7 @@
 """A stage depends on the code that it imports, or a change of that code would leave old results standing."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ LEFT_OUT = {"params.py", "errors.py", "layout.py", "__init__.py", "models/__init
 # imported by a module whose other half the stage uses, and never run in it
 NOT_REACHED = {
     "prepare": {"predictions.py", "quantiles.py"},
-    "evaluate": {"conditions.py", "models/naive.py", "fit.py", "scratch.py"},
-    "evaluate_naive": {"run_report.py", "figures.py", "intervals.py", "train.py", "fit.py", "scratch.py", "cost.py", "windows.py",
-                       "models/trained.py", "models/forecaster.py", "models/stacked.py", "models/lstm.py", "models/xlstm.py"},
+    "evaluate": {"conditions.py", "models/naive.py", "fit.py", "ranks.py", "scratch.py"},
+    "evaluate_naive": {"run_report.py", "figures.py", "intervals.py", "train.py", "fit.py", "ranks.py", "scratch.py", "cost.py",
+                       "windows.py", "models/trained.py", "models/forecaster.py", "models/stacked.py", "models/lstm.py", "models/xlstm.py"},
     "report": {"metrics.py", "predictions.py", "quantiles.py", "significance.py"},  # comparison.json holds their numbers
 }  # fmt: skip
 
@@ -61,3 +62,15 @@ def test_a_stage_depends_on_the_code_it_imports(name):
 
 def test_ingest_depends_on_its_whole_package():
     assert {"src/vdcast/ingest", "src/vdcast/store.py"} <= set(STAGES["ingest"]["deps"])
+
+
+def test_nothing_but_the_name_of_a_run_or_mode_is_put_into_a_command():
+    """A shell runs the commands; params.py refuses a name that holds more than letters, digits, '_' and '-'."""
+    for name, stage in STAGES.items():
+        commands = stage.get("do", stage)["cmd"]
+        for command in [commands] if isinstance(commands, str) else commands:
+            assert re.findall(r"\$\{(.*?)\}", command) in ([], ["key"]), f"{name}: {command}"
+    assert {STAGES[name]["foreach"] for name in STAGES if "foreach" in STAGES[name]} == {
+        "${runs}",
+        "${modes}",
+    }

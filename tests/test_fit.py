@@ -1,11 +1,9 @@
-import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from vdcast import fit as fitting
-from vdcast import params, prepare
-from vdcast.errors import InputError
+from vdcast import params, prepare, store
 from vdcast.models import stacked
 from vdcast.models.forecaster import build_seeded
 from vdcast.models.xlstm import XLSTM
@@ -57,6 +55,19 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, pr
     assert not same(one.weights, other.weights)
 
 
+class InDouble(Windows):
+    """Batches in double precision."""
+
+    def batch(self, group: torch.Tensor, start: torch.Tensor) -> Batch:
+        single = vars(super().batch(group, start))
+        return Batch(**{n: v if v.dtype == torch.bool else v.double() for n, v in single.items()})
+
+
+def in_double(windows: Windows) -> Windows:
+    windows.__class__ = InDouble
+    return windows
+
+
 @pytest.fixture
 def float64():
     """Everything in double precision, where rounding cannot pass for agreement or hide a difference."""
@@ -74,11 +85,6 @@ def test_stacked_training_equals_training_one_by_one(
     In float64, because a stack's batched matmul rounds otherwise than a single one's, and AdamW turns
     the rounding of a gradient near zero into a whole step.
     """
-
-    def in_double(windows: Windows) -> Windows:
-        for name in ("inputs", "goals", "filled", "calendar"):
-            setattr(windows, name, getattr(windows, name).double())
-        return windows
 
     def trained(seeds, vds):
         train, validation, scale = data(detectors, prepare_settings, False, vds)
@@ -127,6 +133,20 @@ def test_processes_side_by_side_equal_one_after_another(network, detectors, prep
     assert same(alone.weights, again.weights), "a single stack must not see how many threads there are"
 
 
+def test_processes_share_a_mapped_table(tmp_path, detectors, prepare_settings, small_lstm, monkeypatch):
+    run = run_of(small_lstm, "independent_multi_vd", epochs=1, seeds=[0, 1])
+    in_memory = fitting.fit(run, *data(detectors, prepare_settings, False), "cpu")
+    store.write(tmp_path / "t.h5", detectors)
+    monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
+    mapped = data(store.read(tmp_path / "t.h5"), prepare_settings, False)
+    assert mapped[0].mapped is not None
+    torch.set_num_threads(2)
+    try:
+        assert same(fitting.fit(run, *mapped, "cpu").weights, in_memory.weights)
+    finally:
+        torch.set_num_threads(1)
+
+
 def test_stacks_hold_one_seed_and_keep_the_order():
     copies = fitting.Copies([4] * 5 + [9] * 5, [0, 1, 2, 3, 4] * 2)
     stacks = copies.stacks(3)
@@ -138,7 +158,7 @@ def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():
     def part(epochs: int, value: float) -> fitting.Fitted:
         figures = torch.full((epochs, 1, 4), value) + torch.arange(epochs).view(-1, 1, 1)
         return fitting.Fitted({"w": torch.full((1, 2), value)}, figures, [1] * epochs, [0.1] * epochs,
-                              [2.0] * epochs, [epochs], [value], 100.0 * value)  # fmt: skip
+                              [2.0] * epochs, [epochs], [value], [0], 100.0 * value)  # fmt: skip
 
     whole = fitting.joined([part(1, 10.0), part(3, 20.0)])
     assert whole.figures[:, :, 0].tolist() == [[10, 20], [10, 21], [10, 22]]
@@ -286,8 +306,41 @@ def test_the_learning_rate_warms_up_and_halves():
     assert factor(89) == pytest.approx(0.5)
 
 
-def test_a_loss_that_is_not_finite_stops_with_one_sentence(network, detectors, prepare_settings):
+def test_a_loss_that_is_never_finite_leaves_no_weights(network, detectors, prepare_settings):
     train, validation, scale = data(detectors, prepare_settings, True)
-    train.goals[:] = np.inf
-    with pytest.raises(InputError, match=r"the loss of seed 0 is no longer finite in epoch 1; lower"):
-        fitting.fit(run_of(network), train, validation, scale, "cpu")
+    train.mean[:] = -torch.inf
+    fitted = fitting.fit(run_of(network), train, validation, scale, "cpu")
+    assert (fitted.diverged, fitted.best_epoch, fitted.training) == ([1], [0], [1])
+    assert all(value.isnan().all() for value in fitted.weights.values())
+
+
+def test_a_copy_that_diverges_leaves_the_others_as_they_would_be_without_it(
+    network, detectors, prepare_settings, float64
+):
+    def trained(vds, spoil=False):
+        train, validation, scale = data(detectors, prepare_settings, False, vds)
+        if spoil:
+            train.mean[1] = -torch.inf
+        run = run_of(network, "independent_multi_vd", epochs=2)
+        return fitting.fit(run, in_double(train), in_double(validation), scale.double(), "cpu")
+
+    together = trained([0, 1, 2], spoil=True)
+    assert (together.diverged, together.training) == ([0, 1, 0], [3, 2])
+    for n in (0, 2):
+        alone = trained([n])
+        for name, value in alone.weights.items():
+            torch.testing.assert_close(together.weights[name][n], value[0], rtol=1e-7, atol=1e-9, msg=name)
+
+
+def test_a_copy_that_diverges_later_keeps_its_best_finite_weights(
+    network, detectors, prepare_settings, monkeypatch
+):
+    common = data(detectors, prepare_settings, True)
+    steps = -(-len(common[0]) // network.batch_size)
+    monkeypatch.setattr(
+        fitting, "warm_up_then_decay", lambda _: lambda step: 1.0 if step < 2 * steps else 1e38
+    )
+    two, many = (fitting.fit(run_of(network, epochs=epochs), *common, "cpu") for epochs in (2, 5))
+    assert (two.diverged, many.diverged, many.training) == ([0], [3], [1, 1, 1])
+    assert same(two.weights, many.weights) and two.best_loss == many.best_loss
+    assert torch.equal(many.figures[2], many.figures[1]), "the figures that are kept are the last finite ones"

@@ -100,6 +100,9 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("lstm.learning_rate", float("inf")), "lstm.learning_rate = inf (float)"),
         (("xlstm.num_heads", 64), "num_heads 64 must be less than embedding_dim 64"),
         (("runs.naive", {"model": "lstm", "mode": "multi_vd"}), "'naive' is the baselines' folder"),
+        (("runs.../lstm", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
+        (("runs.x; touch y", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
+        (("runs.--help", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_one_sentence_that_names_it(tmp_path, change, sentence):

@@ -1,6 +1,8 @@
 """A training killed by SIGKILL and started again ends with the weights of one that was left alone."""
 
+import os
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -94,6 +96,34 @@ def test_workers_die_with_the_process_that_started_them(network, detectors, prep
         assert same(whole.weights, resumed.weights) and torch.equal(whole.figures, resumed.figures)
         after = {path.name: path.stat().st_ino for path in folder.glob("*.fitted")}
         assert len(after) == 6 and before.items() <= after.items(), "a trained stack is not trained again"
+
+
+def test_a_killed_worker_is_one_sentence_and_costs_no_trained_stack(
+    small_lstm, detectors, prepare_settings, tmp_path
+):
+    run = run_of(small_lstm, "independent_multi_vd", epochs=4, seeds=list(range(6)))
+    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    (tmp_path / "arguments.pkl").write_bytes(pickle.dumps(arguments))
+    (tmp_path / "fit_them.py").write_text(FIT, "utf-8")
+    stop = Stopping(tmp_path / "stop", "after", ".fitted")
+    with (tmp_path / "stderr").open("w") as stderr:
+        command = [sys.executable, "fit_them.py", "arguments.pkl", "scratch", "2"]
+        parent = stop.start(command, tmp_path, stderr=stderr)
+        assert stop.stopped != parent.pid
+        os.kill(stop.stopped, signal.SIGKILL)
+        assert parent.wait() == 1
+    assert (
+        (tmp_path / "stderr")
+        .read_text("utf-8")
+        .splitlines()[-1]
+        .startswith(
+            f"vdcast.errors.InputError: run {run.name}: a training process was killed, as happens when memory runs out; "
+        )
+    )
+    with scratch.held(tmp_path / "scratch") as kept:
+        # the other worker may have ended a stack of its own by then
+        assert kept.found().startswith(("stacks: 1 trained", "stacks: 2 trained"))
+        assert same(fitting.fit(*arguments, scratch=kept).weights, fitting.fit(*arguments).weights)
 
 
 @pytest.mark.parametrize("suffix", [".state", ".fitted"])

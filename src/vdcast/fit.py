@@ -2,7 +2,8 @@
 
 A copy is a (seed, group) pair. Its initial weights, order of windows and dropout depend on its seed
 alone, its data on its group alone; loss, gradient clipping and early stopping are per copy. A copy
-that has stopped leaves its stack, so it costs nothing while the others go on.
+that has stopped leaves its stack, so it costs nothing while the others go on; so does one whose loss is
+no longer finite.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from vdcast import params
+from vdcast import params, ranks
 from vdcast.cost import peak_memory_mb
 from vdcast.errors import InputError
 from vdcast.models import stacked
@@ -63,13 +64,14 @@ class Copies:
 class Fitted:
     """N trained copies, and how they came about."""
 
-    weights: dict[str, Tensor]  # (N, ...) each copy as of its best validation epoch
-    figures: Tensor  # (E, N, 4) FIGURES after each epoch; a stopped copy keeps its last ones
+    weights: dict[str, Tensor]  # (N, ...) each copy as of its best validation epoch; NaN of one without any
+    figures: Tensor  # (E, N, 4) FIGURES after each epoch; a stopped copy keeps its last finite ones
     training: list[int]  # (E,) copies that were still training
     learning_rate: list[float]  # (E,)
     seconds: list[float]  # (E,) of computing, summed over processes
-    best_epoch: list[int]
+    best_epoch: list[int]  # 0 without a finite one
     best_loss: list[float]
+    diverged: list[int]  # the epoch in which a copy's loss was no longer finite, or 0
     peak_memory_mb: float  # of the process that trained them
 
     def history(self) -> list[dict[str, float]]:
@@ -95,7 +97,6 @@ def fit(
 
     ``scale`` (G, Q) turns scaled absolute errors of the headline target into its unit and is 0 for the
     other targets. With ``scratch``, goes on from what a training of the same key has left there.
-    Raises InputError where a loss stops being finite.
     """
     parts = stacks_of(run, train.groups, device)
     return joined(fit_stacks(run, train, validation, scale, device, dict(enumerate(parts)), scratch))
@@ -128,9 +129,9 @@ def fit_stacks(
     """
     common = (run, train, validation, scale, device)
     workers = min(torch.get_num_threads(), len(stacks))  # threads: honours OMP_NUM_THREADS and affinity
-    if workers == 1:
+    if workers == 1 or ranks.world() > 1:  # ranks train each stack together
         with _one_thread():
-            return [fit_stack(*common, copies, i, scratch) for i, copies in stacks.items()]
+            return [fit_stack(*common, copies, i, scratch, ranks.rank()) for i, copies in stacks.items()]
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
     lines = spawn.SimpleQueue()
     for line in range(workers):
@@ -195,6 +196,7 @@ class Reached:
     best: dict[str, Tensor]  # (N, ...) weights
     best_loss: Tensor  # (N,)
     best_epoch: Tensor  # (N,)
+    diverged: Tensor  # (N,) as in Fitted
     latest: Tensor  # (N, 4) FIGURES
     figures: list[Tensor] = field(default_factory=list)  # (E,) of (N, 4)
     training: list[int] = field(default_factory=list)  # (E,), as in Fitted
@@ -208,6 +210,7 @@ class Reached:
             best={name: value.clone() for name, value in model.state_dict().items()},
             best_loss=torch.full((copies,), math.inf, device=device),
             best_epoch=torch.zeros(copies, dtype=torch.long),
+            diverged=torch.zeros(copies, dtype=torch.long),
             latest=torch.full((copies, len(FIGURES)), math.nan, device=device),
         )
 
@@ -275,9 +278,10 @@ def fit_stack(
     The state of stack number ``stack`` is kept in ``scratch`` after every epoch, so that killed and started again
     it ends with the weights that it would have had, bit for bit.
     """
-    if scratch and (fitted := scratch.fitted(stack)):
+    fitted = ranks.from_first(lambda: scratch.fitted(stack) if scratch else None)
+    if fitted:
         return Fitted(**fitted)
-    state = scratch.state(stack) if scratch else None
+    state = ranks.from_first(lambda: scratch.state(stack) if scratch else None)
 
     group = torch.tensor(copies.groups, device=device)
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
@@ -319,15 +323,12 @@ def fit_stack(
                 model, optimiser, schedule, train, group[active], starts, B, run.train.gradient_clip, levels
             )
             checked, mae = validate(model, validation, group[active], scale, levels)
-            so_far.latest[active] = torch.stack([loss, checked, mae, norm], dim=1)
-            if not (finite := torch.isfinite(so_far.latest[active]).all(dim=1)).all():
-                seed = copies.seeds[active[~finite][0]]
-                raise InputError(
-                    f"run {run.name}: the loss of seed {seed} is no longer finite in epoch {epoch}; lower "
-                    f"{run.model}.learning_rate ({run.network.learning_rate:g}) or train.gradient_clip"
-                )
+            figures = torch.stack([loss, checked, mae, norm], dim=1)
+            finite = torch.isfinite(figures).all(dim=1)
+            so_far.latest[active[finite]] = figures[finite]
+            so_far.diverged[active[~finite].cpu()] = epoch
 
-            improved = checked < so_far.best_loss[active]
+            improved = finite & (checked < so_far.best_loss[active])
             so_far.best_loss[active[improved]] = checked[improved]
             so_far.best_epoch[active[improved].cpu()] = epoch
             for name, value in model.state_dict().items():
@@ -339,7 +340,7 @@ def fit_stack(
             progress.show(so_far)
 
             waited = epoch - so_far.best_epoch[active.cpu()]
-            keep = torch.nonzero(waited < run.train.patience).flatten().to(device)
+            keep = torch.nonzero((waited < run.train.patience) & finite.cpu()).flatten().to(device)
             if len(keep) == 0:
                 break
             if len(keep) < len(active):
@@ -355,6 +356,8 @@ def fit_stack(
                     "orders": {seed: generator.get_state() for seed, generator in orders.items()},
                 }
                 scratch.keep_state(stack, state)
+    for value in so_far.best.values():  # what was never trained must not pass for a forecast
+        value[so_far.best_epoch.to(device) == 0] = math.nan
     fitted = Fitted(
         weights=so_far.best,
         figures=torch.stack(so_far.figures),
@@ -363,6 +366,7 @@ def fit_stack(
         seconds=so_far.seconds,
         best_epoch=so_far.best_epoch.tolist(),
         best_loss=so_far.best_loss.tolist(),
+        diverged=so_far.diverged.tolist(),
         peak_memory_mb=peak_memory_mb(device),
     )
     if scratch:
@@ -389,6 +393,7 @@ def joined(parts: Sequence[Fitted]) -> Fitted:
         seconds=total([part.seconds for part in parts]),
         best_epoch=[epoch for part in parts for epoch in part.best_epoch],
         best_loss=[loss for part in parts for loss in part.best_loss],
+        diverged=[epoch for part in parts for epoch in part.diverged],
         peak_memory_mb=max(part.peak_memory_mb for part in parts),
     )
 
@@ -408,14 +413,20 @@ def run_epoch(
     model.train()
     error, count, norms = 0.0, 0, []
     for start in starts.split(batch_size, dim=1):
-        batch = windows.batch(group, start)
+        mine = ranks.part(start.shape[1])
+        if ranks.world() > 1:
+            stacked.drop_as_in(model, start.shape[1], mine)
+        batch = counted_once(windows.batch(group, start[:, mine]), start.shape[1])
         total, valid = masked_error(model(batch), batch, levels)  # (N,) each
+        ranks.summed(valid)
         optimiser.zero_grad(set_to_none=True)
         (total / valid.clamp(min=1)).sum().backward()  # each copy's weights see only its own term
+        ranks.summed(*(p.grad for p in model.parameters()))
         norms.append(clip_gradients(list(model.parameters()), clip))
         optimiser.step()
         schedule.step()
         error, count = error + total.detach(), count + valid
+    ranks.summed(error)
     return error / count, torch.stack(norms).mean(dim=0)
 
 
@@ -426,15 +437,25 @@ def validate(
     """Loss in scaled units and the median's MAE of the headline target in its unit, pooled, (N,) each."""
     model.eval()
     loss, error, count = 0.0, 0.0, 0
-    for batch in windows.in_order(group):
+    for batch in windows.in_order(group, ranks.part(len(windows))):
+        batch = counted_once(batch, len(windows))
         forecast = model(batch)
         median = forecast[..., len(levels) // 2]
         loss = loss + (pinball(forecast, batch.y, levels) * batch.valid).sum(dim=(1, 2))  # (N, Q)
         error = error + ((median - batch.y).abs() * batch.valid).sum(dim=(1, 2))
         count = count + batch.valid.sum(dim=(1, 2))
+    ranks.summed(loss, error)
+    ranks.summed(count)
     unit = scale[group]
     mae = (error * unit).sum(dim=1) / (count * (unit > 0)).sum(dim=1)
     return loss.sum(dim=1) / count.sum(dim=1), mae
+
+
+def counted_once(batch: Batch, size: int) -> Batch:
+    """A rank that is left without a window of ``size`` computes with one of another rank, and counts nothing of it."""
+    if ranks.rank() >= size:
+        batch.valid.zero_()
+    return batch
 
 
 def masked_error(forecast: Tensor, batch: Batch, levels: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
+REPRO_LOCK = Path(".scratch/repro.lock")
 LOGS = Path(".scratch/logs")
 
 LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print

@@ -510,9 +510,10 @@ def _runs(document: dict) -> dict[str, dict]:
 def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
     """A run's line laid over its model's section and over ``train``."""
     where = f"runs.{name}"
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
         raise InputError(
-            f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone; it names a folder"
+            f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone, and no '-' in front; it "
+            "names a folder, and stands in a command"
         )
     if name == "naive":
         raise InputError(f"{PARAMS}: {where}: 'naive' is the baselines' folder; name the run otherwise")

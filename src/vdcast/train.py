@@ -2,6 +2,7 @@
 
     python -m vdcast.train lstm-single_vd
     python -m vdcast.train lstm-single_vd --share 2/8    # on one of 8 machines: its part of the training
+    torchrun --standalone --nproc-per-node 2 -m vdcast.train lstm-multi_vd    # by two processes together
 
 Reads the training and validation parts alone; the test part is never loaded here. What is trained is
 kept in .scratch/train/<run>/<key>/ after every epoch, and a training that was killed goes on from there.
@@ -14,7 +15,9 @@ import argparse
 import functools
 import hashlib
 import json
+import math
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
@@ -22,6 +25,8 @@ from vdcast.layout import PIPELINE, PREPARED, RUNS, SCRATCH
 
 if TYPE_CHECKING:
     from vdcast import params
+
+LISTED = 5  # copies that a sentence names
 
 
 def main() -> None:
@@ -36,14 +41,17 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with one_sentence():
-        from vdcast import params
+        from vdcast import params, ranks
 
         settings = params.load()
         run = settings.run(arguments.run)
-        if arguments.share:
-            train_share(run, settings, *arguments.share)
-        else:
-            train(run, settings)
+        with ranks.together(choose_device(run.train.device)):
+            if arguments.share and ranks.world() > 1:
+                raise InputError("--share and torchrun both cut up a training; use one of them")
+            if arguments.share:
+                train_share(run, settings, *arguments.share)
+            else:
+                train(run, settings)
 
 
 def _share(text: str) -> tuple[int, int]:
@@ -55,10 +63,13 @@ def _share(text: str) -> tuple[int, int]:
 
 def train(run: params.Run, settings: params.Params) -> None:
     """Train ``run``, or go on where an earlier process was killed, and leave its files in ``runs/<run>/``."""
-    from vdcast import params, scratch
+    from vdcast import params, ranks, scratch
     from vdcast.fit import fit
 
     prepared, inputs = load_inputs(run, settings)
+    if ranks.rank() > 0:
+        fit(run, **inputs)  # beside the first rank, which reads and writes all files
+        return
     key = key_of(run, settings, inputs["device"])
     with scratch.held(SCRATCH / run.name / key) as kept:
         if found := kept.found():
@@ -107,10 +118,13 @@ def key_of(run: params.Run, settings: params.Params, device: str) -> str:
     """A hash of all that a training's result depends on, the same in every clone.
 
     That is what dvc.yaml lists for it, settings by value, data and code by content, and beside them the
-    kind of device and the version of torch. The number of processes is not in it: it does not show.
+    kind of device, the version of torch and the number of ranks, which shows in how sums round. The number of
+    processes that stacks are spread over is not in it: it does not show.
     """
     import torch
     import yaml
+
+    from vdcast import ranks
 
     stage = yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"]["train"]["do"]
     names = {"${key}": run.name, "${item.model}": run.model, "${item.mode}": run.mode}
@@ -131,6 +145,7 @@ def key_of(run: params.Run, settings: params.Params, device: str) -> str:
         "files": {path: content(path) for path in map(filled, stage["deps"])},
         "device": device,
         "torch": torch.__version__,
+        "ranks": ranks.world(),
     }
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -139,6 +154,7 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
     """The three files of a trained run."""
     import pandas as pd
 
+    from vdcast import ranks
     from vdcast.cost import parameters_per_copy
     from vdcast.models.trained import Trained
 
@@ -164,24 +180,59 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     history.to_csv(folder / "history.csv", float_format="%.6g")
     copies = len(fitted.best_loss)
+    problem, notes = divergence(run, fitted, trained.vd_ids)
     summary = {
+        "problem": problem,
+        "notes": notes,
         "copies": copies,
         "parameters": parameters_per_copy(fitted.weights) * inputs["train"].groups,
         "windows": len(inputs["train"]),
         "epochs": len(fitted.seconds),
         "best_epoch": fitted.best_epoch,
-        "validation_loss": fitted.best_loss,
+        "validation_loss": [loss if math.isfinite(loss) else None for loss in fitted.best_loss],
         "device": inputs["device"],
+        "ranks": ranks.world(),
         "peak_memory_mb": fitted.peak_memory_mb,
         "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
         "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
         "seconds": sum(fitted.seconds),  # of computing, so that neither a restart nor company shows in it
     }
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
+    for each in (*([problem] if problem else []), *notes):
+        print(f"{run.name}: {each}")
     print(
         f"{run.name}: {copies} {'copy' if copies == 1 else 'copies'} trained in {summary['seconds']:.0f} s, "
         f"{summary['epochs']} epochs; next: dvc repro evaluate@{run.name}"
     )
+
+
+def divergence(run: params.Run, fitted, vd_ids: Sequence[str]) -> tuple[str | None, list[str]]:
+    """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
+
+    A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
+    has none leaves a run that cannot be compared.
+    """
+    groups = len(fitted.diverged) // len(run.train.seeds)
+
+    def name(n: int) -> str:
+        of = f" of VD {vd_ids[n % groups]}" if groups > 1 else ""
+        return f"seed {run.train.seeds[n // groups]}{of}"
+
+    def listed(names: list[str]) -> str:
+        return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+    lost = [name(n) for n, best in enumerate(fitted.best_epoch) if not best]
+    cut = [
+        f"{name(n)} (in epoch {epoch}; the weights are those of epoch {fitted.best_epoch[n]})"
+        for n, epoch in enumerate(fitted.diverged)
+        if epoch and fitted.best_epoch[n]
+    ]
+    advice = f"lower {run.model}.learning_rate ({run.network.learning_rate:g}) or train.gradient_clip ({run.train.gradient_clip:g})"
+    problem = f"run {run.name} has no weights of {listed(lost)}, as the loss was not finite in the first epoch; {advice}"
+    note = (
+        f"In run {run.name}, the loss did not stay finite for {listed(cut)}: training ended there; {advice}."
+    )
+    return problem if lost else None, [note] if cut else []
 
 
 def windows_of(prepared, settings: params.Params, mode: str, device: str) -> dict:

@@ -133,7 +133,7 @@ class MLSTMBlock(nn.Module):
         self.xlstm.mlstm_cell.fgate = Weights(**gate)
         self.xlstm.mlstm_cell.outnorm = Norm(copies, inner)
         self.xlstm.proj_down = Weights(weight=(copies, width, inner))
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(dropout, axis=2)  # (N, L, B, ...)
 
     @torch.no_grad()
     def init(self, n: int) -> None:
@@ -228,7 +228,7 @@ class SLSTMBlock(nn.Module):
         self.ffn = Weights()
         self.ffn.proj_up = Weights(weight=(copies, 2 * hidden, width))
         self.ffn.proj_down = Weights(weight=(copies, width, hidden))
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(dropout, axis=2)  # (N, L, B, ...)
 
     @torch.no_grad()
     def init(self, n: int) -> None:
