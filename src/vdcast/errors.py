@@ -1,8 +1,12 @@
 """A user's mistake is one sentence: what was expected, what was found, where, and what to do."""
 
 import contextlib
+import errno
+import os
 import sys
 from collections.abc import Iterator
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class InputError(ValueError):
@@ -21,6 +25,9 @@ def one_sentence() -> Iterator[None]:
         sys.exit(f"vdcast: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"vdcast: {where}{error.strerror or error}")
+        what = error.strerror or str(error)
+        if error.errno in NO_ROOM:  # h5py's text is of six lines
+            what = f"{os.strerror(error.errno)}; make room and give the same command again, what is finished is kept"
+        sys.exit(f"vdcast: {where}{what}")
     except KeyboardInterrupt:
         sys.exit("vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch")

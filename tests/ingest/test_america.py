@@ -168,3 +168,24 @@ def test_h5_that_is_no_pandas_table(tmp_path):
     put(tmp_path / "raw.h5", b"not h5 at all")
     with pytest.raises(InputError, match="damaged h5 file, or none"):
         run(tmp_path, "metr_la", tmp_path / "raw.h5")
+
+
+@pytest.mark.parametrize("where", ["external storage", "external link", "virtual"])
+def test_h5_that_points_at_other_files_is_refused(tmp_path, where):
+    """HDF5 would read any path that the file names."""
+    raw, secret = tmp_path / "raw.h5", tmp_path / "secret"
+    metr_la(raw, np.datetime64("2012-03-01T00:00") + np.arange(1) * np.timedelta64(5, "m"), np.ones((1, 1)), np.array([b"1"]))  # fmt: skip
+    with h5py.File(secret, "w") as file:
+        file["values"] = np.full((1, 1), 64.0)
+    with h5py.File(raw, "r+") as file:
+        del file["df/block0_values"]
+        if where == "external storage":
+            file["df"].create_dataset("block0_values", (1, 1), "f8", external=[(secret, 0, 8)])
+        elif where == "external link":
+            file["df/block0_values"] = h5py.ExternalLink(secret, "values")
+        else:
+            layout = h5py.VirtualLayout((1, 1), "f8")
+            layout[:] = h5py.VirtualSource(secret, "values", shape=(1, 1))
+            file["df"].create_virtual_dataset("block0_values", layout)
+    with pytest.raises(InputError, match=r"'raw\.h5': its block0_values lies in another file, which is not read"):  # fmt: skip
+        run(tmp_path, "metr_la", raw)

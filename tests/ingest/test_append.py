@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.disk import small_disk
 from vdcast.errors import InputError
 from vdcast.ingest import taiwan_vdlive
 
@@ -182,3 +183,45 @@ def test_a_worker_that_dies_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr(taiwan_vdlive, "parse", lambda *_: os._exit(1))
     with pytest.raises(InputError, match=r"reading 'VDLive_.*' to 'VDLive_.*' ended a process"):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+
+
+INGEST = """
+import os, sys
+from pathlib import Path
+from vdcast.errors import one_sentence
+from vdcast.ingest import pipeline, spool
+from vdcast.params import FORMATS
+
+padding, compress = int(sys.argv[3]), spool.zlib.compress
+spool.zlib.compress = lambda data, level: compress(data, level) + os.urandom(padding)
+with one_sentence():
+    settings = FORMATS["taiwan_vdlive"](format="taiwan_vdlive", raw=sys.argv[1])
+    report = pipeline.ingest(settings, Path(sys.argv[2], "t.h5"), Path(sys.argv[2], "quality"), Path("scratch"))
+"""
+
+
+@pytest.mark.parametrize("room", [0, 1 << 20])
+def test_a_full_disk_loses_no_file_that_was_parsed(tmp_path, room):
+    """No room to open what is kept, or none to keep all of 20 MB more; what was kept before is not read again."""
+    pack(tmp_path / "raw", names(range(4)), "loose")
+    with small_disk(tmp_path / "small", 1 << 26) as disk:
+        arguments = [str(tmp_path / "raw"), str(tmp_path), str(1 << 15)]
+        ingest = [*disk.on(disk.folder), sys.executable, "-c", INGEST, *arguments]
+        subprocess.run(ingest, check=True)
+        (kept,) = disk.run("find", "scratch", "-name", "*.sqlite").split()
+        before = (tmp_path / "t.h5").read_bytes()
+        disk.resize((1 << 26) - disk.free() + room)
+        pack(tmp_path / "raw", names(range(4, 600)), "loose")
+        done = subprocess.run(ingest, capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and done.stderr == (
+            f"vdcast: {kept}: No space left on device; make room and give the same command again, what is "
+            "finished is kept\n"
+        )
+        assert (tmp_path / "t.h5").read_bytes() == before
+        disk.resize(1 << 26)
+        for number in range(4):  # in their place, so that to read them again would show
+            path = tmp_path / f"raw/VDLive_{number:04}.json"
+            status = path.stat()
+            path.write_bytes(b"?" * status.st_size)
+            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        subprocess.run(ingest, check=True)

@@ -59,6 +59,8 @@ def _rows(file: RawFile) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
                     f"holds {', '.join(list(h5)[:5]) or 'nothing'}, not one pandas table in fixed format"
                 )
             group = groups[0]
+            if foreign := [name for name in ("axis0", "axis1", "block0_values") if not _inside(group, name)]:
+                raise file.bad(f"its {foreign[0]} lies in another file, which is not read")
             names, times, values = group["axis0"], group["axis1"], group["block0_values"]
             T, V = times.shape[0], names.shape[0]
             size = math.prod(values.shape) * values.dtype.itemsize
@@ -89,3 +91,11 @@ def _rows(file: RawFile) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
         IndexError,
     ) as error:
         raise file.bad(f"is a damaged h5 file, or none ({error})") from None
+
+
+def _inside(group: h5py.Group, name: str) -> bool:
+    """Whether a dataset's bytes lie in its own file: HDF5 would fetch them from any path that the file names."""
+    if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
+        return False
+    dataset = group[name]
+    return not dataset.external and not dataset.is_virtual

@@ -10,8 +10,10 @@ pieces and memory is bounded by detectors x ``BLOCK``, however many files there 
 """
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 import sqlite3
 import zlib
 from collections import Counter
@@ -126,9 +128,12 @@ class Spool:
                 other.unlink()
         try:
             self._open(path)
-        except sqlite3.DatabaseError:
-            path.unlink()  # damaged: everything in it can be read again
+        except sqlite3.DatabaseError as error:
+            if _code_of(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise _in_words(error, path) from None
+            path.unlink()  # everything in it can be read again
             self._open(path)
+        self._path = path
         self._files: dict[str, int] = {}
         self._uncommitted = 0
 
@@ -141,10 +146,12 @@ class Spool:
     def __enter__(self) -> "Spool":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, _, error: BaseException | None, __) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("COMMIT")
         self._db.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise _in_words(error, self._path) from None
 
     def take_in(self, found: Iterable[RawFile | str | InputError]) -> None:
         """Take in which files there are now; parsed ones that are gone or changed are forgotten."""
@@ -310,6 +317,26 @@ class Spool:
 
     def _one(self, query: str, *values):
         return self._db.execute(query, values).fetchone()[0]
+
+
+def _in_words(error: sqlite3.Error, path: Path) -> Exception:
+    """What a user should hear of ``error``; itself where it is our mistake."""
+    no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        return no_room
+    match _code_of(error):
+        case sqlite3.SQLITE_FULL:
+            return no_room
+        case sqlite3.SQLITE_IOERR:
+            return OSError(errno.EIO, str(error), str(path))
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return InputError(f"'{path}' is in use by another ingest; run this again when that has ended")
+    return error
+
+
+def _code_of(error: sqlite3.Error) -> int:
+    """SQLite's code without the details that it adds; 0 for an error of the Python module's own."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def _code() -> bytes:
