@@ -34,7 +34,7 @@ def summary(observed, lstm: float, xlstm: float, naive: float) -> dict:
         rule="never",
         vd_ids=observed.vd_ids,
     )
-    cost = dict.fromkeys(comparison.COST, 10)
+    spent = dict.fromkeys(comparison.COST, 10) | {"problem": None, "notes": []}
     settings = params.Evaluate(
         protocol=None,
         mape_floor=10.0,
@@ -44,10 +44,8 @@ def summary(observed, lstm: float, xlstm: float, naive: float) -> dict:
         congested_quantile=0.9,
     )
     naive = {"persistence": off_by(observed, naive)}
-    training = {"lstm": cost, "xlstm": cost}
-    return comparison.summarise(
-        "multi_vd", models, naive, conditions, "VD-B", "persistence", training, settings
-    )
+    spent = {"lstm": spent, "xlstm": spent}
+    return comparison.summarise("multi_vd", models, naive, conditions, "VD-B", "persistence", spent, settings)
 
 
 def test_the_numbers_of_a_known_case(observed):
@@ -73,13 +71,48 @@ def test_the_numbers_of_a_known_case(observed):
 
 def test_a_model_that_loses_to_naive_is_named_first(observed):
     found = summary(observed, lstm=5.0, xlstm=1.0, naive=4.0)
-    assert len(found["losses"]) == 4  # on the target VD, over all, and at each of two horizons
-    assert found["losses"][0] == (
-        "LSTM loses to the naive forecast 'persistence' in multi_vd on the target VD: MAE 5.00 against 4.00 veh/h."
+    (loss,) = found["losses"]
+    assert loss == (
+        "In multi_vd, LSTM loses to persistence on the target VD (MAE 5.00 against 4.00 veh/h), on all VDs (MAE 5.00 "
+        "against 4.00 veh/h), on the target VD at 60 and 120 minutes (most at 60, MAE 5.00 against 4.00 veh/h) and at 3 of 3 "
+        f"VDs (most at {observed.vd_ids[0]}, MAE 5.00 against 4.00 veh/h)."
     )
     modes = {"multi_vd": found}
     page = report.as_markdown(modes, judge.verdict(modes))
-    assert page.index(found["losses"][0]) < page.index("xLSTM better") < page.index("## ")
+    assert page.index(f"**{loss}**") < page.index("xLSTM better") < page.index("## ")
+
+
+def test_losses_at_many_horizons_are_one_sentence_that_leaves_none_out():
+    def rows(mae) -> list[dict]:
+        return [{"horizon": 5.0 * (h + 1), "mae": each} for h, each in enumerate(mae)]
+
+    whole = {"lstm": 2.0, "xlstm": 2.0, "persistence": 3.0, "yesterday": 4.0}
+    horizons = {
+        "lstm": rows([2.9, 2.7, 2.6, 2.5, 1, 1, 3.3, 1, 6, None]),
+        "xlstm": rows([1] * 9 + [None]),
+        "persistence": rows([2.58, 2.6, 2.5, 2.5, 5, 5, 3.0, 5, 9, None]),
+        "yesterday": rows([9] * 8 + [5, None]),
+    }
+    scores = {"target_vd": {name: {"mae": mae} for name, mae in whole.items()}}
+    by_cut = {"target_vd": {"horizon": horizons}}
+    assert comparison.losses("multi_vd", scores, by_cut, "veh/h") == [
+        "In multi_vd, LSTM loses to persistence on the target VD at 5 to 20 and 35 minutes (most at 5, MAE 2.90 against "
+        "2.58 veh/h); to yesterday on the target VD at 45 minutes (MAE 6.00 against 5.00 veh/h)."
+    ]
+    scores["target_vd"]["xlstm"]["mae"] = None  # has no figure; LSTM's loss is said all the same
+    assert len(comparison.losses("multi_vd", scores, by_cut, "veh/h")) == 1
+
+
+def test_a_loss_at_one_vd_is_said_though_all_together_win():
+    def rows(mae) -> list[dict]:
+        return [{"vd": vd, "mae": each} for vd, each in zip("abc", mae, strict=True)]
+
+    vds = {"lstm": rows([5.36, 1, None]), "xlstm": rows([5, 1, None]), "persistence": rows([5.2, 4.13, None])}
+    better = {"lstm": {"mae": 2.0}, "xlstm": {"mae": 2.0}, "persistence": {"mae": 3.0}}
+    by_cut = {"target_vd": {"horizon": {name: [] for name in vds}}, "all_vds": {"vd": vds}}
+    assert comparison.losses("multi_vd", {"all_vds": better}, by_cut, "km/h") == [
+        "In multi_vd, LSTM loses to persistence at 1 of 3 VDs (a, MAE 5.36 against 5.20 km/h)."
+    ]
 
 
 def test_a_tie_with_naive_is_a_loss(observed):
@@ -152,7 +185,8 @@ def test_a_mode_that_cannot_be_compared_is_marked_and_the_others_go_on(observed)
     page = report.as_markdown(modes, judged)
     assert "**No comparison in single_vd: lstm and xlstm were not evaluated on the same windows.**" in page
     assert "- `single_vd`: No verdict: lstm and xlstm were not" in page
-    assert judged["overall"]["better"] == "xlstm" and "single_vd" not in judged["overall"]["words"]
+    assert judged["overall"]["better"] == "xlstm"
+    assert judged["overall"]["words"] == "xLSTM better in `multi_vd`; no verdict in `single_vd`"
     assert report.summarise(modes, judged)["single_vd"] == {"problem": modes["single_vd"]["problem"]}
     assert "**No comparison: lstm and xlstm" in comparison.as_markdown(modes["single_vd"])
     nothing = {"single_vd": modes["single_vd"]}

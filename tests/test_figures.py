@@ -39,7 +39,7 @@ def test_nothing_observed_is_said_in_the_picture(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(figures.plt.Axes, "text", lambda self, x, y, words, **_: said.append(words))
     figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
-    assert said == ["No day of the test part has an observation, 1 h ahead."]
+    assert said == ["No day of the test part has an observation and a forecast, 1 h ahead."]
 
 
 def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):

@@ -1,23 +1,38 @@
 """The verdict follows from the numbers by one rule."""
 
+import numpy as np
 import pytest
 
+from tests.test_significance import pair
 from vdcast import judge
+from vdcast.significance import difference
 
 COST = {"lstm": {"seconds": 10.0, "parameters": 100}, "xlstm": {"seconds": 40.0, "parameters": 200}}
 
 
-def comparison(mae=-0.5, low=-0.9, high=-0.1, p=0.001, naive_p=0.0001, p_dm=0.001) -> dict:
+def comparison(mae=-0.5, low=-0.9, high=-0.1, p=0.001, naive_p=0.0001, p_dm=0.001, boot=None) -> dict:
     base = {"days": 5, "vds": 1, "p_dm": p_dm}
-    against_naive = {"mae": -1.0, "low": -1.5, "high": -0.5, "p": naive_p} | base
+    against_naive = {
+        "mae": -1.0,
+        "low": -1.5,
+        "high": -0.5,
+        "p": naive_p,
+        "boot_low": -1.4,
+        "boot_high": -0.6,
+    } | base
+    boot_low, boot_high = boot or (low, high)
     return {
         "problem": None,
+        "notes": [],
+        "losses": [],
         "unit": "veh/h",
         "vds": ["7"],
         "scores": {"target_vd": {"lstm": {"mae": 5.0}, "xlstm": {"mae": 4.5}, "persistence": {"mae": 6.0}}},
         "cost": COST,
         "differences": [
-            {"a": "xlstm", "b": "lstm", "mae": mae, "low": low, "high": high, "p": p} | base,
+            {"a": "xlstm", "b": "lstm", "mae": mae, "low": low, "high": high, "p": p}
+            | {"boot_low": boot_low, "boot_high": boot_high}
+            | base,
             {"a": "lstm", "b": "persistence"} | against_naive,
             {"a": "xlstm", "b": "persistence"} | against_naive,
         ],
@@ -44,6 +59,8 @@ def test_better_is_said_only_where_interval_and_corrected_p_agree():
     assert wide["better"] is None and wide["words"].startswith(
         "no difference shown: xLSTM's MAE is 0.50 veh/h"
     )
+    disputed = judge.verdict({"single_vd": comparison(boot=(-1.0, 0.05))})["modes"]["single_vd"]
+    assert disputed["better"] is None
     for p_dm in (0.2, None):
         assert judge.verdict({"single_vd": comparison(p_dm=p_dm)})["modes"]["single_vd"]["better"] is None
     # p of 0.03 is below 0.05 alone, not as one of nine tests of which six have smaller p
@@ -55,7 +72,7 @@ def test_better_is_said_only_where_interval_and_corrected_p_agree():
 def test_too_few_days_give_no_verdict():
     none = judge.verdict({"single_vd": comparison(low=None, high=None, p=None)})
     assert none["modes"]["single_vd"]["words"].startswith(
-        "no verdict on xLSTM against LSTM: 5 test days are too few"
+        "no verdict on xLSTM against LSTM: no interval from 5 test days"
     )
     nothing = judge.verdict({"single_vd": comparison(mae=None, low=None, high=None, p=None)})
     assert "no observation" in nothing["modes"]["single_vd"]["words"]
@@ -81,3 +98,81 @@ def test_cost_goes_to_the_cheaper_unless_accuracy_must_be_paid_for():
         "per second of training neither wins (LSTM needs 4.0 times fewer); "
         "per parameter neither wins (LSTM needs 2.0 times fewer)"
     )
+
+
+def test_cost_over_all_modes_is_said_once():
+    lstm, paid = ({"per_second": who, "per_parameter": "lstm"} for who in ("lstm", None))
+    assert judge.cost_in_words({"a": lstm, "b": lstm}) == (
+        "per second of training LSTM wins in all 2 modes; per parameter LSTM wins in all 2 modes"
+    )
+    assert judge.cost_in_words({"a": lstm, "b": paid}) == (
+        "per second of training LSTM wins in `a`, neither wins in `b`; per parameter LSTM wins in all 2 modes"
+    )
+    assert judge.cost_in_words({}) == "no winner by cost"
+
+
+def called_better(rng, modes=3, effect=0.0, **case) -> list[str | None]:
+    """Who is called better in each of several modes, by the whole rule, of pairs with a known ``effect``.
+
+    As in a report both models are also tested against a naive forecast, which is much worse.
+    """
+
+    def row(a: str, b: str, errors: tuple, date) -> dict:
+        found = vars(difference(*errors, date))
+        return {"a": a, "b": b} | {k: None if np.isnan(each) else each for k, each in found.items()}
+
+    summaries = {}
+    for mode in range(modes):
+        xlstm, lstm, date = pair(rng, effect=effect, **case)
+        naive = (lstm + 2 + rng.normal(0, 0.1, lstm.shape))[:1]
+        rows = [("xlstm", "lstm", (xlstm, lstm)), ("lstm", "persistence", (lstm, naive))]
+        rows += [("xlstm", "persistence", (xlstm, naive))]
+        summaries[f"{mode}"] = comparison() | {"differences": [row(*each, date) for each in rows]}
+    return [each["better"] for each in judge.verdict(summaries)["modes"].values()]
+
+
+def test_the_rule_seldom_calls_any_of_three_equal_pairs_different():
+    rng, trials = np.random.default_rng(0), 100
+    case = {"of_day": 0.2, "vds": 4, "of_vd": 0.2}
+    wrong = sum(any(called_better(rng, **case)) for _ in range(trials))
+    assert wrong <= 13, "5 % of 100 is 5; the binomial puts 99.9 % at 13 or fewer"
+
+
+@pytest.mark.parametrize(("effect", "better"), [(0.5, "lstm"), (-0.5, "xlstm")])
+def test_the_rule_names_the_model_that_is_better_by_a_known_amount(effect, better):
+    rng = np.random.default_rng(0)
+    case = {"days": 10, "vds": 4, "of_day": 0.1, "of_vd": 0.1}
+    found = [each for _ in range(10) for each in called_better(rng, effect=effect, **case)]
+    assert found.count(better) >= 27 and set(found) <= {better, None}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [5, 30])
+@pytest.mark.parametrize(
+    "case",
+    [
+        {"of_day": 0.0},
+        {"of_day": 0.2},
+        {"of_day": 0.2, "vds": 10},
+        {"vds": 10, "of_vd": 0.3},
+        {"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2},
+        {"of_seed": 0.2},
+    ],
+    ids=str,
+)
+def test_a_page_of_equal_models_has_a_false_verdict_at_about_the_nominal_rate(case, days):
+    """Three equal pairs a page: any of them called different is one error of the page. 2000 pages gave 3 to 9.5 %."""
+    rng, trials = np.random.default_rng(1), 500
+    wrong = sum(any(called_better(rng, days=days, **case)) for _ in range(trials))
+    assert wrong / trials <= 0.13
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("days", "vds", "effect", "at_least"), [(5, 1, 0.5, 0.7), (5, 10, 0.5, 0.9), (30, 10, 0.3, 0.9)]
+)
+def test_power_of_the_rule(days, vds, effect, at_least):
+    rng = np.random.default_rng(1)
+    case = {"days": days, "vds": vds, "of_day": 0.1, "of_vd": 0.1, "of_seed": 0.05}
+    found = [each for _ in range(70) for each in called_better(rng, effect=effect, **case)]
+    assert found.count("lstm") / len(found) >= at_least and "xlstm" not in found

@@ -69,11 +69,26 @@ def test_r2_of_what_does_not_vary_is_undefined():
     assert np.isnan(metrics.score(observed + 1, observed)["r2"]).all()
 
 
-def test_a_missing_forecast_of_a_valid_observation_is_a_fault():
+def test_a_missing_forecast_of_a_valid_observation_is_not_averaged_away():
     forecast, observed = arrays()
     forecast[0, 0, 0] = NAN
-    with pytest.raises(ValueError, match="missing for valid observations"):
-        metrics.score(forecast, observed)
+    by_vd = metrics.score(forecast, observed, np.arange(2), 2)
+    for name in ("mae", "rmse", "wape", "mape", "r2", "bias"):
+        assert np.isnan(by_vd[name][0]) and np.isfinite(by_vd[name][1]), name
+    assert by_vd["observations"].tolist() == [4, 3]
+    assert np.isnan(metrics.score(forecast, observed)["mae"])
+    seeds = metrics.over_seeds(np.stack([forecast, observed]), observed)
+    assert np.isnan([seeds["mae"], seeds["mae_sd"], seeds["mae_min"]]).all()
+    quantiles, observed = quantile_arrays()
+    quantiles = quantiles.copy()
+    quantiles[1] = NAN
+    assert all(
+        np.isnan(each) for each in metrics.score_quantiles(quantiles, observed, (0.1, 0.5, 0.9)).values()
+    )
+
+
+def test_shapes_are_checked():
+    forecast, observed = arrays()
     with pytest.raises(ValueError, match="must both be"):
         metrics.score(forecast[0], observed[0])
 

@@ -3,6 +3,8 @@
 import base64
 import gzip
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import pytest
 
 from vdcast import page_data, store
 from vdcast.predictions import Predictions
+from vdcast.quantiles import Quantiles
 
 NAN = float("nan")
 
@@ -55,7 +58,9 @@ def project(tmp_path, monkeypatch, observed):
     store.write_predictions(
         tmp_path / "runs/naive/persistence/predictions.h5", predictions(full[None] + 2, observed, ["a", "b"])
     )
-    return {mode: {"vds": names, "best_naive": "persistence"} for mode, names in vds.items()}
+    return {
+        mode: {"vds": names, "target_vd": "a", "best_naive": "persistence"} for mode, names in vds.items()
+    }
 
 
 def test_errors_are_means_over_what_is_valid(project):
@@ -78,6 +83,19 @@ def test_errors_are_means_over_what_is_valid(project):
     }  # fmt: skip
 
 
+def test_what_a_network_without_weights_did_not_forecast_is_not_averaged_away(project):
+    path = Path("runs/lstm-multi_vd/predictions.h5")
+    one = store.read_predictions(path)
+    one.forecast[1, :, :, 1] = NAN  # the second seed has no weights for VD b
+    store.write_predictions(path, one)
+    data = page_data.gather(project)
+    errors = data["modes"]["multi_vd"]["errors"]["lstm"]
+    assert errors["overall"] == {"all": [None], "each": [[1.0], [None]]}
+    assert errors["by_horizon"] == {"all": [None, None], "each": [[1.0, 1.0], [None, None]]}
+    b = data["series"]["vds"].index(1)
+    assert data["series"]["forecasts"]["multi_vd"]["lstm"][0][b] == [None, None, None]
+
+
 def test_series_come_back_as_they_were(project):
     series = page_data.gather(project)["series"]
     midnight = pd.Timestamp("2024-01-01 00:00")  # local
@@ -94,6 +112,24 @@ def test_series_come_back_as_they_were(project):
     naive = series["forecasts"]["naive"]["persistence"]
     assert naive[0][b] == [300, 400, None] and naive[1][b] == [None, 400, 200]  # by horizon, along the times
     assert series["forecasts"]["single_vd"]["lstm"][0][b] == [None, None, None]  # that mode has no VD b
+
+
+def test_with_quantiles_the_ends_of_the_widest_interval_come_along(project, observed):
+    path = Path("runs/lstm-multi_vd/predictions.h5")
+    one = store.read_predictions(path)
+    offsets = np.array([-2, 0, 3], np.float32)  # of the levels; calibration moves each end by 1
+    margins = np.broadcast_to(np.array([-1, 0, 1], np.float32), (2, 2, 2, 1, 3))
+    fan = Quantiles(levels=(0.1, 0.5, 0.9), raw=one.forecast[..., None] + offsets, margins=margins)
+    store.write_predictions(path, replace(one, quantiles=fan))
+    project["multi_vd"]["quantiles"] = {"levels": [0.1, 0.5, 0.9]}
+    data = page_data.gather(project)
+    assert data["modes"]["multi_vd"]["interval"] == 0.8 and data["modes"]["single_vd"]["interval"] is None
+    series = data["series"]["forecasts"]["multi_vd"]
+    assert set(series) == {"lstm", "lstm_low", "lstm_high", "xlstm"}
+    a = data["series"]["vds"].index(0)  # the mean of the seeds is what was observed: 10 and 20 at step 1
+    assert [series[who][0][a][:2] for who in ("lstm", "lstm_low", "lstm_high")] == [
+        [1000, 2000], [700, 1700], [1400, 2400],
+    ]  # fmt: skip
 
 
 def test_what_is_too_much_leaves_the_target_vd_and_where_the_models_differ_most(project):

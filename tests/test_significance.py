@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 from scores.stats.statistical_tests import diebold_mariano as reference
 
-from vdcast.significance import diebold_mariano, difference
+from vdcast.significance import bootstrap, diebold_mariano, difference
 
 DAY = 24  # windows of a simulated day
 H = 4
@@ -82,7 +82,9 @@ def test_days_and_vds_change_places():
 
 def test_one_day_or_none_has_no_interval():
     one = difference(np.ones((1, 24, 1, 1)), np.zeros((1, 24, 1, 1)), np.zeros((24, 1)))
-    assert (one.mae, one.days) == (1.0, 1) and np.isnan([one.low, one.high, one.p]).all()
+    assert (one.mae, one.days) == (1.0, 1) and np.isnan(
+        [one.low, one.high, one.p, one.boot_low, one.boot_high]
+    ).all()
     none = difference(np.full((1, 3, 1, 1), np.nan), np.ones((1, 3, 1, 1)), np.arange(3)[:, None])
     assert np.isnan(none.mae) and none.days == 0
 
@@ -100,6 +102,35 @@ def test_the_same_forecast_twice_differs_by_nothing():
     a, _, date = pair(np.random.default_rng(0), seeds=1)
     found = difference(a, a, date)
     assert (found.mae, found.low, found.high, found.p, found.p_dm) == (0, 0, 0, 1, 1)
+    assert (found.boot_low, found.boot_high) == (0, 0)
+
+
+def test_the_bootstrap_of_days_is_that_of_scipy():
+    """One VD, as many observations every day: the mean of resampled daily means."""
+    days = np.random.default_rng(0).normal(size=12)
+    low, high = bootstrap(np.stack([days * 6, np.full(12, 6.0)])[..., None])
+    of_scipy = stats.bootstrap(
+        (days,), np.mean, n_resamples=20_000, method="percentile", rng=np.random.default_rng(1)
+    ).confidence_interval
+    spread = days.std() / np.sqrt(12)
+    assert (low, high) == pytest.approx((of_scipy.low, of_scipy.high), abs=0.15 * spread)
+
+
+def test_the_bootstrap_of_days_and_vds_against_a_loop():
+    """An obvious one: draw days, draw VDs, pool what was drawn."""
+    rng = np.random.default_rng(0)
+    count = rng.integers(1, 20, size=(6, 4))
+    table = np.stack([rng.normal(1, 0.5, size=(6, 4)) * count, count])
+    ratios = []
+    for _ in range(4000):
+        drawn = table[:, rng.integers(6, size=6)][:, :, rng.integers(4, size=4)]
+        ratios.append(drawn[0].sum() / drawn[1].sum())
+    assert bootstrap(table) == pytest.approx(np.percentile(ratios, [2.5, 97.5]), abs=0.15 * np.std(ratios))
+
+
+def test_a_vd_without_observations_is_not_resampled():
+    table = np.random.default_rng(0).uniform(1, 2, size=(2, 5, 3))
+    assert bootstrap(np.concatenate([table, np.zeros((2, 5, 1))], axis=2)) == bootstrap(table)
 
 
 @pytest.mark.parametrize("h", [1, 2, 5])

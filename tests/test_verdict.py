@@ -42,6 +42,15 @@ def test_old_and_new_stand_side_by_side():
     assert "cannot be compared" not in text
 
 
+def test_what_the_new_report_opens_with_is_said_first():
+    new = summary()
+    new["verdict"]["warnings"] = ["In multi_vd, LSTM loses to persistence."]
+    lines = verdict.as_markdown("a", "b", summary(), new).splitlines()
+    assert lines.index("- In multi_vd, LSTM loses to persistence.") < lines.index(
+        "- `multi_vd`: No difference shown: 0.10. (as before)"
+    )
+
+
 def test_other_figures_with_the_same_answer_are_no_change_of_the_verdict():
     new = summary()
     new["verdict"]["modes"]["multi_vd"]["words"] = "no difference shown: 0.20"

@@ -56,7 +56,7 @@ def compare(mode: str, settings: params.Params) -> None:
         return
     vd_ids = predictions["lstm"].vd_ids
     target_vd = vd_ids[0] if mode == "single_vd" else vd_ids[settings.modes.target_vd_index]
-    cost = {
+    spent = {
         model: {
             key: value
             for file in ("training.json", "cost.json")
@@ -74,7 +74,7 @@ def compare(mode: str, settings: params.Params) -> None:
         conditions,
         target_vd,
         best_on(validation, vd_ids),
-        cost,
+        spent,
         settings.evaluate,
     )
     (folder / "comparison.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
@@ -97,7 +97,7 @@ def compare(mode: str, settings: params.Params) -> None:
         figures.fan(folder / "fan.png", fans, unit, ahead)
         fan = pd.concat([table.assign(model=who) for who, table in fans.items()])
         fan.to_csv(folder / "fan.csv", index=False, float_format="%.6g")
-    words = in_words(summary)
+    words = f"no comparison: {summary['problem']}" if summary["problem"] else in_words(summary)
     print(f"{mode}: {words}; read {folder}/comparison.md; next, the verdict: dvc repro report")
 
 

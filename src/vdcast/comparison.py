@@ -1,6 +1,7 @@
 """One mode's comparison as plain data (comparison.json), and that data as markdown."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -43,16 +44,20 @@ def summarise(
     conditions: Conditions,
     target_vd: str,
     best_naive: str,
-    cost: Mapping[str, dict],
+    spent: Mapping[str, dict],
     settings: params.Evaluate,
 ) -> dict:
     """Everything that the reports say of one mode, for the headline target: comparison.json.
 
+    ``spent`` is training.json and cost.json of each model in one.
+
     - ``mode``, ``target``, ``unit``, ``target_vd``, ``vds``, ``seeds`` (their number), ``windows``,
       ``interval`` (seconds), ``mape_floor``, ``congested`` and ``peak`` (the rules, in words).
-    - ``problem``: null. Where the runs could not be laid side by side, it says why in one sentence, and
-      of the keys below only ``mode`` is there (``without``).
-    - ``notes``: sentences on what could not be judged; ``losses``: sentences on what lost to a baseline.
+    - ``problem``: null, or in one sentence why there is no verdict on this mode. Where a run lacks weights,
+      its figures are null and all others stand; where the runs cannot be laid side by side at all, ``mode``
+      is the only other key (``without``).
+    - ``notes``: sentences on what could not be judged; ``losses``: a sentence for each model that
+      loses to a baseline somewhere.
     - ``scores[scope][name]``: one record. Scopes: ``target_vd`` and, where the mode has several VDs,
       ``all_vds``. Names: ``lstm``, ``xlstm`` (mean of the scores of their seeds), ``lstm_ensemble``,
       ``xlstm_ensemble`` (the mean of their seeds' forecasts, where there are several) and the baselines.
@@ -65,8 +70,9 @@ def summarise(
       input) and, in ``all_vds``, ``vd``. Every name has the same labels in the same order.
     - ``best_naive``: the baseline that was best on the validation part, over all VDs of the mode.
     - ``differences``: ``a``, ``b``, ``mae`` (MAE of a minus MAE of b, all VDs of the mode), its 95 %
-      interval ``low`` to ``high``, two-sided ``p`` of it and ``p_dm`` of the Diebold-Mariano test, before
-      any correction for how many tests the report makes; on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
+      interval ``low`` to ``high``, two-sided ``p`` of it, ``boot_low`` to ``boot_high`` of a block bootstrap
+      and ``p_dm`` of the Diebold-Mariano test, before any correction for how many tests the report makes;
+      on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
     - ``cost[model]``: parameters and flops_per_window of one seed's networks, epochs, epoch_seconds and
       seconds of training all seeds, latency_ms and latency_batch_ms (``layout.LATENCY_BATCH`` windows) of
       one seed's forecast, peak_memory_mb of training.
@@ -106,9 +112,10 @@ def summarise(
         by_cut[scope] = records
     pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
     differences = [{"a": a, "b": b} | paired(everyone[a], everyone[b]) for a, b in pairs]
+    days = len(np.unique(_date(reference)[_observed(reference).any(axis=2)]))
     return {
         "mode": mode,
-        "problem": None,
+        "problem": "; ".join(run["problem"] for run in spent.values() if run["problem"]) or None,
         "target": reference.targets[0],
         "unit": reference.units[0],
         "target_vd": target_vd,
@@ -119,13 +126,16 @@ def summarise(
         "mape_floor": settings.mape_floor,
         "congested": conditions.rule,
         "peak": "Monday to Friday, local hours " + ", ".join(map(str, settings.peak_hours)),
-        "notes": notes(mode, scores, by_cut, differences[0]["days"], target_vd, seeds),
-        "losses": losses(mode, scores, by_cut["target_vd"]["horizon"], reference.units[0]),
+        "notes": [
+            *(each for run in spent.values() for each in run["notes"]),
+            *notes(mode, scores, by_cut, best_naive, days, target_vd, seeds),
+        ],
+        "losses": losses(mode, scores, by_cut, reference.units[0]),
         "scores": scores,
         "cuts": by_cut,
         "best_naive": best_naive,
         "differences": differences,
-        "cost": {model: {name: cost[model][name] for name in COST} for model in predictions},
+        "cost": {model: {name: spent[model][name] for name in COST} for model in predictions},
         **({"quantiles": intervals.summarise(predictions, scopes)} if reference.quantiles else {}),
     }
 
@@ -135,8 +145,13 @@ def without(mode: str, problem: str) -> dict:
     return {"mode": mode, "problem": problem}
 
 
-def notes(mode: str, scores: dict, by_cut: dict, days: int, target_vd: str, seeds: int) -> list[str]:
-    """A sentence for everything that could not be judged, so that no gap in a table goes unexplained."""
+def notes(
+    mode: str, scores: dict, by_cut: dict, naive: str, days: int, target_vd: str, seeds: int
+) -> list[str]:
+    """A sentence for everything that could not be judged, so that no gap in a table goes unexplained.
+
+    What was observed is read off the figures of ``naive``, a baseline, which has them wherever there can be one.
+    """
 
     def empty(rows: list[dict], cut: str) -> list[str]:
         return [
@@ -146,25 +161,25 @@ def notes(mode: str, scores: dict, by_cut: dict, days: int, target_vd: str, seed
         ]
 
     found = []
-    vds = by_cut.get("all_vds", {}).get("vd", {}).get("lstm", [])
+    vds = by_cut.get("all_vds", {}).get("vd", {}).get(naive, [])
+    of_target = scores["target_vd"][naive]
     if silent := empty(vds, "vd"):
         found.append(
             f"In {mode}, VD {', '.join(silent)} has no valid observation in the test part: there is no figure of it, "
             f"and those of all VDs stand on the other {len(vds) - len(silent)}."
         )
     constant = [row["vd"] for row in vds if row["observations"] and row["r2"] is None]
-    if not vds and scores["target_vd"]["lstm"]["observations"] and scores["target_vd"]["lstm"]["r2"] is None:
+    if not vds and of_target["observations"] and of_target["r2"] is None:
         constant = [target_vd]
     if constant:
         found.append(
             f"In {mode}, the observations of VD {', '.join(constant)} do not vary in the test part: R2 is undefined."
         )
-    of_target = by_cut["target_vd"]
-    if at := empty(of_target["horizon"]["lstm"], "horizon"):
+    if at := empty(by_cut["target_vd"]["horizon"][naive], "horizon"):
         found.append(
             f"In {mode}, VD {target_vd} has no observation {', '.join(at)} minutes ahead: nothing was scored there."
         )
-    if at := empty(of_target["hour"]["lstm"], "hour"):
+    if at := empty(by_cut["target_vd"]["hour"][naive], "hour"):
         found.append(
             f"In {mode}, VD {target_vd} has no observation at local hour {', '.join(at)}: nothing was scored there."
         )
@@ -181,13 +196,31 @@ def notes(mode: str, scores: dict, by_cut: dict, days: int, target_vd: str, seed
 
 
 def paired(a: Predictions, b: Predictions) -> dict:
-    """``significance.difference`` of a and b as a record: the headline target, all windows, horizons, VDs."""
+    """``significance.difference`` of a and b as a record: the headline target, all windows, horizons, VDs.
+
+    Of a model that lacks a forecast there is none: what it can forecast is not what it was asked for.
+    """
     errors = [np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in (a, b)]  # (S, W, H, V)
-    date = calendar.local(a.times.ravel(), a.time_zone).normalize().to_numpy().reshape(a.times.shape)
-    found = difference(*errors, date)
+    if any(np.isnan(each[:, _observed(a)]).any() for each in errors):
+        return dict.fromkeys(("mae", "low", "high", "p", "boot_low", "boot_high", "p_dm")) | {
+            "days": 0,
+            "vds": 0,
+        }
+    found = difference(*errors, _date(a))
     return {
         key: cuts.number(value) if isinstance(value, float) else value for key, value in vars(found).items()
     }
+
+
+def _observed(predictions: Predictions) -> np.ndarray:
+    """(W, H, V) whether there is a valid observation of the headline target."""
+    return np.isfinite(predictions.observed[..., 0])
+
+
+def _date(predictions: Predictions) -> np.ndarray:
+    """(W, H) the local day of each interval that was forecast."""
+    local = calendar.local(predictions.times.ravel(), predictions.time_zone)
+    return local.normalize().to_numpy().reshape(predictions.times.shape)
 
 
 def in_words(summary: dict) -> str:
@@ -199,40 +232,104 @@ def in_words(summary: dict) -> str:
     )
 
 
-def losses(mode: str, scores: dict, horizons: dict[str, list[dict]], unit: str) -> list[str]:
-    """A sentence for each model that a naive forecast beats, overall or at a horizon; these open every report."""
-    places = {"target_vd": "on the target VD", "all_vds": "on all VDs"}
-    compared = [
-        (places[scope], {name: row["mae"] for name, row in rows.items()}) for scope, rows in scores.items()
-    ]
-    compared += [
-        (
-            f"on the target VD at {row['horizon']:g} minutes",
-            {name: rows[h]["mae"] for name, rows in horizons.items()},
-        )
-        for h, row in enumerate(horizons["lstm"])
-    ]
+def losses(mode: str, scores: dict, by_cut: dict, unit: str) -> list[str]:
+    """A sentence for each model that a naive forecast beats somewhere, saying where; these open every report."""
+    whole = {
+        {"target_vd": "on the target VD", "all_vds": "on all VDs"}[scope]: {
+            name: row["mae"] for name, row in rows.items()
+        }
+        for scope, rows in scores.items()
+    }
+    horizons = by_cut["target_vd"]["horizon"]
+    minutes = [f"{row['horizon']:g}" for row in horizons["lstm"]]
+    vds = by_cut.get("all_vds", {}).get("vd", {"lstm": []})
+    names = [row["vd"] for row in vds["lstm"]]
     found = []
-    for where, mae in compared:
-        naive = {name: each for name, each in mae.items() if name.removesuffix("_ensemble") not in MODELS}
-        if None in mae.values():
-            continue  # no observation, as ``notes`` say
-        best = min(naive, key=naive.get)
-        found += [
-            f"{LABELS[model]} loses to the naive forecast '{LABELS[best]}' in {mode} {where}: "
-            f"MAE {mae[model]:.2f} against {mae[best]:.2f} {unit}."
-            for model in MODELS
-            if not mae[model] < mae[best]
-        ]
+    for model in MODELS:
+        places: dict[str, list[str]] = {}  # by the baseline that is best there
+        for where, mae in whole.items():
+            if best := _lost_to(model, mae):
+                places.setdefault(best, []).append(f"{where} (MAE {_against(mae, model, best)} {unit})")
+        for best, lost in _lost_rows(model, horizons).items():
+            most = f"most at {minutes[lost.worst]}, " if len(lost.rows) > 1 else ""
+            places.setdefault(best, []).append(
+                f"on the target VD at {_spans(lost.rows, minutes)} minutes ({most}MAE {lost.against} {unit})"
+            )
+        for best, lost in _lost_rows(model, vds).items():
+            most = f"{'most at ' if len(lost.rows) > 1 else ''}{names[lost.worst]}"
+            places.setdefault(best, []).append(
+                f"at {len(lost.rows)} of {len(names)} VDs ({most}, MAE {lost.against} {unit})"
+            )
+        if places:
+            said = "; ".join(f"to {LABELS[best]} {_listed(where)}" for best, where in places.items())
+            found.append(f"In {mode}, {LABELS[model]} loses {said}.")
     return found
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Rows of a cut in which one baseline is best and a model does not beat it."""
+
+    rows: list[int]
+    worst: int  # the one in which the model's MAE is the largest multiple of the baseline's
+    against: str
+
+
+def _lost_rows(model: str, tables: Mapping[str, list[dict]]) -> dict[str, Lost]:
+    """By baseline, where ``model`` loses to it in a cut; ``tables`` as in ``summary["cuts"][scope][cut]``."""
+    mae = [{name: rows[i]["mae"] for name, rows in tables.items()} for i in range(len(tables["lstm"]))]
+    lost: dict[str, list[int]] = {}
+    for i, row in enumerate(mae):
+        if best := _lost_to(model, row):
+            lost.setdefault(best, []).append(i)
+    worst = {
+        best: max(rows, key=lambda i: mae[i][model] / max(mae[i][best], 1e-9)) for best, rows in lost.items()
+    }
+    return {
+        best: Lost(rows, worst[best], _against(mae[worst[best]], model, best)) for best, rows in lost.items()
+    }
+
+
+def _lost_to(model: str, mae: Mapping[str, float | None]) -> str | None:
+    """The baseline with the lowest MAE, if ``model`` does not beat it; None also where there is nothing to compare."""
+    naive = [name for name in mae if name.removesuffix("_ensemble") not in MODELS and mae[name] is not None]
+    if mae[model] is None or not naive:
+        return None  # as ``notes`` say
+    best = min(naive, key=mae.get)
+    return None if mae[model] < mae[best] else best
+
+
+def _against(mae: Mapping[str, float], model: str, best: str) -> str:
+    return f"{mae[model]:.2f} against {mae[best]:.2f}"
+
+
+def _spans(steps: list[int], minutes: list[str]) -> str:
+    """Those ``steps`` in words, three or more in a row as one span."""
+    runs = [[steps[0]]]
+    for step in steps[1:]:
+        if step == runs[-1][-1] + 1:
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    parts = []
+    for run in runs:
+        ends = [minutes[step] for step in run]
+        parts += [f"{ends[0]} to {ends[-1]}"] if len(run) > 2 else ends
+    return _listed(parts)
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
 def as_markdown(summary: dict) -> str:
     """``comparison.md``."""
-    if summary["problem"]:
-        return f"# {summary['mode']}: LSTM against xLSTM\n\n**No comparison: {summary['problem']}.**\n"
-    unit, vds = summary["unit"], len(summary["vds"])
     lines = [f"# {summary['mode']}: LSTM against xLSTM", ""]
+    if summary["problem"]:
+        lines += [f"**No comparison: {summary['problem']}.**", ""]
+    if "scores" not in summary:
+        return "\n".join(lines)
+    unit, vds = summary["unit"], len(summary["vds"])
     lines += [f"**{each}**\n" for each in (*summary["notes"], *summary["losses"])]
     lines += [
         f"{summary['target']} in {unit}; {summary['windows']} test windows. {cuts.seeds_in_words(summary['seeds'])} "
@@ -242,7 +339,8 @@ def as_markdown(summary: dict) -> str:
         "",
         difference_table(summary["differences"]),
         "",
-        "Interval and p hold for other days, VDs and seeds; the Diebold-Mariano test on overlapping windows for none of "
+        "Interval and p hold for other days, VDs and seeds; the 95 % interval of the block bootstrap for other days and "
+        "VDs, too narrow where there are few days; the Diebold-Mariano test on overlapping windows for none of "
         f"these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
         f"'{LABELS[summary['best_naive']]}' is the naive forecast that was best on the validation part.",
         "",
@@ -317,6 +415,7 @@ def difference_table(differences: list[dict]) -> str:
             "": f"{LABELS[row['a']]} - {LABELS[row['b']]}",
             "difference": shown(row["mae"], "+.3f"),
             "95 % interval": f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}",
+            "block bootstrap": f"{shown(row['boot_low'], '+.3f')} to {shown(row['boot_high'], '+.3f')}",
             "p": shown(row["p"], ".2g"),
             "p, Diebold-Mariano": shown(row["p_dm"], ".2g"),
             "test days": row["days"],

@@ -14,7 +14,7 @@ import pandas as pd
 from vdcast import calendar, metrics
 from vdcast.predictions import CONGESTED, FREE, Conditions, Predictions
 
-HEADLINE = ("mae", "mae_sd", "rmse", "wape", "skill")
+HEADLINE = ("mae", "skill")
 MISSING = (0.0, 0.1)  # borders of the classes of missing input
 
 
@@ -104,10 +104,10 @@ def headline(
     mape_floor: float,
     horizons: Sequence[int],
 ) -> dict[str, float]:
-    """One flat set of figures for `dvc metrics show`: the target VD, then all VDs of the run.
+    """One flat set of figures, few enough for a line of `dvc exp show`: the target VD, then all VDs of the run.
 
-    Keys are ``<target>_<metric>`` for the target VD, with ``_all_vds`` for every VD together, and
-    ``<target>_mae_<minutes>min`` for each of ``horizons`` (steps) of the target VD.
+    Keys are ``<target>_<metric>`` for the target VD, with ``_all_vds`` for every VD together, and of the
+    first target ``<target>_mae_<minutes>min`` for each of ``horizons`` (steps) of the target VD.
     """
     figures = {}
     scopes = {"": [target_vd]} | ({"_all_vds": predictions.vd_ids} if len(predictions.vd_ids) > 1 else {})
@@ -115,10 +115,10 @@ def headline(
         for suffix, vds in scopes.items():
             everyone = {name: each.of(vds) for name, each in {"": predictions, **naive}.items()}
             row = tables(everyone, list(naive), overall(), mape_floor, k)[""].iloc[0]
-            figures |= {f"{target}_{metric}{suffix}": row.get(metric, np.nan) for metric in HEADLINE}
-        one = predictions.of([target_vd])
-        rows = table(one, by_horizon(one), mape_floor, k)
-        figures |= {f"{target}_mae_{rows.horizon[h - 1]:g}min": rows.mae[h - 1] for h in horizons}
+            figures |= {f"{target}_{metric}{suffix}": row[metric] for metric in HEADLINE}
+    one, first = predictions.of([target_vd]), predictions.targets[0]
+    rows = table(one, by_horizon(one), mape_floor)
+    figures |= {f"{first}_mae_{rows.horizon[h - 1]:g}min": rows.mae[h - 1] for h in horizons}
     return {key: round(float(value), 6) for key, value in figures.items() if np.isfinite(value)}
 
 

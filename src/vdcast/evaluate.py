@@ -123,9 +123,10 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
     (folder / "cost.json").write_text(json.dumps(cost_of(trained, test, device), indent=2) + "\n", "utf-8")
     run_report.write(folder, trained, predictions, naive, target_vd, floor)
     headline = predictions.targets[0]
+    mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))
     print(
-        f"{run.name}: {headline} MAE {figures[f'{headline}_mae']:.2f} {predictions.units[0]} on VD {target_vd}, "
-        f"skill {figures[f'{headline}_skill']:+.2f} against the best naive forecast; read {folder}/report.md"
+        f"{run.name}: {headline} MAE {cuts.shown(mae)} {predictions.units[0]} on VD {target_vd}, "
+        f"skill {cuts.shown(skill, '+.2f')} against the best naive forecast; read {folder}/report.md"
     )
 
 

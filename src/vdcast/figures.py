@@ -125,11 +125,12 @@ def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -
 def _typical_and_worst(series: Mapping[str, pd.DataFrame]) -> dict[str, date]:
     """The day of the median and of the largest mean error of all ``series``, of days that are nearly whole.
 
-    Empty where no day has an observation.
+    Empty where no day has an observation and a forecast.
     """
     first = next(iter(series.values()))
     days = first.time.dt.date
-    error = sum((table.forecast - first.observed).abs() for table in series.values())
+    errors = [(table.forecast - first.observed).abs() for table in series.values()]
+    error = pd.concat(errors, axis=1).sum(axis=1, min_count=1)  # of a model without forecast, nothing
     whole = days.map(days.value_counts()) >= 0.9 * days.value_counts().max()
     daily = error[whole].groupby(days[whole]).mean().dropna().sort_values()
     if daily.empty:
@@ -141,7 +142,7 @@ def _no_day(path: Path, ahead: str) -> None:
     """Says that there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
     axis.set_axis_off()
-    axis.text(0.5, 0.5, f"No day of the test part has an observation, {ahead}.", ha="center")
+    axis.text(0.5, 0.5, f"No day of the test part has an observation and a forecast, {ahead}.", ha="center")
     _save(figure, path)
 
 
@@ -181,7 +182,7 @@ def cost(path: Path, modes: Mapping[str, dict]) -> None:
     markers = dict(zip(modes, "os^", strict=False))
     figure, axes = plt.subplots(1, len(what), figsize=(11, 3), sharey=True, layout="constrained")
     for mode, summary in modes.items():
-        if summary["problem"]:
+        if "scores" not in summary:
             continue
         for model, spent in summary["cost"].items():
             scores = summary["scores"]["target_vd"][model]

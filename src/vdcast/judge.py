@@ -7,10 +7,14 @@ from vdcast.figures import LABELS
 LEVEL = 0.05
 RULE = (
     "A model is called better only where the 95 % interval of the difference in MAE (days, VDs and seeds as the units "
-    "that vary) excludes 0, its p, corrected by Holm for all {tests} comparisons of this page, is below 0.05, and so is "
-    "that of the Diebold-Mariano test. Per second of training, or per parameter, the "
+    "that vary) excludes 0, as does that of a block bootstrap over days and VDs, its p, corrected by Holm for all "
+    "{tests} comparisons of this page, is below 0.05, and so is that of the Diebold-Mariano test. Per second of training, or per parameter, the "
     "better model wins where it is also the cheaper one, the cheaper one where no difference is shown, and none "
     "where accuracy has to be paid for."
+)
+UNBEATEN = (
+    "Both models beat every naive forecast in every mode that was compared: at every VD over all horizons together, and "
+    "at each horizon of the target VD."
 )
 COSTS = {"seconds": "second of training", "parameters": "parameter"}
 
@@ -21,12 +25,16 @@ def verdict(modes: Mapping[str, dict]) -> dict:
     ``differences[mode]``: the comparison's, each with ``p_holm``, ``better`` (the name of the better one,
     or null where no difference is shown) and ``words``. ``modes[mode]`` is LSTM against xLSTM: ``better``,
     ``words``, and ``per_second`` and ``per_parameter``: the model that wins by cost, or null. ``overall``:
-    ``better`` (a model, "divided", or null) and ``words``. ``rule``: the rule.
+    ``better`` (a model, "divided", or null), ``words`` and ``cost_words``. ``rule``: the rule. ``warnings``: the sentences
+    that come before any verdict, on what could not be compared, who loses to a naive forecast, and what
+    could not be judged; ``unbeaten``: the sentence to be said instead where nobody does, or null.
     """
-    compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
-    tests = [(mode, each) for mode, summary in compared.items() for each in summary["differences"]]
+    scored = {mode: summary for mode, summary in modes.items() if "scores" in summary}
+    compared = [mode for mode, summary in modes.items() if not summary["problem"]]
+    losses = [each for summary in scored.values() for each in summary["losses"]]
+    tests = [(mode, each) for mode, summary in scored.items() for each in summary["differences"]]
     corrected = holm([each["p"] for _, each in tests])
-    differences = {mode: [] for mode in compared}
+    differences = {mode: [] for mode in scored}
     for (mode, each), p in zip(tests, corrected, strict=True):
         better = (each["b"], each["a"])[each["mae"] < 0] if shown(each, p) else None
         row = each | {"p_holm": p, "better": better}
@@ -38,10 +46,20 @@ def verdict(modes: Mapping[str, dict]) -> dict:
         for mode, summary in modes.items()
     }
     return {
-        "overall": overall({mode: by_mode[mode]["better"] for mode in compared}),
+        "overall": overall(
+            {mode: by_mode[mode]["better"] for mode in compared},
+            [mode for mode in modes if mode not in compared],
+        )
+        | {"cost_words": cost_in_words({mode: by_mode[mode] for mode in compared})},
         "modes": by_mode,
         "differences": differences,
         "rule": RULE.format(tests=len(tests)),
+        "warnings": [
+            *(f"No comparison in {mode}: {it['problem']}." for mode, it in modes.items() if it["problem"]),
+            *losses,
+            *(each for summary in scored.values() for each in summary["notes"]),
+        ],
+        "unbeaten": UNBEATEN if compared and not losses else None,
     }
 
 
@@ -59,7 +77,10 @@ def shown(difference: dict, p_holm: float | None) -> bool:
     if p_holm is None:
         return False
     agrees = difference["p_dm"] is not None and difference["p_dm"] < LEVEL
-    return agrees and p_holm < LEVEL and (difference["low"] > 0 or difference["high"] < 0)
+    lows, highs = (
+        [difference[name] for name in names] for names in (("low", "boot_low"), ("high", "boot_high"))
+    )
+    return agrees and p_holm < LEVEL and (min(lows) > 0 or max(highs) < 0)
 
 
 def in_words(row: dict, summary: dict) -> str:
@@ -71,9 +92,9 @@ def in_words(row: dict, summary: dict) -> str:
     base = summary["scores"][scope][row["b"]]["mae"]
     share = f" ({abs(row['mae']) / base:.1%})" if base else ""
     amount = f"{abs(row['mae']):.2f} {unit}{share}"
-    basis = f"{row['days']} test days"
+    basis = f"{row['days']} test day{'s' if row['days'] > 1 else ''}"
     if row["low"] is None:
-        return f"no verdict on {a} against {b}: {basis} are too few for an interval (difference in MAE {row['mae']:+.2f} {unit})"
+        return f"no verdict on {a} against {b}: no interval from {basis} (difference in MAE {row['mae']:+.2f} {unit})"
     if row["better"] is None:
         direction = "lower" if row["mae"] < 0 else "higher"
         return (
@@ -108,7 +129,7 @@ def of_mode(row: dict, cost: dict) -> dict:
 
 
 def unjudged(problem: str) -> dict:
-    """The verdict on a mode whose runs could not be laid side by side."""
+    """The verdict on a mode with a problem."""
     return {
         "better": None,
         "words": f"no verdict: {problem}",
@@ -118,8 +139,12 @@ def unjudged(problem: str) -> dict:
     }
 
 
-def overall(better: Mapping[str, str | None]) -> dict:
-    """All modes together: a model is better overall where it is better in some mode and worse in none."""
+def overall(better: Mapping[str, str | None], unjudged: Sequence[str] = ()) -> dict:
+    """All modes together: a model is better overall where it is better in some mode and worse in none.
+
+    ``better`` is of the modes that were compared, ``unjudged`` names the others.
+    """
+    left_out = f"; no verdict in {', '.join(f'`{mode}`' for mode in unjudged)}" if unjudged else ""
     if not better:
         return {"better": None, "words": "no verdict: no mode could be compared"}
     winners = {each for each in better.values() if each}
@@ -129,14 +154,31 @@ def overall(better: Mapping[str, str | None]) -> dict:
     if not winners:
         return {
             "better": None,
-            "words": f"no difference shown between LSTM and xLSTM in any of {len(better)} modes",
+            "words": "no difference shown between LSTM and xLSTM in "
+            + (f"any of {len(better)} modes" if len(better) > 1 else f"`{next(iter(better))}`")
+            + left_out,
         }
     parts = [f"{LABELS[model]} better in {', '.join(where)}" for model, where in by_model.items()]
     rest = [f"`{mode}`" for mode, each in better.items() if each is None]
-    words = "; ".join([*parts, *([f"no difference shown in {', '.join(rest)}"] if rest else [])])
+    words = "; ".join([*parts, *([f"no difference shown in {', '.join(rest)}"] if rest else [])]) + left_out
     if len(winners) > 1:
         return {"better": "divided", "words": f"divided: {words}"}
     return {"better": winners.pop(), "words": words}
+
+
+def cost_in_words(by_mode: Mapping[str, dict]) -> str:
+    """Who wins by cost in which of the modes that were compared."""
+    said = []
+    for key, unit in (("per_second", COSTS["seconds"]), ("per_parameter", COSTS["parameters"])):
+        where: dict[str, list[str]] = {}
+        for mode, each in by_mode.items():
+            where.setdefault(LABELS[each[key]] if each[key] else "neither", []).append(f"`{mode}`")
+        parts = [
+            f"{who} wins in {', '.join(these) if len(where) > 1 or len(these) == 1 else f'all {len(these)} modes'}"
+            for who, these in where.items()
+        ]
+        said += [f"per {unit} {', '.join(parts)}"] if parts else []
+    return "; ".join(said) or "no winner by cost"
 
 
 def sentence(words: str) -> str:

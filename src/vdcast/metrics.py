@@ -27,7 +27,8 @@ def score(
 
     ``label`` (int, broadcastable to (W, H, V)) says which of 0 .. ``labels`` - 1 a cell is pooled under;
     a negative one leaves the cell out. A label without any valid observation is NaN in every metric and
-    0 in ``observations``.
+    0 in ``observations``. One in which a forecast is missing (NaN) for a valid observation is NaN too: a
+    network without weights has no figure, and no other one stands in for it.
 
     - ``mae``: mean |e|; ``rmse``: sqrt of mean e²; ``bias``: mean of e = forecast - observed.
     - ``wape``: sum |e| / sum |y| (Kolassa & Schütz 2007), finite at night where single counts are 0.
@@ -36,18 +37,15 @@ def score(
       differences between detectors count for nothing; NaN where the observations do not vary.
     - ``observations``: how many valid observations the figures stand on.
 
-    Raises ValueError for other shapes, and where a forecast is missing for a valid observation: that is
-    a fault, not something to average away.
+    Raises ValueError for other shapes.
     """
     if forecast.shape != observed.shape or forecast.ndim != 3:
         raise ValueError(f"forecast {forecast.shape} and observed {observed.shape} must both be (W, H, V)")
     _, _, V = forecast.shape
     label = np.broadcast_to(label, forecast.shape)
     valid = np.isfinite(observed) & (label >= 0)
-    y, e = observed[valid].astype(np.float64), forecast[valid].astype(np.float64)
-    if not np.isfinite(e).all():
-        raise ValueError("the forecast is missing for valid observations")
-    e -= y
+    y = observed[valid].astype(np.float64)
+    e = forecast[valid].astype(np.float64) - y
     cell = (label * V + np.arange(V))[valid]  # a cell of (label, VD)
 
     def total(values: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
@@ -107,7 +105,8 @@ def score_quantiles(
     """What forecasts (W, H, V, P) of the quantile ``levels`` (P,) are worth, for each label: (labels,).
 
     ``label`` (int, broadcastable to (W, H, V)) says which of 0 .. ``labels`` - 1 a cell is pooled under;
-    a negative one leaves the cell out. A label without any valid observation is NaN throughout.
+    a negative one leaves the cell out. A label without any valid observation, or with one whose forecast
+    is missing, is NaN throughout.
 
     - ``wql``: weighted quantile loss as in gluonts (``mean_wQuantileLoss``): the sum of twice the pinball
       loss over sum |y|, mean over levels. The median's share of it is ``wape``.
@@ -128,8 +127,9 @@ def score_quantiles(
     scores = {"wql": _ratio(total(cost), total(np.abs(y)))}
     for i, nominal in enumerate(coverages(levels)):
         low, high = q[:, i], q[:, -1 - i]
-        scores[f"coverage_{100 * nominal:g}"] = _ratio(total((low <= y) & (y <= high)), n)
-        scores[f"width_{100 * nominal:g}"] = _ratio(total(high - low), n)
+        inside, width = (low <= y) & (y <= high), high - low
+        scores[f"coverage_{100 * nominal:g}"] = _ratio(total(np.where(np.isfinite(width), inside, np.nan)), n)
+        scores[f"width_{100 * nominal:g}"] = _ratio(total(width), n)
     return scores
 
 

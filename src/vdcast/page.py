@@ -19,7 +19,7 @@ import msgspec
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from vdcast import page_data, plots_page
+from vdcast import intervals, page_data, plots_page
 from vdcast.comparison import MODELS
 from vdcast.cuts import seeds_in_words
 from vdcast.errors import InputError
@@ -50,7 +50,7 @@ DECIDING = ("src", "params.yaml", "dvc.yaml", "pyproject.toml")
 
 
 def write(comparisons: Mapping[str, dict], judged: dict) -> None:
-    """Write the page; ``comparisons`` holds comparison.json by mode, ``judged`` is of ``judge.verdict``."""
+    """Write the page; ``comparisons`` holds comparison.json of the modes with scores, ``judged`` is of ``judge.verdict``."""
     data = page_data.gather(comparisons)
     quality = read(REPORTS / "quality" / "quality.json", "ingest")
     PAGE.write_text(
@@ -104,6 +104,7 @@ def render(
             mode: {key: rows[0][key] for key in ("mae", "low", "high")}
             | {"better": judged["modes"][mode]["better"]}
             for mode, rows in judged["differences"].items()
+            if rows[0]["mae"] is not None
         },
         "costs": [
             {"mode": mode, "model": model, "label": LABELS[model]}
@@ -112,9 +113,6 @@ def render(
             for model in MODELS
         ],
     }
-    said = [f"{mode}: {each['words']}." for mode, each in judged["modes"].items() if mode not in comparisons]
-    said += [each for it in comparisons.values() for each in (*it["notes"], *it["losses"])]
-    at_horizons = [each for each in said if " minutes: " in each]  # many, and mostly the same story
     return _environment().get_template("index.html").render(
         comparisons=comparisons,
         first=first,
@@ -128,8 +126,6 @@ def render(
         sentence=sentence,
         best=lambda rows: _sort_by_mae(rows)[0],
         judged=judged,
-        losses=[each for each in said if each not in at_horizons] or at_horizons,
-        losses_by_horizon=at_horizons if len(at_horizons) < len(said) else [],
         cuts=CUTS,
         cost_titles={name: COSTS.get(name, name.replace("_", " ")) for name in first["cost"]["lstm"]},
         horizon=_span(data["minutes"][-1]),
@@ -143,7 +139,8 @@ def render(
         suspicious=suspicious(quality),
         listed=LISTED,
         coverage=coverage,
-        prepared=Markup(MarkdownIt("js-default").render(prepared.partition("\n")[2])),  # lets no HTML through
+        quantiles=_html("\n".join(intervals.page_section(comparisons)[1:])),
+        prepared=_html(prepared.partition("\n")[2]),
         settings=settings,
         commit=commit,
         experiment=experiment,
@@ -197,6 +194,11 @@ def suspicious(quality: dict) -> list[str]:
             more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
             found.append(f"{len(names):,} series {remark}: {', '.join(names[:5])}{more}.")
     return found
+
+
+def _html(markdown: str) -> Markup:
+    """HTML within ``markdown`` is not let through."""
+    return Markup(MarkdownIt("js-default").render(markdown))
 
 
 def _environment() -> jinja2.Environment:

@@ -18,6 +18,7 @@ from vdcast import calendar, store
 from vdcast.comparison import MODELS
 from vdcast.layout import NAIVE, RUNS
 from vdcast.predictions import Predictions, of
+from vdcast.quantiles import coverages
 
 SERIES_LIMIT = 3_000_000  # numbers in all series; about 6 MB of page
 EPOCH = datetime(1970, 1, 1)
@@ -27,32 +28,39 @@ HISTORY = ["epoch", "train_loss", "validation_loss", "validation_mae"]
 def gather(comparisons: Mapping[str, dict], limit: int = SERIES_LIMIT) -> dict:
     """Everything that the charts draw, as JSON types; ``comparisons`` holds comparison.json by mode.
 
-    ``modes[mode]`` holds ``vds`` (numbers into ``vds``), ``history`` and, for every model and baseline,
-    ``errors[who]``: MAE of the headline target, ``by_horizon`` and ``by_hour``, pooled (``all``) and a
+    ``modes[mode]`` holds ``vds`` (numbers into ``vds``), ``history``, ``interval`` (the nominal coverage of the
+    widest interval, null without quantiles) and, for every model and baseline, ``errors[who]``: MAE of the headline target, ``by_horizon`` and ``by_hour``, pooled (``all``) and a
     row per VD (``each``). ``series`` is described in ``_series``.
     """
     vds = list(dict.fromkeys(vd for summary in comparisons.values() for vd in summary["vds"]))
     naive = store.read_naive(NAIVE)
     modes, forecasts = {}, {}
+    target = vds.index(next(iter(comparisons.values()))["target_vd"])
     for mode, summary in comparisons.items():
         errors = {name: _errors(each) for name, each in of(naive, summary["vds"]).items()}
         for model, each in _runs(mode):
             errors[model] = _errors(each)
-            forecasts[mode, model] = _at_shown_horizons(each)
+            forecasts[mode, model] = _at_shown_horizons(each.forecast)
+            if each.quantiles:
+                levels = each.quantiles.calibrated
+                forecasts[mode, f"{model}_low"] = _at_shown_horizons(levels[..., 0])
+                forecasts[mode, f"{model}_high"] = _at_shown_horizons(levels[..., -1])
+        levels = summary.get("quantiles", {}).get("levels", [])
         modes[mode] = {
+            "interval": coverages(levels)[0] if levels else None,
             "vds": [vds.index(vd) for vd in summary["vds"]],
             "errors": errors,
             "history": {model: _history(f"{model}-{mode}") for model in MODELS},
         }
     some = next(iter(naive.values()))
     baseline = next(iter(comparisons.values()))["best_naive"]
-    forecasts["naive", baseline] = _at_shown_horizons(naive[baseline].of(vds))
+    forecasts["naive", baseline] = _at_shown_horizons(naive[baseline].of(vds).forecast)
     return {
         "vds": vds,
         "minutes": [step * some.interval / 60 for step in range(1, some.observed.shape[1] + 1)],
         "modes": modes,
         "baseline": baseline,
-        "series": _series(some.of(vds), forecasts, _most_telling(modes, len(vds)), modes, limit),
+        "series": _series(some.of(vds), forecasts, [target, *_most_telling(modes, len(vds))], modes, limit),
     }
 
 
@@ -78,24 +86,28 @@ def _runs(mode: str) -> Iterator[tuple[str, Predictions]]:
 def _errors(each: Predictions) -> dict[str, dict[str, list]]:
     """MAE of the headline target, pooled over valid observations; a model with seeds is the mean of theirs."""
     wrong = np.abs(each.forecast[..., 0] - each.observed[..., 0]).mean(axis=0)  # (W, H, V)
+    valid = np.isfinite(each.observed[..., 0])
     hour = calendar.hour_of_day(each.times.ravel(), each.time_zone).reshape(each.times.shape)  # (W, H)
+    step = np.broadcast_to(np.arange(wrong.shape[1]), hour.shape)
     cuts = {
-        "by_horizon": [wrong[:, h] for h in range(wrong.shape[1])],
-        "by_hour": [wrong[hour == h] for h in range(24)],
-        "overall": [wrong.reshape(-1, wrong.shape[2])],
+        "by_horizon": [step == h for h in range(wrong.shape[1])],
+        "by_hour": [hour == h for h in range(24)],
+        "overall": [hour >= 0],
     }
     return {
         name: {
-            "all": _rounded([_mean(part.ravel()) for part in parts]),
-            "each": _rounded(np.stack([_mean(part) for part in parts], axis=1)),  # (V, parts)
+            "all": _rounded([_mean(wrong[part].ravel(), valid[part].ravel()) for part in parts]),
+            "each": _rounded(
+                np.stack([_mean(wrong[part], valid[part]) for part in parts], axis=1)
+            ),  # (V, parts)
         }
         for name, parts in cuts.items()
     }
 
 
-def _at_shown_horizons(each: Predictions) -> np.ndarray:
-    """(W, shown, V) the mean of the seeds' forecasts of the headline target."""
-    return each.forecast[..., 0].mean(axis=0)[:, shown_horizons(each.observed.shape[1])]
+def _at_shown_horizons(forecast: np.ndarray) -> np.ndarray:
+    """(S, W, H, V, K) -> (W, shown, V): the mean of the seeds' forecasts of the headline target."""
+    return forecast[..., 0].mean(axis=0)[:, shown_horizons(forecast.shape[2])]
 
 
 def _history(run: str) -> dict[str, list]:
@@ -123,18 +135,17 @@ def _series(
     """Observations and forecasts over time.
 
     ``times`` are local time as if it were UTC, in minutes, for scales that know no time zone. ``vds``
-    are the VDs that have series: the target VD (number 0 of single_vd) and then ``order``, up to
-    ``limit`` numbers in all. ``observed[vd]`` and ``forecasts[mode][who][horizon][vd]`` lie along
+    are the VDs that have series: the first ones of ``order``, up to ``limit`` numbers in all. ``observed[vd]`` and ``forecasts[mode][who][horizon][vd]`` lie along
     ``times``, as multiples of ``step``, null where there is none; vd counts through ``vds``, where
-    the mode has it.
+    the mode has it. ``who`` is a model, the baseline, or with quantiles ``lstm_low``, ``lstm_high`` and so
+    on: the ends of the model's widest interval, calibrated.
     """
     shown = shown_horizons(every.observed.shape[1])
     seconds, at = np.unique(every.times, return_inverse=True)
     at = at.reshape(every.times.shape)  # (W, H) -> place in times
     T = len(seconds)
-    target = modes["single_vd"]["vds"][0]
     per_vd = T * (1 + len(shown) * len(forecasts))
-    kept = [target, *(v for v in order if v != target)][: max(1, limit // per_vd)]
+    kept = list(dict.fromkeys(order))[: max(1, limit // per_vd)]
 
     observed = np.full((T, len(kept)), np.nan)
     observed[at] = every.observed[..., 0][:, :, kept]
@@ -167,9 +178,8 @@ def _series(
     }
 
 
-def _mean(part: np.ndarray) -> np.ndarray:
-    """Over the first axis, of what is valid; NaN where nothing is."""
-    valid = np.isfinite(part)
+def _mean(part: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Over the first axis, of what is valid; NaN where nothing is, and where something valid has no forecast."""
     count = valid.sum(axis=0)
     total = np.where(valid, part, 0).sum(axis=0, dtype=np.float64)
     return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

@@ -21,10 +21,10 @@ def main() -> None:
         (REPORTS / "summary.json").write_text(json.dumps(summarise(modes, judged), indent=2) + "\n", "utf-8")
         (REPORTS / "report.md").write_text(as_markdown(modes, judged), "utf-8")
         figures.cost(REPORTS / "cost.png", modes)
-        compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
-        if not compared:
+        scored = {mode: summary for mode, summary in modes.items() if "scores" in summary}
+        if not scored:
             raise InputError(f"no mode could be compared; {REPORTS}/report.md says why")
-        page.write(compared, judged)
+        page.write(scored, judged)
         for mode, each in judged["modes"].items():
             print(f"{mode}: {each['words']}")
         print(
@@ -50,19 +50,23 @@ def summarise(modes: dict[str, dict], judged: dict) -> dict:
     return {
         "verdict": judged,
         **{
-            mode: {"problem": summary["problem"]}
-            if summary["problem"]
-            else {
-                **summary["scores"],
-                "by_horizon": {
-                    name: {f"{row['horizon']:g}min": row["mae"] for row in rows}
-                    for name, rows in summary["cuts"]["target_vd"]["horizon"].items()
-                },
-                "cost": summary["cost"],
-                **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
-            }
+            mode: ({"problem": summary["problem"]} if summary["problem"] else {})
+            | (_figures(summary) if "scores" in summary else {})
             for mode, summary in modes.items()
         },
+    }
+
+
+def _figures(summary: dict) -> dict:
+    """Of one mode."""
+    return {
+        **summary["scores"],
+        "by_horizon": {
+            name: {f"{row['horizon']:g}min": row["mae"] for row in rows}
+            for name, rows in summary["cuts"]["target_vd"]["horizon"].items()
+        },
+        "cost": summary["cost"],
+        **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
     }
 
 
@@ -74,37 +78,30 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     from vdcast.figures import LABELS
     from vdcast.judge import sentence
 
-    compared = {mode: summary for mode, summary in modes.items() if not summary["problem"]}
+    scored = {mode: summary for mode, summary in modes.items() if "scores" in summary}
     lines = ["# LSTM against xLSTM", ""]
-    lines += [
-        f"**No comparison in {mode}: {each['problem']}.**\n"
-        for mode, each in modes.items()
-        if each["problem"]
-    ]
-    if not compared:
+    lines += [f"**{each}**\n" for each in judged["warnings"]]
+    if not scored:
         return "\n".join(lines)
-    first = next(iter(compared.values()))
+    first = next(iter(scored.values()))
     unit, target_vd = first["unit"], first["target_vd"]
-    lines += [f"**{each}**\n" for summary in compared.values() for each in summary["notes"]]
-    lines += [f"**{each}**\n" for summary in compared.values() for each in summary["losses"]] or [
-        "Both models beat every naive forecast in every mode that was compared, over all horizons together and at each "
-        "of the target VD.",
-        "",
-    ]
-    lines += [f"**{sentence(judged['overall']['words'])}**", ""]
+    if judged["unbeaten"]:
+        lines += [judged["unbeaten"], ""]
+    overall = judged["overall"]
+    lines += [f"**{sentence(overall['words'])}** {sentence(overall['cost_words'])}", ""]
     lines += [
         f"- `{mode}`: {sentence(each['words'])} {sentence(each['cost_words'])}"
         for mode, each in judged["modes"].items()
     ]
     lines += ["", f"{judged['rule']} {seeds_in_words(first['seeds'])}", ""]
-    lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(compared, "target_vd"), ""]
+    lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(scored, "target_vd"), ""]
     lines += [
         "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the naive forecast "
         "that hindsight finds best. With ±: standard deviation over seeds. The ensemble mean is the mean of the seeds' "
         "forecasts.",
         "",
     ]
-    wide = {mode: summary for mode, summary in compared.items() if "all_vds" in summary["scores"]}
+    wide = {mode: summary for mode, summary in scored.items() if "all_vds" in summary["scores"]}
     if wide:
         titles = {mode: f"{mode} ({len(summary['vds'])} VDs)" for mode, summary in wide.items()}
         lines += [f"## All VDs of a mode, MAE in {unit}", "", matrix(wide, "all_vds", titles), ""]
@@ -116,21 +113,21 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     ]
     runs = {
         f"{LABELS[model]}, {mode}": (summary["scores"]["target_vd"][model], cost)
-        for mode, summary in compared.items()
+        for mode, summary in scored.items()
         for model, cost in summary["cost"].items()
     }
     mae = {name: shown(scores["mae"]) for name, (scores, _) in runs.items()}
     lines += ["", "## Accuracy and what it cost", ""]
     lines += [cost_table({name: cost for name, (_, cost) in runs.items()}, MAE=mae), ""]
     lines += [
-        "Parameters, operations (matrix products of one window) and milliseconds are of one seed's networks; seconds of "
-        "training all seeds.",
+        "Parameters, operations (matrix products of one window) and milliseconds are of one seed's networks; seconds are "
+        "of computing, for all seeds, summed over processes.",
         "",
         "![accuracy against cost](cost.png)",
         "",
     ]
-    lines += intervals.page_section(compared)
-    lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in compared]
+    lines += intervals.page_section(scored)
+    lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in scored]
     lines += ["## Read on", ""]
     lines += [f"- [{mode}]({mode}/comparison.md): every cut, differences, curves" for mode in modes]
     lines += ["- `runs/<run>/report.md`: one page per run, with what looks suspicious"]

@@ -41,7 +41,9 @@ def write(
         return pd.concat(by_target, ignore_index=True).set_index("target")
 
     horizons = rows(one, cuts.by_horizon(one[run.name]))
-    warnings = suspicious(
+    warnings = [f"{training['problem']}."] if training["problem"] else []
+    warnings += training["notes"]
+    warnings += suspicious(
         history,
         training,
         horizons.loc[[target]],
@@ -70,7 +72,7 @@ def write(
         "## Training",
         "",
         f"{training['parameters']:,} parameters in the networks of one seed; {training['copies']} networks trained, over all seeds; {training['epochs']} epochs "
-        f"(best: {', '.join(map(str, training['best_epoch'][:12]))}), {training['seconds']:.0f} s of computing on {training['device']}, "
+        f"(best: {', '.join(str(epoch or 'none') for epoch in training['best_epoch'][:12])}), {training['seconds']:.0f} s of computing on {training['device']}, "
         f"peak memory {training['peak_memory_mb']:.0f} MB.",
         "",
         "![learning curve](curve.png)",
@@ -140,6 +142,6 @@ def suspicious(
         found.append(
             f"Test MAE {overall.mae:.2f} is far above validation MAE {validation:.2f}: has the traffic changed?"
         )
-    if np.isnan(overall.r2):
+    if np.isnan(overall.r2) and np.isfinite(overall.mae):
         found.append("R2 is undefined: the observations of the test part do not vary.")
     return found

@@ -63,6 +63,7 @@ def as_markdown(old_name: str, new_name: str, old: Mapping, new: Mapping) -> str
     modes = [mode for mode in {**old, **new} if mode != "verdict"]
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
     lines += [f"**{_sentence(now)}**" + (" (as before)" if was == now else f" Before: {_sentence(was)}"), ""]
+    lines += [f"- {each}" for each in new.get("verdict", {}).get("warnings", [])]
     for mode in modes:
         before, after = (each.get("verdict", {}).get("modes", {}).get(mode, {}) for each in (old, new))
         said = [_sentence(each.get("words")) for each in (before, after)]

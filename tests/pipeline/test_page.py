@@ -1,5 +1,6 @@
 """``reports/index.html`` of a real run, opened by a real browser that has no network."""
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -10,6 +11,7 @@ import pytest
 
 from tests.browser import BROWSER, tab
 from tests.pipeline.conftest import Clone
+from tests.project import counts, up_to_evaluate, up_to_report
 from vdcast import store
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
@@ -27,6 +29,19 @@ HOSTILE = "國道１號 <script>document.title='broken'</script><img src=x onerr
 def browser():
     with tab() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def with_quantiles(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("quantiles")
+    changes = {
+        "train": {"quantiles": [0.1, 0.5, 0.9]},
+        "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+    }
+    with contextlib.chdir(folder):
+        up_to_evaluate(folder, counts("ABC"), changes)
+        up_to_report()
+    return folder
 
 
 @pytest.fixture
@@ -178,6 +193,37 @@ def test_day_horizon_model_and_scope_can_be_switched(page):
     )
     changes(page, "by_hour-multi_vd", pooled)
     assert page.console == []
+
+
+BANDS = "document.querySelectorAll('#days path[aria-roledescription=\"area mark\"]').length"
+
+
+def test_a_day_shows_the_interval_of_each_model_with_quantiles(browser, with_quantiles):
+    browser.console.clear()
+    browser.open(with_quantiles / "reports/index.html")
+    browser.wait(f"{BANDS} === 2")
+    assert len(lines(browser, "days")) == 4
+    said = "document.getElementById('interval').innerText"
+    assert "should hold 80 % of the observations, calibrated" in browser.run(said)
+    matrix = browser.run("document.getElementById('matrix').innerText")
+    assert "Quantile forecasts of VD A" in matrix and "80 %: holds" in matrix
+    for mode in MODES:
+        assert f"xLSTM, {mode}, uncalibrated" in matrix
+    shape = "document.querySelector('#days path[aria-roledescription=\"area mark\"]').getAttribute('d')"
+    before = browser.run(shape)
+    assert "NaN" not in before
+    set_control(browser, "vd-horizon", "0")
+    browser.wait(f"{shape} !== {json.dumps(before)}")
+    browser.run("document.querySelector('input[data-who=xlstm]').click()")
+    browser.wait(f"{BANDS} === 1")
+    browser.run("document.querySelector('input[data-who=lstm]').click()")
+    browser.wait(f"{BANDS} === 0 && document.getElementById('interval').hidden")
+    assert browser.console == []
+
+
+def test_without_quantiles_no_interval_is_drawn(page):
+    assert "Quantile" not in page.run("document.body.innerText")
+    assert page.run(BANDS) == 0 and page.run("document.getElementById('interval').hidden")
 
 
 def test_the_tooltip_names_every_line(page):

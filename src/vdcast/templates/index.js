@@ -48,6 +48,15 @@ async function draw(id, spec) {
   }
 }
 
+/** Words in the element `id`, in the place of a chart. */
+function say(id, words) {
+  const place = element(id);
+  place.dataset.turn = String(Number(place.dataset.turn ?? 0) + 1);
+  views[id]?.finalize();
+  delete views[id];
+  place.textContent = words;
+}
+
 /** Colour and dash of `names` as a scale; lines say by themselves what they are in the tooltip. */
 function looks(names) {
   return {
@@ -56,14 +65,20 @@ function looks(names) {
   };
 }
 
-/** Lines over a shared x, with a rule that names every value where the pointer is. */
-function lines({rows, names, x, y, height = 220, params = []}) {
+/** Lines over a shared x, with a rule that names every value where the pointer is; shaded, the interval of `bands`. */
+function lines({rows, names, x, y, height = 220, params = [], bands = []}) {
   const labels = names.map((who) => ({field: who, type: "quantitative", title: page.labels[who] ?? who, format: ".4~r"}));
+  labels.push(...bands.flatMap((who) => [["low", "from"], ["high", "to"]].map(([end, word]) =>
+    ({field: `${who}_${end}`, type: "quantitative", title: `${page.labels[who]}, ${word}`, format: ".4~r"}))));
   return {
     data: {values: rows},
     height,
     encoding: {x},
     layer: [
+      ...bands.map((who) => ({
+        mark: {type: "area", clip: true, color: colour(who), opacity: 0.18},
+        encoding: {y: {field: `${who}_low`, type: "quantitative", title: y}, y2: {field: `${who}_high`}},
+      })),
       {
         transform: [{fold: names, as: ["who", "value"]}],
         mark: {type: "line", clip: params.length > 0, strokeWidth: rows.length < 400 ? 2 : 1.2, point: rows.length < 30 ? {size: 25, filled: true} : false},
@@ -153,7 +168,8 @@ function drawCost() {
 function drawHistory(mode) {
   const rows = Object.entries(page.modes[mode].history).filter(([model]) => shown.has(model)).flatMap(([model, table]) =>
     table.epoch.flatMap((epoch, i) => [["validation", table.validation_loss[i]], ["training", table.train_loss[i]]]
-      .map(([part, loss]) => ({who: model, model: page.labels[model], part, epoch, loss}))));
+      .filter(([, loss]) => loss !== null).map(([part, loss]) => ({who: model, model: page.labels[model], part, epoch, loss}))));
+  if (!rows.length) return say(`history-${mode}`, "No model with a finite loss is ticked.");
   draw(`history-${mode}`, {
     data: {values: rows},
     mark: {type: "line", strokeWidth: 2, point: {size: 45, opacity: 0, filled: true}},
@@ -175,6 +191,9 @@ function drawMode(mode) {
 
 // ---- one VD -----------------------------------------------------------------------------------
 
+/** The models whose interval is drawn. */
+const banded = () => page.models.filter((who) => shown.has(who) && `${who}_low` in page.series.forecasts[state.mode]);
+
 /** Series of the VD over time, by name, in original units; null where the page carries none of it. */
 function seriesOf(v) {
   const {series} = page;
@@ -184,24 +203,27 @@ function seriesOf(v) {
   const found = {observed: units(series.observed[place])};
   for (const mode of [state.mode, "naive"])
     for (const [who, forecasts] of Object.entries(series.forecasts[mode]))
-      if (shown.has(who)) found[who] = units(forecasts[state.horizon][place]);
+      if (shown.has(who.replace(/_(low|high)$/, ""))) found[who] = units(forecasts[state.horizon][place]);
   return found;
 }
 
 function drawDays() {
   const series = seriesOf(state.vd);
   if (!series) {
-    views.days?.finalize();
-    delete views.days;
-    element("days").textContent = "The page carries no series of this VD, only its errors; the note below says why.";
+    say("days", "The page carries no series of this VD, only its errors; the note below says why.");
     return;
   }
   const {times} = page.series;
   const rows = asRows(times, series).map((row) => ({...row, x: row.x * 60000}))
     .filter((row) => state.day === null || Math.floor(row.x / 60000 / DAY) === state.day);
   const zoom = {name: "zoom", select: {type: "interval", encodings: ["x"], zoom: "wheel![event.shiftKey]"}, bind: "scales"};
+  const bands = banded();
+  const {interval} = page.modes[state.mode];
+  element("interval").hidden = bands.length === 0;
+  element("interval").textContent =
+    `Shaded: the interval that should hold ${number(100 * interval, 0)} % of the observations, calibrated on the validation part; mean of the seeds.`;
   draw("days", lines({
-    rows, names: Object.keys(series), y: `${page.target}, ${page.unit}`, height: 300,
+    rows, bands, names: Object.keys(series).filter((who) => !/_(low|high)$/.test(who)), y: `${page.target}, ${page.unit}`, height: 300,
     x: {field: "x", type: "temporal", title: "local time", scale: {type: "utc"}, axis: {format: state.day === null ? "%a %d %b" : "%H:%M", tickCount: 7}},
     params: matchMedia("(pointer: fine)").matches ? [zoom] : [], // a finger that drags means to scroll the page
   }));
@@ -220,7 +242,7 @@ function drawVd() {
   drawErrors("vd-", "", state.mode, state.vd);
 }
 
-const number = (value) => (value === null ? "undefined" : value.toFixed(2));
+const number = (value, digits = 2) => (value === null ? "undefined" : value.toFixed(digits));
 
 function bestNaive(mode, at) {
   const {errors} = page.modes[mode];

@@ -1,0 +1,168 @@
+"""Data and trainings that no figure can stand on: every stage goes on, and every report says so."""
+
+import contextlib
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.browser import BROWSER, tab
+from tests.project import TEST, L, counts, up_to_evaluate, up_to_report
+from vdcast import params, store
+
+
+@pytest.fixture(scope="module")
+def spoilt(tmp_path_factory) -> Path:
+    """A loss that is NaN, a silent VD, a target that is constant for a while and one that always is, and
+    two runs that were evaluated on different origins."""
+    folder = tmp_path_factory.mktemp("spoilt")
+    table = counts("ABCDE")
+    table.loc[table.index[TEST:], "B"] = np.nan
+    table.loc[table.index[TEST:], "C"] = 7.0
+    table["D"] = 9.0
+    changes = {
+        "modes": {"multi_vd": {"num_vds": 4}, "independent_multi_vd": {"num_vds": 3}},
+        "runs": {"xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "learning_rate": 1e38}},
+    }
+    with contextlib.chdir(folder):
+        up_to_evaluate(folder, table, changes)
+        path = folder / "runs/lstm-single_vd/predictions.h5"
+        one = store.read_predictions(path)
+        cut = {name: getattr(one, name)[1:] for name in ("observed", "origins")}
+        store.write_predictions(path, dataclasses.replace(one, forecast=one.forecast[:, 1:], **cut))
+        up_to_report()
+    return folder
+
+
+NO_WEIGHTS = (
+    "run xlstm-multi_vd has no weights of seed 0, seed 1, as the loss was not finite in the first epoch; lower "
+    "xlstm.learning_rate (1e+38) or train.gradient_clip (1)"
+)
+OTHER_ORIGINS = (
+    "lstm and xlstm were not evaluated on the same windows and cannot be compared; run `dvc repro evaluate`"
+)
+
+
+def test_every_case_is_one_sentence_at_the_top_of_both_reports(spoilt):
+    opening = (spoilt / "reports/report.md").read_text("utf-8").split("## ")[0]
+    page = (spoilt / "reports/index.html").read_text("utf-8")
+    silent, constant = (
+        "In {}, VD B has no valid observation in the test part: there is no figure of it, and those of all VDs stand "
+        "on the other {}.",
+        "In {}, the observations of VD C do not vary in the test part: R2 is undefined.",
+    )
+    for sentence in (
+        f"No comparison in multi_vd: {NO_WEIGHTS}.",
+        f"No comparison in single_vd: {OTHER_ORIGINS}.",
+        silent.format("multi_vd", 3),
+        silent.format("independent_multi_vd", 2),
+        constant.format("multi_vd"),
+        constant.format("independent_multi_vd"),
+    ):
+        assert opening.count(f"**{sentence}**\n") == 1
+        assert page.count(f"<p>{sentence}</p>") == 1
+    assert "- D: volume is constant: there is nothing to forecast" in (
+        spoilt / "reports/prepare.md"
+    ).read_text("utf-8")
+
+
+def test_no_verdict_stands_on_what_is_not_there_and_the_rest_stands(spoilt):
+    summary = json.loads((spoilt / "reports/summary.json").read_text("utf-8"), parse_constant=pytest.fail)
+    modes = summary["verdict"]["modes"]
+    assert modes["multi_vd"]["words"] == f"no verdict: {NO_WEIGHTS}"
+    assert modes["single_vd"]["words"] == f"no verdict: {OTHER_ORIGINS}"
+    assert summary["verdict"]["overall"]["words"].endswith("; no verdict in `single_vd`, `multi_vd`")
+    assert modes["independent_multi_vd"]["words"].startswith(("no difference", "LSTM better", "xLSTM better"))
+    assert summary["single_vd"] == {"problem": OTHER_ORIGINS}
+    for scope in ("target_vd", "all_vds"):
+        here, there = (summary[mode][scope] for mode in ("multi_vd", "independent_multi_vd"))
+        for name in ("xlstm", "xlstm_ensemble"):
+            assert {here[name][key] for key in ("mae", "rmse", "wape", "mape", "r2", "skill")} == {None}
+        assert np.isfinite([here[name]["mae"] for name in ("lstm", "persistence", "yesterday")]).all()
+        assert scope == "all_vds" or here["persistence"] == there["persistence"]
+    differences = {(row["a"], row["b"]): row for row in summary["verdict"]["differences"]["multi_vd"]}
+    assert [row["mae"] is None for row in differences.values()] == [True, False, True]
+    row = next(
+        line for line in (spoilt / "reports/report.md").read_text("utf-8").splitlines() if "| xLSTM " in line
+    )
+    assert row.split("|")[2].strip() == "undefined (undefined)"
+
+
+def test_the_run_without_weights_says_so_and_scores_nothing(spoilt):
+    training = json.loads(
+        (spoilt / "runs/xlstm-multi_vd/training.json").read_text("utf-8"), parse_constant=pytest.fail
+    )
+    assert (training["problem"], training["epochs"], training["best_epoch"]) == (NO_WEIGHTS, 1, [0, 0])
+    assert training["validation_loss"] == [None, None]
+    assert (spoilt / "runs/xlstm-multi_vd/report.md").read_text("utf-8").split("\n")[
+        2
+    ] == f"**{NO_WEIGHTS}.**"
+    assert json.loads((spoilt / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8")) == {}
+    healthy = json.loads((spoilt / "runs/lstm-multi_vd/training.json").read_text("utf-8"))
+    assert healthy["problem"] is None and healthy["notes"] == []
+
+
+@pytest.fixture(scope="module")
+def one_observation(tmp_path_factory) -> Path:
+    """The target VD is observed once in the test part, where only a forecast one step ahead reaches it."""
+    folder = tmp_path_factory.mktemp("one")
+    table = counts("AB")
+    table.loc[table.index[TEST : TEST + L], "A"] = np.nan
+    table.loc[table.index[TEST + L + 1 :], "A"] = np.nan
+    changes = {
+        "train": {"seeds": [0], "epochs": 1},
+        "modes": {"multi_vd": {"num_vds": 2}, "independent_multi_vd": {"num_vds": 2}},
+    }
+    with contextlib.chdir(folder):
+        up_to_evaluate(folder, table, changes)
+        up_to_report()
+    return folder
+
+
+def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
+    report = (one_observation / "reports/report.md").read_text("utf-8")
+    summary = json.loads((one_observation / "reports/summary.json").read_text("utf-8"))
+    for mode in params.Modes.model_fields:
+        assert (
+            f"**In {mode}, VD A has no observation 120 minutes ahead: nothing was scored there.**" in report
+        )
+        assert f"**In {mode}, one seed was trained" in report
+        assert summary[mode]["by_horizon"]["lstm"]["120min"] is None
+        assert summary[mode]["by_horizon"]["lstm"]["60min"] is not None
+    assert "no interval from 1 test day (difference" in summary["verdict"]["modes"]["single_vd"]["words"]
+    metrics = json.loads((one_observation / "runs/lstm-single_vd/metrics.json").read_text("utf-8"))
+    assert "volume_mae_60min" in metrics and "volume_mae_120min" not in metrics
+
+
+@pytest.mark.parametrize("project", ["spoilt", "one_observation"])
+def test_no_table_has_a_nan_or_a_blank_cell(project, request):
+    folder = request.getfixturevalue(project)
+    for path in [
+        *folder.glob("reports/*.md"),
+        *folder.glob("reports/*vd/*.md"),
+        *folder.glob("runs/*/report.md"),
+    ]:
+        for line in path.read_text("utf-8").splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")] if line.startswith("|") else [line]
+            assert not any(cell.lower() in ("nan", "null") for cell in cells), (path, line)
+            # the corner of a table is blank, and so is the name of its first column
+            assert all(cells[1:]) or not cells[0], (path, line)
+
+
+@pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
+@pytest.mark.parametrize("project", ["spoilt", "one_observation"])
+def test_the_page_draws_what_there_is(project, request):
+    folder = request.getfixturevalue(project)
+    with tab() as page:
+        page.open(folder / "reports/index.html")
+        assert page.console == []
+        assert not page.run(
+            "[...document.querySelectorAll('td')].filter((it) => !it.textContent.trim()).length"
+        )
+        drawn = page.run(
+            "[...document.querySelectorAll('.chart')].filter((it) => it.querySelector('svg')).length"
+        )
+        assert drawn == page.run("document.querySelectorAll('.chart').length")
+        assert "NaN" not in page.run("document.body.innerText")
