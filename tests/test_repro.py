@@ -1,3 +1,7 @@
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from vdcast import repro
@@ -30,3 +34,33 @@ def test_gpus_that_the_user_hides_stay_hidden(monkeypatch):
     for nothing in ("", "-1"):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", nothing)
         assert repro.visible_gpus() == []
+
+
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: print("not yet", flush=True))
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+DRIVER = """
+import subprocess, sys, time
+from vdcast import repro
+
+children = []
+with repro.none_left(children):
+    children.append(subprocess.Popen([sys.executable, "-c", sys.argv[1]], start_new_session=True))
+    children[0].wait()
+"""
+
+
+def test_a_second_interrupt_kills_a_child_that_does_not_end():
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, CHILD], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert driver.stdout.readline() == "up\n"
+    driver.send_signal(signal.SIGINT)
+    assert driver.stdout.readline() == "not yet\n"
+    driver.send_signal(signal.SIGINT)
+    assert driver.stdout.readline() == "", "the child had the other end, and is gone"
+    assert driver.wait() != 0

@@ -9,7 +9,9 @@ import importlib
 import sys
 
 COMMANDS = {
-    "repro": "`dvc repro` with the runs trained side by side",
+    "repro": "`dvc repro` with the runs trained side by side, here or on a Ray cluster",
+    "job": "one stage in this clone, with everything through the DVC remote",
+    "verify": "whether DVC's cache still holds what it took in; what does not is removed",
     "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",
 }
 

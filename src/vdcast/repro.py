@@ -2,6 +2,7 @@
 
     vdcast repro -j 2                  # everything
     vdcast repro compare@multi_vd      # what a target needs
+    vdcast repro --ray auto            # the runs on a Ray cluster, see docs/many_machines.md
 
 First the stages that runs share, then every stale run as a `dvc repro -s` of its own, then a plain
 `dvc repro`, which finds them trained. A run that fails stops no other one. What each said is in
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -20,15 +22,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vdcast.errors import InputError, one_sentence
-from vdcast.layout import LOGS, RUNS
+from vdcast.layout import LOGS, REPRO_LOCK, RUNS
 
 # two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
-PATIENCE = 20.0  # seconds for a training to end after an interrupt, before it is killed
+PATIENCE = 20.0  # seconds for a child to end after an interrupt, before it is killed
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main() -> None:
@@ -38,16 +42,69 @@ def main() -> None:
         "-j", "--jobs", type=_positive, metavar="N",
         help="runs trained at once; without it, as many as there are GPUs, or else CPUs",
     )  # fmt: skip
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    parser.add_argument(
+        "--ray", metavar="ADDRESS",
+        help="train on this Ray cluster: auto on one of its nodes, HOST:PORT, ray://HOST:10001",
+    )  # fmt: skip
+    cluster = parser.add_argument_group("with --ray")
+    cluster.add_argument("--cpus", type=_positive, metavar="N", help="of a node, for one training; 1")
+    cluster.add_argument("--gpus", type=_positive, metavar="N", help="of a node, for one training; none")
+    cluster.add_argument(
+        "--shares", type=_positive, metavar="N", help="pieces that each training is cut into; 1"
+    )
+    cluster.add_argument(
+        "-S", dest="changes", action="append", metavar="KEY=A,B",
+        help="a sweep: each combination an experiment, as of `dvc exp run`",
+    )  # fmt: skip
+    arguments = vars(parser.parse_args())
+    targets, jobs, address = (arguments.pop(name) for name in ("targets", "jobs", "ray"))
+    options = {name: value for name, value in arguments.items() if value is not None}
+    if address and jobs:
+        parser.error(
+            "-j is for one machine; with --ray the nodes take as many runs as --cpus and --gpus allow"
+        )
+    if options and not address:
+        parser.error("--cpus, --gpus, --shares and -S go with --ray ADDRESS")
+    for number in INTERRUPTS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP is under nohup
+            signal.signal(number, signal.default_int_handler)
     with one_sentence():
-        repro(arguments.targets, arguments.jobs)
+        if address:
+            from vdcast import ray_runs
+
+            ray_runs.repro(address, targets, **options)
+        else:
+            with alone():
+                repro(targets, jobs)
 
 
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """Wait for what another `vdcast repro` here has begun, and say so.
+
+    The lock ends with the last process that has it: this one's children get it too, and outlive a ``kill -9``
+    of their parent, with what they write locked in DVC.
+    """
+    REPRO_LOCK.parent.mkdir(parents=True, exist_ok=True)
+    with REPRO_LOCK.open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(
+                f"vdcast: what another `vdcast repro` began here is under way (its runs say in {LOGS} how far they "
+                "are); waiting for it to end",
+                file=sys.stderr,
+                flush=True,
+            )
+            fcntl.flock(file, fcntl.LOCK_EX)
+        os.set_inheritable(file.fileno(), True)
+        yield
 
 
 def repro(targets: list[str], jobs: int | None) -> None:
@@ -62,9 +119,12 @@ def repro(targets: list[str], jobs: int | None) -> None:
         execute("repro", "prepare")
         failed = [each for each in train(stale(runs), jobs) if each.process.returncode]
     lost = descendants({each.stage for each in failed}, edges)
-    execute("repro", *(sorted(stages - lost) if failed else targets))
-    if failed:
-        raise InputError("\n".join(each.failure() for each in failed) + _left_undone(lost, failed))
+    if not failed:
+        execute("repro", *targets)
+        return
+    with contextlib.suppress(SystemExit):  # the runs that failed are what is said last
+        execute("repro", *sorted(stages - lost))
+    raise InputError("\n".join([*(each.failure() for each in failed), *left_undone(lost)]))
 
 
 def graph(targets: list[str]) -> tuple[set[tuple[str, str]], set[str]]:
@@ -114,10 +174,11 @@ class Training:
     def start(cls, stage: str, slot: int, env: dict[str, str]) -> Training:
         log = LOGS / f"{stage.removeprefix('train@')}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)  # one that outlived a killed `vdcast repro` may still write to it
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [*DVC, "repro", "-s", stage], env=os.environ | env, start_new_session=True,
-                stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                close_fds=False, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             )  # fmt: skip
         return cls(stage, slot, log, process, time.perf_counter())
 
@@ -139,16 +200,14 @@ class Training:
 
     def failure(self) -> str:
         """Why it failed, and the command that tries it again."""
-        lines = self.log.read_text("utf-8", errors="replace").splitlines()
-        reason = next((line for line in reversed(lines) if line.startswith("vdcast: ")), self.said())
+        lines = [line for line in self.log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
+        # the training's last line, if it has left one; dvc's follows it
+        reason = next((line for line in reversed(lines[-2:]) if line.startswith("vdcast: ")), self.said())
+        reason = reason or f"exit status {self.process.returncode}"
         return (
             f"{self.stage} failed: {reason.removeprefix('vdcast: ')} (all it said: {self.log}); "
             f"then: vdcast repro {self.stage}"
         )
-
-    def stop(self, number: int) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, number)
 
 
 def train(stages: list[str], jobs: int | None) -> list[Training]:
@@ -157,31 +216,53 @@ def train(stages: list[str], jobs: int | None) -> list[Training]:
     slots = min(jobs or len(gpus) or cpus(), len(stages))
     free, waiting = list(range(slots)), list(stages)
     trainings: list[Training] = []
-    try:
-        with Display(trainings) as display:
-            while waiting or len(free) < slots:
-                while waiting and free:
-                    slot = free.pop(0)
-                    trainings.append(Training.start(waiting.pop(0), slot, share(slot, slots, gpus)))
-                    display.changed(trainings[-1])
-                time.sleep(0.2)
-                for each in trainings:
-                    if not each.seconds and each.process.poll() is not None:
-                        each.seconds = time.perf_counter() - each.began
-                        free.append(each.slot)
-                        display.changed(each)
-                display.refresh()
-    except BaseException:
-        for each in trainings:
-            each.stop(signal.SIGINT)
-        deadline = time.monotonic() + PATIENCE
-        for each in trainings:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                each.process.wait(max(0.0, deadline - time.monotonic()))
-            each.stop(signal.SIGKILL)  # whatever is left of its session
-            each.process.wait()
-        raise
+    children: list[subprocess.Popen] = []
+    with none_left(children), Display(trainings) as display:
+        while waiting or len(free) < slots:
+            while waiting and free:
+                slot = free.pop(0)
+                trainings.append(Training.start(waiting.pop(0), slot, share(slot, slots, gpus)))
+                children.append(trainings[-1].process)
+                display.changed(trainings[-1])
+            time.sleep(0.2)
+            for each in trainings:
+                if not each.seconds and each.process.poll() is not None:
+                    each.seconds = time.perf_counter() - each.began
+                    free.append(each.slot)
+                    display.changed(each)
+            display.refresh()
     return trainings
+
+
+@contextlib.contextmanager
+def none_left(children: list[subprocess.Popen]) -> Iterator[None]:
+    """However the body is interrupted, none of ``children``, each in a session of its own, outlives it.
+
+    They are interrupted, and killed if they take longer than ``PATIENCE``, or at a second interrupt.
+    """
+    try:
+        yield
+    except BaseException:
+        running = [each for each in children if each.poll() is None]
+        try:
+            for each in running:
+                to_session(each, signal.SIGINT)
+            deadline = time.monotonic() + PATIENCE
+            for each in running:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    each.wait(max(0.0, deadline - time.monotonic()))
+        finally:
+            for number in INTERRUPTS:
+                signal.signal(number, signal.SIG_IGN)
+            for each in running:
+                to_session(each, signal.SIGKILL)  # whatever is left of it
+                each.wait()
+        raise
+
+
+def to_session(leader: subprocess.Popen, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, number)
 
 
 def cpus() -> int:
@@ -243,8 +324,11 @@ class Display:
 
 def execute(*arguments: str) -> None:
     """Run `dvc`, which speaks for itself. Raises SystemExit where it fails."""
-    if code := subprocess.run([*DVC, *arguments], check=False).returncode:
-        sys.exit(code)
+    process = subprocess.Popen([*DVC, *arguments], start_new_session=True, close_fds=False)
+    with none_left([process]):
+        status = process.wait()
+    if status:
+        sys.exit(status)
 
 
 def ask(*arguments: str) -> str:
@@ -256,6 +340,7 @@ def ask(*arguments: str) -> str:
     return done.stdout
 
 
-def _left_undone(lost: set[str], failed: list[Training]) -> str:
-    rest = sorted(lost - {each.stage for each in failed})
-    return f"\nnot made, and as old as they were: what {', '.join(rest)} would leave" if rest else ""
+def left_undone(lost: set[str]) -> list[str]:
+    """A line about the stages that could not run for want of a training."""
+    rest = sorted(stage for stage in lost if not stage.startswith("train@"))
+    return [f"not made, and as old as they were: what {', '.join(rest)} would leave"] if rest else []

@@ -42,10 +42,15 @@ class Clone:
             "COLUMNS": "200",
         }
 
-    def copy(self, path: Path) -> "Clone":
-        """The same at ``path``, DVC's cache and all."""
-        shutil.copytree(self.path, path, symlinks=True)
-        return Clone(path)
+    def copy(self, path: Path, remote: list[list[str]] = ()) -> "Clone":
+        """The same at ``path``, DVC's cache and all, with the `dvc` commands of ``remote`` run there."""
+        copy = Clone(shutil.copytree(self.path, path, symlinks=True))
+        copy.use(remote)
+        return copy
+
+    def use(self, remote: list[list[str]]) -> None:
+        for command in remote:
+            self.run("dvc", *command)
 
     def run(self, *command: str, fails: bool = False) -> str:
         """What ``command`` printed. Asserts that it succeeded, or failed where that is expected."""
@@ -105,7 +110,7 @@ def make_clone(path: Path, changes: dict = SMALL) -> Clone:
 
 @pytest.fixture(scope="session")
 def fresh(tmp_path_factory) -> Clone:
-    """A clone in which nothing has run."""
+    """A clone in which nothing has run; a test that runs something takes a copy."""
     return make_clone(tmp_path_factory.mktemp("fresh"))
 
 

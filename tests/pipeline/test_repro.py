@@ -34,15 +34,17 @@ def prepared(tmp_path_factory):
     return clone
 
 
-def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path):
+def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path, monkeypatch):
     clone = prepared.copy(tmp_path / "clone")
-    line = {"model": "lstm", "mode": "multi_vd", "learning_rate": 1e30, "gradient_clip": 1e30}
-    clone.set({"runs": {"lstm-multi_vd": line}})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    clone.set({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "device": "cuda"}}})
     targets = ("evaluate@lstm-multi_vd", "evaluate@lstm-single_vd")
     output = clone.run(*VDCAST, "repro", "-j", "2", *targets, fails=True)
     assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
     last = output.strip().splitlines()[-2:]
-    assert last[0].startswith("vdcast: train@lstm-multi_vd failed: run lstm-multi_vd: the loss of seed ")
+    assert last[0].startswith(
+        "vdcast: train@lstm-multi_vd failed: params.yaml: train.device = 'cuda', but torch finds no"
+    )
     assert last[0].endswith(
         "(all it said: .scratch/logs/lstm-multi_vd.log); then: vdcast repro train@lstm-multi_vd"
     )
@@ -50,14 +52,22 @@ def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path
     assert "Traceback" not in output
 
 
-def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path):
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
+def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path, number):
     clone = prepared.copy(tmp_path / "clone")
     stop = Stopping(tmp_path / "stop", "after", ".state")
     command = [*VDCAST, "repro", "-j", "2", "train@lstm-multi_vd"]
     log = tmp_path / "log"
     with log.open("w") as file:
         driver = stop.start(command, clone.path, clone.env, stderr=file)
-        driver.send_signal(signal.SIGINT)
+        driver.send_signal(number)
         assert driver.wait() == 1
     assert log.read_text("utf-8").splitlines()[-1] == (
         "vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch"
@@ -73,6 +83,10 @@ def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path)
 def test_mistakes_are_one_sentence(prepared):
     output = prepared.run(*VDCAST, "repro", "-j", "0", fails=True)
     assert "'0' is not a whole number above 0" in output
+    output = prepared.run(*VDCAST, "repro", "--shares", "2", fails=True)
+    assert "--cpus, --gpus, --shares and -S go with --ray ADDRESS" in output
+    output = prepared.run(*VDCAST, "repro", "--ray", "auto", "-j", "2", fails=True)
+    assert "-j is for one machine" in output
     output = prepared.run(*VDCAST, "repro", "train@nothing", fails=True)
     assert output.startswith("vdcast: ") and "train@nothing" in output and "Traceback" not in output
     assert prepared.run(*VDCAST, "rerpo", fails=True).startswith("vdcast: 'rerpo' is not a command")

@@ -1,0 +1,253 @@
+"""Runs of the pipeline on a Ray cluster: each a `vdcast job` in a copy of this repository, on whatever node is free.
+
+    vdcast repro --ray auto
+
+A node gets the tracked files as they are now, dvc.lock and the settings of the DVC remote; data, results and
+half-finished trainings go through that remote. A task whose node or worker dies is tried again elsewhere and goes
+on from the state in the remote; a stage that fails by itself is not tried again.
+"""
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vdcast import params
+from vdcast.errors import InputError
+from vdcast.job import job
+from vdcast.layout import LOGS, PARAMS
+from vdcast.repro import descendants, execute, graph, left_undone, stale
+
+TRIES = 4  # nodes that a task may lose before it counts as failed
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training, perhaps with other settings than this repository's."""
+
+    target: str
+    settings: str | None = None  # params.yaml as text
+    changes: tuple[str, ...] = ()  # that make them, as for `dvc exp run -S`
+
+    @property
+    def name(self) -> str:
+        return " ".join([self.target, *self.changes])
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name.removeprefix('train@').replace(os.sep, '_')}.log"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a task ended on a node."""
+
+    failed: bool
+    log: str
+    node: str
+
+    def reason(self) -> str:
+        """The last sentence about a failure: the stage's own, if it left one, rather than the job's about it."""
+        said = [line for line in self.log.splitlines() if line.startswith("vdcast: ")]
+        own = [line for line in said if " failed with exit status " not in line]
+        return (own or said or self.log.strip().splitlines() or ["nothing"])[-1].removeprefix("vdcast: ")
+
+
+def repro(
+    address: str,
+    targets: list[str],
+    *,
+    changes: Sequence[str] = (),
+    cpus: int = 1,
+    gpus: int = 0,
+    shares: int = 1,
+) -> None:
+    """Bring ``targets`` up to date, with their trainings on the cluster at ``address``.
+
+    ``cpus`` and ``gpus`` are what a training takes of a node; with ``shares`` it is cut into so many pieces. With
+    ``changes`` (`xlstm.num_blocks=2,4,8`) each combination becomes an experiment of DVC. Raises InputError once all
+    is done that can be, if a training failed.
+    """
+    params.load()  # a wrong setting stops here, in one sentence
+    sweep = combinations(changes)
+    edges, stages = graph(targets)
+    runs = sorted(stage for stage in stages if stage.startswith("train@"))
+    failed: dict[Task, str] = {}
+    with connected(address, cpus, gpus):
+        job("prepare")
+        tasks = [
+            Task(run, settings, combination)
+            for combination, settings in sweep
+            for run in (runs if combination else stale(runs))
+        ]
+        LOGS.mkdir(parents=True, exist_ok=True)
+        for task, ended in train(tasks, cpus, gpus, shares):
+            task.log.write_text(ended.log, "utf-8")
+            print(f"{task.name}: {'failed' if ended.failed else 'trained'} on {ended.node}", flush=True)
+            if ended.failed:
+                failed[task] = f"{task.name} failed: {ended.reason()} (all it said: {task.log})"
+    undone: set[str] = set()
+    for combination, _ in sweep:
+        lost = descendants({task.target for task in failed if task.changes == combination}, edges)
+        undone |= lost
+        if not combination:
+            execute("repro", "--pull", *(sorted(stages - lost) if lost else targets))
+        elif not lost:
+            sets = [word for change in combination for word in ("-S", change)]
+            execute("exp", "run", "--temp", "--pull", *sets, *targets)
+    if failed:
+        again = "the others are in the remote, and the same command goes on from there"
+        raise InputError("\n".join([*failed.values(), *left_undone(undone), again]))
+
+
+def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | None]]:
+    """Every combination of ``changes``, and params.yaml with it; without changes, the settings as they are."""
+    if not changes:
+        return [((), None)]
+    from dvc.exceptions import InvalidArgumentError
+    from dvc.utils.hydra import apply_overrides, get_hydra_sweeps
+    from hydra.errors import HydraException
+
+    with tempfile.TemporaryDirectory() as folder:
+        changed = Path(folder) / "params.yaml"
+        found = []
+        try:
+            for sweep in get_hydra_sweeps({str(PARAMS): list(changes)}):
+                combination = tuple(sweep[str(PARAMS)])
+                shutil.copyfile(PARAMS, changed)
+                apply_overrides(changed, list(combination))
+                params.load(changed)
+                found.append((combination, changed.read_text("utf-8")))
+        except (InvalidArgumentError, HydraException) as error:
+            raise InputError(f"-S: {str(error).splitlines()[0]}") from None
+        return found
+
+
+@contextlib.contextmanager
+def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
+    """Be a driver of the cluster at ``address``.
+
+    Raises InputError where Ray is not installed, the cluster does not answer, or none of its nodes has so many
+    ``cpus`` and ``gpus``.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise InputError("--ray needs the package ray; pip install 'vdcast[ray]'") from None
+    try:
+        host, _, port = address.removeprefix("ray://").rpartition(":")
+        if port.isdecimal():  # where nobody listens Ray itself would try for minutes
+            socket.create_connection((host, int(port)), timeout=10).close()
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    except (OSError, RuntimeError, ValueError) as error:
+        raise InputError(f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})") from None
+    try:
+        if not any(node["Alive"] and fits(node["Resources"], cpus, gpus) for node in ray.nodes()):
+            raise InputError(f"no node of the Ray cluster at '{address}' has {cpus} CPUs and {gpus} GPUs")
+        yield
+    finally:
+        ray.shutdown()
+
+
+def train(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tuple[Task, Ended]]:
+    """Send ``tasks`` to the cluster; each as it ends."""
+    import ray
+
+    here = ray.put(snapshot()), remote_settings()
+    start = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1)(run_on_node)
+    running = {}
+    for task in tasks:
+        pieces = [f"{i}/{shares}" for i in range(1, shares + 1)] if shares > 1 else []
+        before = [start.remote(*here, task, piece, cpus) for piece in pieces]
+        running[start.remote(*here, task, None, cpus, *before)] = task
+    while running:
+        (done, *_), _ = ray.wait(list(running))
+        task = running.pop(done)
+        try:
+            yield task, ray.get(done)
+        except ray.exceptions.RayError as error:
+            lost = f"vdcast: it lost its node {TRIES} times, the last time: {str(error).splitlines()[0]}"
+            yield task, Ended(True, lost, "no node")
+
+
+def fits(node: dict[str, float], cpus: int, gpus: int) -> bool:
+    return node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus
+
+
+def snapshot() -> bytes:
+    """The tracked files as they are now, and dvc.lock, as a tar; nothing in this repository changes."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+
+        def git(*arguments: str) -> bytes:
+            done = subprocess.run(["git", *arguments], env=environment, capture_output=True, check=False)
+            if done.returncode:
+                raise InputError(f"git {arguments[0]} failed: {done.stderr.decode(errors='replace').strip()}")
+            return done.stdout
+
+        git("read-tree", "HEAD")
+        git("add", "--update")
+        if Path("dvc.lock").exists():
+            git("add", "--force", "dvc.lock")
+        return git("archive", git("write-tree").decode().strip())
+
+
+def remote_settings() -> dict:
+    """The default DVC remote with all that is set for it, keys included if they are in .dvc/config.local."""
+    from dvc.repo import Repo
+
+    config = Repo().config
+    name = config["core"].get("remote")
+    if name not in config["remote"]:
+        raise InputError(
+            "no default DVC remote, through which results return; `dvc remote add -d shared URL`"
+        )
+    return {"core": {"remote": name}, "remote": {name: dict(config["remote"][name])}}
+
+
+def run_on_node(
+    files: bytes, remote: dict, task: Task, share: str | None, cpus: int, *before: Ended
+) -> Ended:
+    """A Ray task: lay the copy out in a folder of its own and do the job there.
+
+    ``before`` are the shares of this task, which have ended. One that failed is no loss: the whole does its part.
+    """
+    from ray.util import get_node_ip_address
+
+    place = Path(tempfile.mkdtemp(prefix="vdcast-"))
+    with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+        tar.extractall(place, filter="data")
+    subprocess.run(["git", "init", "-q"], cwd=place, check=True)
+    if task.settings is not None:
+        (place / PARAMS).write_text(task.settings, "utf-8")
+    set_remote(place, remote)
+    environment = os.environ | {"OMP_NUM_THREADS": str(cpus), "PYTHONPATH": python_path(place)}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "vdcast.job", "--until-eof", task.target, *(["--share", share] if share else [])],
+        cwd=place, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    log = child.stdout.read().decode(errors="replace")
+    failed = child.wait() != 0
+    if not (failed and list(place.glob("runs/*/model.pt"))):  # a result that the remote did not take stays
+        shutil.rmtree(place)
+    return Ended(failed, log, get_node_ip_address())
+
+
+def python_path(place: Path) -> str:
+    return os.pathsep.join([str(place / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def set_remote(place: Path, remote: dict) -> None:
+    from dvc.config import Config
+
+    with Config(str(place / ".dvc")).edit("local") as config:
+        for section, values in remote.items():
+            config.setdefault(section, {}).update(values)

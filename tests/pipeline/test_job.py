@@ -1,0 +1,175 @@
+"""Many machines as clones that share nothing but a DVC remote: a folder, or S3 (moto's server on loopback)."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline import s3
+from tests.pipeline.conftest import Clone, stages_run
+from tests.stopping import Stopping
+
+RUN = "lstm-single_vd"
+JOB = ("vdcast", "job")
+# who may not write where nobody may
+MERE_MORTAL = ("setpriv", "--bounding-set=-dac_override") if os.getuid() == 0 else ()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with s3.server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "root")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.slow), "s3"])
+def remote(request, tmp_path) -> list[list[str]]:
+    """The `dvc` commands that make a default remote."""
+    if request.param == "folder":
+        return [["remote", "add", "-d", "shared", str(tmp_path / "remote")]]
+    return on_s3(request.getfixturevalue("server").url, tmp_path.name)
+
+
+def on_s3(url: str, prefix: str) -> list[list[str]]:
+    return [
+        ["remote", "add", "-d", "-f", "shared", f"s3://{s3.Server.bucket}/{prefix}"],
+        ["remote", "modify", "shared", "endpointurl", url],
+    ]
+
+
+@pytest.fixture
+def origin(fresh, remote, tmp_path) -> Clone:
+    """What the others clone: the remote is set, `prepare` is done and pushed, its lock file committed."""
+    return make_origin(fresh, remote, tmp_path / "origin")
+
+
+def make_origin(fresh: Clone, remote: list[list[str]], path: Path) -> Clone:
+    origin = fresh.copy(path, remote)
+    origin.run(*JOB, "prepare")
+    origin.commit("prepared")
+    return origin
+
+
+def clone_of(origin: Clone, path) -> Clone:
+    origin.run("git", "clone", "-q", str(origin.path), str(path))
+    return Clone(path)
+
+
+def test_each_run_is_trained_in_a_clone_of_its_own_and_none_of_them_twice(origin, tmp_path):
+    for name in ("lstm-single_vd", "lstm-multi_vd"):
+        clone = clone_of(origin, tmp_path / name)
+        (clone.path / "data/raw/sample_counts.csv").unlink()  # raw files need not be on every machine
+        assert stages_run(clone.run(*JOB, f"train@{name}")) == {f"train@{name}"}
+    collector = clone_of(origin, tmp_path / "collector")
+    assert collector.repro("--pull", "train@lstm-single_vd", "train@lstm-multi_vd") == set()
+    for name in ("lstm-single_vd", "lstm-multi_vd"):
+        model = (collector.path / "runs" / name / "model.pt").read_bytes()
+        assert model == (tmp_path / name / "runs" / name / "model.pt").read_bytes()
+
+
+def test_a_remote_that_nobody_answers_stops_the_job_before_any_work(fresh, tmp_path):
+    clone = fresh.copy(tmp_path / "clone", on_s3(f"http://127.0.0.1:{s3.free_port()}", "x"))
+    output = clone.run(*JOB, "prepare", fails=True)
+    assert output.startswith(
+        "vdcast: remote 'shared' cannot be written to, so nothing was run: Could not connect"
+    )
+    assert output.count("\n") == 1 and not (clone.path / "data/detectors.h5").exists()
+
+
+def test_no_remote_is_said_in_one_sentence(fresh, tmp_path):
+    output = fresh.copy(tmp_path / "clone").run(*JOB, "prepare", fails=True)
+    assert output.startswith("vdcast: no DVC remote to share results through")
+    assert "dvc remote add -d" in output and "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
+    with s3.server() as server:
+        origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
+        for name, value in server.reader().items():
+            monkeypatch.setenv(name, value)
+        clone = clone_of(origin, tmp_path / "clone")
+        clone.run("dvc", "pull", "data/prepared.h5")
+        output = clone.run(*JOB, f"train@{RUN}", fails=True)
+    assert output.startswith("vdcast: remote 'shared' cannot be written to, so nothing was run: ")
+    assert "denied" in output.lower() and output.count("\n") == 1
+    assert not (clone.path / "runs" / RUN / "model.pt").exists()
+
+
+def test_a_folder_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path):
+    folder = tmp_path / "remote"
+    origin = make_origin(fresh, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
+    clone = clone_of(origin, tmp_path / "clone")
+    forbid_writing(folder)
+    output = clone.run(*MERE_MORTAL, *JOB, f"train@{RUN}", fails=True)
+    assert output.startswith("vdcast: remote 'shared' cannot be written to, so nothing was run: ")
+    assert "Permission denied" in output and output.count("\n") == 1
+
+
+def forbid_writing(folder: Path) -> None:
+    for place in [folder, *(path for path in folder.rglob("*") if path.is_dir())]:
+        place.chmod(0o555)
+
+
+def test_a_remote_that_takes_no_training_state_stops_no_training(fresh, tmp_path):
+    """From the first epoch on its folder of scratch files cannot be written to; what has results can."""
+    folder = tmp_path / "remote"
+    origin = make_origin(fresh, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
+    clone = clone_of(origin, tmp_path / "clone")
+    stop, log = Stopping(tmp_path / "stop", "after", ".state"), tmp_path / "log"
+    with log.open("w") as file:
+        command = [*MERE_MORTAL, *JOB, f"train@{RUN}"]
+        job = stop.start(command, clone.path, clone.env, stderr=file)
+        forbid_writing(folder / "scratch")
+        stop.release()
+        assert job.wait() == 0, log.read_text("utf-8")
+    said = [line for line in log.read_text("utf-8").splitlines() if line.startswith("vdcast: ")]
+    assert len(said) == 1 and "'shared' does not take the training state now" in said[0]
+    assert clone_of(origin, tmp_path / "collector").repro("--pull", f"train@{RUN}") == set()
+
+
+@pytest.mark.slow
+def test_a_remote_that_dies_half_way_through_the_results(fresh, server, tmp_path):
+    """The job that failed keeps its result and uploads it later; another clone finds no half of a result."""
+    target = "train@lstm-multi_vd"
+    origin = make_origin(fresh, on_s3(server.url, "half"), tmp_path / "origin")
+    before = server.keys()
+    failed, other = clone_of(origin, tmp_path / "failed"), clone_of(origin, tmp_path / "other")
+    line = s3.Line(server, last=b"PUT /vdcast/half/files/")  # the run cache goes before the files
+    failed.use(on_s3(line.url, "half"))
+    output = failed.run(*JOB, target, fails=True)
+    assert line.cut and any("/runs/" in key for key in server.keys() - before)
+    assert f"{target} is finished, but the remote 'shared' did not take it" in output.splitlines()[-1]
+
+    assert stages_run(other.run(*JOB, target)) == {target}
+    failed.use(on_s3(server.url, "half"))
+    assert stages_run(failed.run(*JOB, target)) == set(), "what was trained must not be trained again"
+    collector = clone_of(origin, tmp_path / "collector")
+    assert collector.repro("--pull", target) == set()
+    models = [
+        (clone.path / "runs/lstm-multi_vd/model.pt").read_bytes() for clone in (failed, other, collector)
+    ]
+    assert models[0] == models[1] == models[2]
+
+
+@pytest.mark.slow
+def test_half_of_a_training_goes_on_in_another_clone(origin, tmp_path):
+    """Two machines train a share each and are lost: what they kept is in the remote."""
+    target = "train@lstm-independent_multi_vd"
+    for share in ("1/2", "2/2"):
+        lost = clone_of(origin, tmp_path / "lost")
+        lost.run(*JOB, target, "--share", share)
+        shutil.rmtree(lost.path)
+    last, whole = clone_of(origin, tmp_path / "last"), clone_of(origin, tmp_path / "whole")
+    assert "stacks: 2 trained, 0 begun" in last.run(*JOB, target)
+    whole.repro("--pull", "--no-run-cache", target)
+    model = "runs/lstm-independent_multi_vd/model.pt"
+    assert (last.path / model).read_bytes() == (whole.path / model).read_bytes()

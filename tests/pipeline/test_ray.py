@@ -1,0 +1,142 @@
+"""Runs on a real Ray cluster of several nodes on loopback, sharing nothing but a DVC remote."""
+
+import csv
+import shutil
+import subprocess
+import time
+
+import psutil
+import pytest
+
+pytest.importorskip("ray", reason="the extra vdcast[ray] is not installed")
+from ray.cluster_utils import Cluster
+
+from tests.pipeline.conftest import Clone, stages_run
+from tests.stopping import Stopping, kill
+
+pytestmark = pytest.mark.slow
+
+NODE = dict(node_ip_address="127.0.0.2", object_store_memory=80_000_000)  # .1 would be taken for this host
+REPRO = ("vdcast", "repro", "--ray")
+
+
+@pytest.fixture
+def cluster():
+    """A head that computes nothing; nodes are added."""
+    cluster = Cluster(initialize_head=True, head_node_args=NODE | {"num_cpus": 0})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def clone(fresh, tmp_path) -> Clone:
+    return fresh.copy(tmp_path / "clone", [["remote", "add", "-d", "shared", str(tmp_path / "remote")]])
+
+
+def test_runs_and_shares_of_runs_on_two_nodes_equal_those_of_one_machine(clone, fresh, cluster, tmp_path):
+    for _ in range(2):
+        cluster.add_node(num_cpus=1, **NODE)
+    targets = ["train@lstm-single_vd", "train@lstm-independent_multi_vd"]
+    output = clone.run(*REPRO, cluster.address, *targets, "--shares", "2")
+    for target in targets:
+        assert f"{target}: trained on 127.0.0.2" in output
+        assert target not in stages_run(output), "trained there, not here"
+    assert not [path for path in (tmp_path / "remote/scratch").rglob("*") if path.is_file()]
+    here = fresh.copy(tmp_path / "here")
+    here.repro(*targets)
+    for run in ("lstm-single_vd", "lstm-independent_multi_vd"):
+        models = [path / "runs" / run / "model.pt" for path in (clone.path, here.path)]
+        assert models[0].read_bytes() == models[1].read_bytes()
+    assert "trained on" not in clone.run(*REPRO, cluster.address, *targets)
+
+
+def test_each_value_of_a_sweep_is_an_experiment_trained_on_the_cluster(clone, cluster):
+    cluster.add_node(num_cpus=1, **NODE)
+    target = "evaluate@lstm-single_vd"
+    output = clone.run(*REPRO, cluster.address, target, "-S", "lstm.hidden_size=6,10")
+    for size in (6, 10):
+        assert f"train@lstm-single_vd lstm.hidden_size={size}: trained on 127.0.0.2" in output
+    assert stages_run(output) & {"train@lstm-single_vd", target} == {target}, "trained there, not here"
+    shown = clone.run("dvc", "exp", "show", "--csv", "--hide-workspace", "--drop", "Created")
+    sizes = sorted(row["lstm.hidden_size"] for row in csv.DictReader(shown.splitlines()) if row["Experiment"])
+    assert sizes == ["10", "6"]
+
+
+def test_a_run_that_fails_on_the_cluster_stops_no_other_and_is_reported_last(clone, cluster, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    clone.set({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "device": "cuda"}}})
+    cluster.add_node(num_cpus=1, **NODE)
+    targets = ("evaluate@lstm-multi_vd", "evaluate@lstm-single_vd")
+    output = clone.run(*REPRO, cluster.address, *targets, fails=True)
+    assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
+    last = output.strip().splitlines()[-3:]
+    assert last[0].startswith(
+        "vdcast: train@lstm-multi_vd failed: params.yaml: train.device = 'cuda', but torch finds no"
+    )
+    assert last[0].endswith("(all it said: .scratch/logs/lstm-multi_vd.log)")
+    assert last[1] == "not made, and as old as they were: what evaluate@lstm-multi_vd would leave"
+    assert "Traceback" not in output
+
+
+def test_a_killed_worker_node_and_driver_cost_no_epoch_that_was_kept(clone, cluster, tmp_path, monkeypatch):
+    """A worker is killed, then a node, then the driver, each while a training is stopped after two epochs of its
+    own: it ends with them, and another one goes on."""
+    target, run = "train@lstm-single_vd", "lstm-single_vd"
+    clone.set({"train": {"epochs": 9, "patience": 9, "seeds": [0]}})
+    stop = Stopping(tmp_path / "stop", "after", ".state", 2)
+    for name, value in stop.added_to({"PYTHONPATH": clone.env["PYTHONPATH"]}).items():
+        monkeypatch.setenv(name, value)  # of the nodes; the driver and what it asks of dvc write no state
+    first = cluster.add_node(num_cpus=1, **NODE)
+    command = [*REPRO, cluster.address, target]
+    driver = stop.start(command, clone.path, clone.env)
+
+    epochs = new_state(tmp_path, run, driver)
+    training = psutil.Process(stop.stopped)
+    worker_of(training).kill()
+    training.wait(60)
+    stop.wait()
+    epochs = new_state(tmp_path, run, driver, epochs)
+    training = psutil.Process(stop.stopped)
+    cluster.remove_node(first, allow_graceful=False)
+    training.wait(60)
+    cluster.add_node(num_cpus=1, **NODE)
+    stop.wait()
+    new_state(tmp_path, run, driver, epochs)
+    training = psutil.Process(stop.stopped)
+    kill(driver)
+    training.wait(60)
+
+    stop.disarm()
+    output = clone.run(*command)
+    assert f"{target}: trained on" in output
+    log = (clone.path / f".scratch/logs/{run}.log").read_text("utf-8")
+    assert "goes on from" in log and "0 trained, 1 begun" in log
+    here = clone.copy(tmp_path / "here")
+    shutil.rmtree(here.path / "runs")
+    here.run("dvc", "repro", "--no-run-cache", "-f", "-s", target)
+    model = f"runs/{run}/model.pt"
+    assert (here.path / model).read_bytes() == (clone.path / model).read_bytes()
+
+
+def worker_of(training: psutil.Process) -> psutil.Process:
+    """The Ray worker under which a training runs."""
+    return next(each for each in training.parents() if each.cmdline()[0].startswith("ray::"))
+
+
+def new_state(place, run: str, driver: subprocess.Popen, before: frozenset = frozenset()) -> frozenset:
+    """The states in the remote, by name and by when they came, once there is one that was not there ``before``."""
+    deadline = time.monotonic() + 300
+    while True:
+        files = (place / "remote/scratch" / run).rglob("*.state")
+        found = frozenset((path.name, path.stat().st_mtime_ns) for path in files)
+        if found - before:
+            return found
+        assert driver.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_cluster_that_is_not_there_or_too_small_is_said_in_one_sentence(clone, cluster):
+    output = clone.run(*REPRO, "127.0.0.1:1", fails=True)
+    assert output.startswith("vdcast: no Ray cluster answers at '127.0.0.1:1'"), output
+    output = clone.run(*REPRO, cluster.address, "--cpus", "64", fails=True)
+    assert "has 64 CPUs and 0 GPUs" in output.splitlines()[-1] and "Traceback" not in output

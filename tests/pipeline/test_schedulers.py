@@ -1,0 +1,56 @@
+"""The scheduler files under docs/: their own commands, run as the scheduler would, in temporary clones."""
+
+import pytest
+import yaml
+
+from tests.pipeline.conftest import ROOT, stages_run
+
+SLURM = "docs/slurm.sh"
+WORKFLOW = yaml.safe_load((ROOT / "docs/github-actions.yml").read_text("utf-8"))
+RUN = "lstm-single_vd"
+
+
+@pytest.fixture
+def prepared(fresh, tmp_path):
+    folder = [["remote", "add", "-d", "shared", str(tmp_path / "remote")]]
+    clone = fresh.copy(tmp_path / "prepared", folder)
+    clone.run("vdcast", "job", "prepare")
+    clone.commit("prepared")
+    return clone
+
+
+def test_a_slurm_task_trains_the_run_of_its_number(prepared, tmp_path):
+    prepared.run("bash", "-n", SLURM)
+    listed = prepared.run("dvc", "stage", "list", "--name-only", "train").split()
+    number = listed.index(f"train@{RUN}") + 1
+    output = prepared.run("env", f"SLURM_ARRAY_TASK_ID={number}", f"TMPDIR={tmp_path}", "bash", SLURM)
+    assert stages_run(output) == {f"train@{RUN}"}
+    assert not (prepared.path / "runs" / RUN / "model.pt").exists(), "trained in a clone of its own"
+    assert not list(tmp_path.glob("tmp.*")), "which is gone"
+    assert prepared.repro("--pull", f"train@{RUN}") == set()
+
+
+def commands(job: str) -> list[dict]:
+    return [
+        step for step in WORKFLOW["jobs"][job]["steps"] if "run" in step and "pip install" not in step["run"]
+    ]
+
+
+@pytest.mark.slow
+def test_the_workflow_lists_every_run_and_trains_one_of_them(prepared, tmp_path):
+    prepare, train = WORKFLOW["jobs"]["prepare"], WORKFLOW["jobs"]["train"]
+    written = tmp_path / "output"
+    for step in commands("prepare"):
+        prepared.run("env", f"GITHUB_OUTPUT={written}", "bash", "-euo", "pipefail", "-c", step["run"])
+    name, _, value = written.read_text("utf-8").partition("=")
+    assert name in prepare["outputs"] and "steps.list.outputs.targets" in prepare["outputs"][name]
+    targets = yaml.safe_load(value)
+    assert targets == prepared.run("dvc", "stage", "list", "--name-only", "train").split()
+
+    assert train["needs"] == "prepare" and train["env"] == {"TARGET": "${{ matrix.target }}"}
+    assert train["strategy"]["matrix"]["target"] == "${{ fromJSON(needs.prepare.outputs.targets) }}"
+    clone = prepared.copy(tmp_path / "machine")
+    (step,) = commands("train")
+    output = clone.run("env", f"TARGET=train@{RUN}", "bash", "-euo", "pipefail", "-c", step["run"])
+    assert stages_run(output) == {f"train@{RUN}"}
+    assert next(step["run"] for step in commands("report")) == "vdcast job report"

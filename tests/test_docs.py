@@ -1,0 +1,42 @@
+"""What the documents show is what a run left: quotations are word for word, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "benchmarks").glob("*.md")),
+]
+REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a"]}
+
+
+@pytest.mark.parametrize("page", REPORTS)
+def test_quotations_are_of_the_reports_kept_here(page):
+    kept = {
+        line.strip()
+        for name in REPORTS[page]
+        for line in (ROOT / "docs" / name / "report.md").read_text("utf-8").splitlines()
+    }
+    quoted = re.findall(r"^> (.+)$", (ROOT / page).read_text("utf-8"), re.M)
+    assert len(quoted) > 5
+    assert [line for line in quoted if line.strip() not in kept] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text("utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_are_named_exist(page):
+    named = re.findall(r"`([\w/]+\.py)::(\w+)", page.read_text("utf-8"))
+    assert [
+        f"{file}::{name}"
+        for file, name in named
+        if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")
+    ] == []
