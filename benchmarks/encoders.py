@@ -8,10 +8,15 @@ what the machine's measured matmul rate and memory bandwidth allow for the step'
 """
 
 import argparse
+import os
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+
+os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = (
+    "1"  # a compilation that an earlier run paid is no measurement
+)
 
 import torch
 from torch import Tensor, nn
