@@ -208,7 +208,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     from vdcast.fit import STACK_ON_CPU, Copies, deterministic, fit_stack
     from vdcast.windows import Windows
 
-    deterministic()
+    deterministic("cpu")
     torch.set_num_threads(1)
     settings = params.load(ROOT / "params.yaml")
     steps = DAYS * 86400 // INTERVAL

@@ -42,6 +42,7 @@ def test_operations_of_an_lstm_by_hand(small_lstm):
     expected = small_lstm.num_layers * layer + around_the_encoder(D)
     assert cost.flops(model, batch()) == expected
     assert cost.flops(model, batch(windows=5)) == 5 * expected
+    assert cost.flops(model, batch(windows=20_000)) == 20_000 * expected, "where oneDNN multiplies, too"
 
 
 def test_operations_of_an_xlstm_grow_with_its_blocks_by_no_less_than_their_projections(small_xlstm):

@@ -147,11 +147,28 @@ def test_processes_share_a_mapped_table(tmp_path, detectors, prepare_settings, s
         torch.set_num_threads(1)
 
 
-def test_stacks_hold_one_seed_and_keep_the_order():
-    copies = fitting.Copies([4] * 5 + [9] * 5, [0, 1, 2, 3, 4] * 2)
-    stacks = copies.stacks(3)
-    assert [stack.groups for stack in stacks] == [[0, 1, 2], [3, 4], [0, 1, 2], [3, 4]]
-    assert [seed for stack in stacks for seed in stack.seeds] == copies.seeds
+def test_stacks_of_a_cpu_hold_one_seed_and_those_of_a_gpu_all_that_fit(small_lstm, monkeypatch):
+    monkeypatch.setattr(fitting, "STACK_ON_CPU", 3)
+    monkeypatch.setattr(fitting, "STACK_ON_GPU", 8)
+    run = run_of(small_lstm, "independent_multi_vd", seeds=[4, 9])
+    for device, groups in (
+        ("cpu", [[0, 1, 2], [3, 4], [0, 1, 2], [3, 4]]),
+        ("cuda", [[0, 1, 2, 3, 4, 0, 1, 2], [3, 4]]),
+    ):
+        stacks = fitting.stacks_of(run, 5, device)
+        assert [stack.groups for stack in stacks] == groups
+        assert [seed for stack in stacks for seed in stack.seeds] == [4] * 5 + [9] * 5
+
+
+def test_a_gpu_is_not_asked_for_what_torch_refuses_there():
+    """Its cumsum has no deterministic form, so that xLSTM would not train at all."""
+    try:
+        fitting.deterministic("cpu")
+        assert torch.are_deterministic_algorithms_enabled()
+        fitting.deterministic("cuda")
+        assert not torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
 
 
 def test_stacks_that_stopped_at_different_epochs_are_joined_by_hand():

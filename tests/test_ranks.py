@@ -19,7 +19,7 @@ torch.set_default_dtype(torch.float64)
 from vdcast import ranks
 from vdcast.fit import deterministic, fit
 
-deterministic()
+deterministic("cpu")
 torch.set_num_threads(1)
 with open("arguments", "rb") as file:
     arguments = pickle.load(file)

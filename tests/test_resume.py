@@ -20,7 +20,7 @@ from pathlib import Path
 from vdcast import fit, scratch
 
 if __name__ == "__main__":
-    fit.deterministic()
+    fit.deterministic("cpu")
     import torch
     torch.set_num_threads(int(sys.argv[3]))
     with scratch.held(Path(sys.argv[2])) as kept:
@@ -30,7 +30,7 @@ if __name__ == "__main__":
 
 @pytest.fixture(autouse=True)
 def settled():
-    fitting.deterministic()
+    fitting.deterministic("cpu")
     yield
     torch.use_deterministic_algorithms(False)
 

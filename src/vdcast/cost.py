@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vdcast.models.stacked import ONEDNN
 from vdcast.windows import Batch
 
 WARM_UP, REPEATS = 3, 20
@@ -60,8 +61,12 @@ def _baddbmm_flops(_bias: tuple, a: tuple, b: tuple, **_kwargs) -> int:
     return 2 * prod(a) * b[-1]
 
 
-# products that torch's own table leaves out: the fused LSTM layer of CPUs, and an in-place form
+def _linear_flops(x: tuple, weight: tuple, *_args, **_kwargs) -> int:
+    return 2 * prod(x) * weight[0]
+
+
+# products that torch's own table leaves out: the fused LSTM layer of CPUs, an in-place form, and those by oneDNN
 UNCOUNTED = {
     torch.ops.aten.mkldnn_rnn_layer: _lstm_flops,
     torch.ops.aten.baddbmm_: _baddbmm_flops,
-}
+} | ({ONEDNN: _linear_flops} if ONEDNN else {})

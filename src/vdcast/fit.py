@@ -35,6 +35,7 @@ from vdcast.windows import Batch, Windows
 # xLSTM, stacks of 10 took 15 s an epoch each and one stack of 30 took 66 s. Stacks of 5 cost as much a copy
 # as stacks of 10 (of 2: a fifth more, of 1: 1.6 times), and there are twice as many to keep cores busy with.
 STACK_ON_CPU = 5
+STACK_ON_GPU = 1024  # bounds its memory, and lets thousands of detectors be shared out; not measured
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
 SECONDS_BETWEEN_LINES = 10.0
 FIGURES = ("train_loss", "validation_loss", "validation_mae", "gradient_norm")
@@ -47,17 +48,10 @@ class Copies:
     seeds: list[int]
     groups: list[int]
 
-    def stacks(self, largest: int) -> list["Copies"]:
-        """Pieces of one seed and at most ``largest`` copies. They do not depend on the machine, as a stack's
-        size shows in how its sums round."""
-        pieces = []
-        for seed in dict.fromkeys(self.seeds):
-            groups = [g for s, g in zip(self.seeds, self.groups, strict=True) if s == seed]
-            pieces += [
-                Copies([seed] * len(groups[i : i + largest]), groups[i : i + largest])
-                for i in range(0, len(groups), largest)
-            ]
-        return pieces
+    def cut(self, largest: int) -> list["Copies"]:
+        """Pieces of at most ``largest`` copies, in order."""
+        cuts = [slice(i, i + largest) for i in range(0, len(self.seeds), largest)]
+        return [Copies(self.seeds[cut], self.groups[cut]) for cut in cuts]
 
 
 @dataclass(frozen=True)
@@ -103,14 +97,17 @@ def fit(
 
 
 def stacks_of(run: params.Run, groups: int, device: str) -> list[Copies]:
-    """The copies of ``run``, cut into the stacks that are trained apart.
+    """The copies of ``run``, seed-major, cut into the stacks that are trained apart.
 
-    A GPU takes all copies as one stack. A CPU takes them in stacks of one seed: small matrices keep one
-    core busy and let a second one wait.
+    They do not depend on how many cores there are, as a stack's size shows in how its sums round. A GPU takes
+    copies of all seeds in one stack. A CPU takes them in stacks of one seed: small matrices keep one core busy
+    and let a second one wait.
     """
-    seeds = [seed for seed in run.train.seeds for _ in range(groups)]
-    copies = Copies(seeds, list(range(groups)) * len(run.train.seeds))
-    return [copies] if device == "cuda" else copies.stacks(STACK_ON_CPU)
+    if device == "cuda":
+        seeds = [seed for seed in run.train.seeds for _ in range(groups)]
+        return Copies(seeds, list(range(groups)) * len(run.train.seeds)).cut(STACK_ON_GPU)
+    of_each_seed = (Copies([seed] * groups, list(range(groups))) for seed in run.train.seeds)
+    return [stack for copies in of_each_seed for stack in copies.cut(STACK_ON_CPU)]
 
 
 def fit_stacks(
@@ -122,15 +119,11 @@ def fit_stacks(
     stacks: dict[int, Copies],
     scratch: Scratch | None = None,
 ) -> list[Fitted]:
-    """Train ``stacks``, by their number in ``stacks_of``; on a CPU several at once, in processes.
-
-    A stack computes with one thread, wherever it is trained: another number of threads would round
-    otherwise.
-    """
+    """Train ``stacks``, by their number in ``stacks_of``; on a CPU several at once, in processes of one thread."""
     common = (run, train, validation, scale, device)
     workers = min(torch.get_num_threads(), len(stacks))  # threads: honours OMP_NUM_THREADS and affinity
-    if workers == 1 or ranks.world() > 1:  # ranks train each stack together
-        with _one_thread():
+    if workers == 1 or device == "cuda" or ranks.world() > 1:  # ranks train each stack together
+        with one_thread():
             return [fit_stack(*common, copies, i, scratch, ranks.rank()) for i, copies in stacks.items()]
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
     lines = spawn.SimpleQueue()
@@ -154,7 +147,8 @@ def fit_stacks(
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Another number of threads would round otherwise."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -169,7 +163,7 @@ def _worker(lock, lines, common: tuple, scratch: Scratch | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)
-    deterministic()
+    deterministic(common[-1])
     tqdm.set_lock(lock)
 
 
@@ -182,9 +176,12 @@ def _fit_in_worker(copies: Copies, stack: int) -> Fitted:
     return fit_stack(*_worker.common, copies, stack, _worker.scratch, _worker.line)
 
 
-def deterministic() -> None:
-    """Same input, same bits. The fill of new memory guards against reads that we do not make, and costs time."""
-    torch.use_deterministic_algorithms(True)
+def deterministic(device: str) -> None:
+    """On a CPU, same input, same bits; on a GPU torch has no such cumsum, and refuses to compute.
+
+    The fill of new memory guards against reads that we do not make, and costs time.
+    """
+    torch.use_deterministic_algorithms(device == "cpu")
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 

@@ -106,8 +106,8 @@ def load_inputs(run: params.Run, settings: params.Params) -> tuple:
     from vdcast import store
     from vdcast.fit import deterministic
 
-    deterministic()
     device = choose_device(run.train.device)
+    deterministic(device)
     prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
     windows = windows_of(prepared, settings, run.mode, device)
     scale = headline_scale(prepared, settings, run.mode, windows["train"].groups).to(device)

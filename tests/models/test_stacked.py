@@ -1,7 +1,10 @@
+from copy import deepcopy
+
 import pytest
 import torch
 from torch import nn
 
+from vdcast.models import stacked as building_blocks
 from vdcast.models.stacked import (
     Dropout,
     Linear,
@@ -45,6 +48,34 @@ def test_a_copy_computes_what_the_plain_module_does(copies, stacked, plain):
         one.load_state_dict({name: tensor[n] for name, tensor in many.state_dict().items()})
         for ours, theirs in zip(found, value_and_gradients(one, x[n]), strict=True):
             torch.testing.assert_close(ours[n], theirs)
+
+
+@pytest.mark.skipif(building_blocks.ONEDNN is None, reason="this torch is built without oneDNN")
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_large_product_is_oneDNNs_and_the_same_as_in_float64(copies, bias, compiled, monkeypatch):
+    """Also of what does not lie in one piece of memory: a slice of the steps, and the gradient of a transpose."""
+    calls = []
+    original = building_blocks.ONEDNN
+    monkeypatch.setattr(building_blocks, "ONEDNN", lambda *args: calls.append(1) or original(*args))
+    torch.manual_seed(0)
+    many = randomised(Linear(copies, 64, 128, bias=bias))
+    whole = torch.randn(copies, 22, 32, 64)
+
+    def figures(module, x):
+        module.zero_grad()
+        x = x.clone().requires_grad_()
+        y = module(x[:, 2:]).transpose(1, 2)
+        (y * torch.linspace(-1, 2, 20)[:, None].to(x)).sum().backward()
+        return [y, x.grad, *(parameter.grad for parameter in module.parameters())]
+
+    found = figures(torch.compile(many, backend="aot_eager") if compiled else many, whole)
+    assert len(calls) == 3 * copies, "forward, and the gradients of x and of the weight"
+    exact = figures(deepcopy(many).double(), whole.double())
+    assert len(calls) == 3 * copies, "float64 is not oneDNN's"
+    for ours, theirs in zip(found, exact, strict=True):
+        torch.testing.assert_close(ours, theirs.float(), rtol=1e-5, atol=1e-5 * theirs.abs().max().item())
 
 
 def test_initial_weights_are_those_of_the_plain_module():

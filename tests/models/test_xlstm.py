@@ -87,7 +87,7 @@ def twins(request):
     theirs = perturbed(build_package(*request.param))
     mine = build(*request.param, seed=1)
     mine.load_state_dict({name: tensor[None] for name, tensor in theirs.state_dict().items()})
-    return mine, theirs, inputs(3, 20, request.param[0])
+    return mine, theirs, inputs(8, 20, request.param[0])  # the projections of "default" are oneDNN's then
 
 
 def first_copy(values):
