@@ -1,13 +1,15 @@
 """What the pipeline costs beside the trainings in it: ``python benchmarks/runs.py [PART ...] [--epochs 5]``.
 
-Writes benchmarks/RUNS.md; a part that is not run keeps what it said. About 15 minutes on two quiet cores. All
-parts work on clones of the last commit, in a temporary folder, with the sample. Parts: side_by_side, overhead,
-no_change, estimate.
+Writes benchmarks/RUNS.md; a part that is not run keeps what it said. About 20 minutes on two quiet cores. All
+parts work on clones of the last commit, in a temporary folder, with the sample. Parts: stages, side_by_side,
+overhead, no_change, estimate.
 """
 
 import argparse
+import contextlib
 import datetime
 import importlib.util
+import itertools
 import os
 import shutil
 import statistics
@@ -63,16 +65,18 @@ class Clone:
     def write(self, name: str, document: dict) -> None:
         (self.path / name).write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
 
-    def seconds(self, *command: str) -> float:
-        """That ``command`` takes. Raises SystemExit with what it said where it fails."""
-        environment = os.environ | {
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
             "PYTHONPATH": str(self.path / "src"),
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
             "DVC_NO_ANALYTICS": "1",
         }
+
+    def seconds(self, *command: str) -> float:
+        """That ``command`` takes. Raises SystemExit with what it said where it fails."""
         began = time.perf_counter()
         done = subprocess.run(
-            command, cwd=self.path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command, cwd=self.path, env=self.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )  # fmt: skip
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout.decode(errors='replace')[-3000:]}")
@@ -91,6 +95,35 @@ def prepared(folder: Path, epochs: int) -> Clone:
 
 def bare(clone: Clone) -> float:
     return sum(clone.seconds(sys.executable, "-m", "vdcast.train", run) for run in clone.runs())
+
+
+def stages(folder: Path, epochs: int) -> list[str]:
+    """`dvc repro` of everything that params.yaml says, three seeds included, in a fresh clone: where its time goes.
+    A stage's seconds are those from dvc's word that it runs it to its next such word, so dvc's own are among them."""
+    clone = Clone.make(folder / "everything")
+    process = subprocess.Popen(
+        [*DVC, "repro"], cwd=clone.path, env=clone.environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    marks, said = [("dvc, before the first stage", time.perf_counter())], []
+    for line in process.stdout:
+        said.append(line)
+        if line.startswith("Running stage '"):
+            marks.append((line.split("'")[1], time.perf_counter()))
+    if process.wait():
+        sys.exit(f"dvc repro failed:\n{''.join(said)[-3000:]}")
+    marks.append(("", time.perf_counter()))
+    seconds = {name: after - began for (name, began), (_, after) in itertools.pairwise(marks)}
+    groups: dict[str, float] = {}
+    for name, each in seconds.items():
+        group = name if name.startswith("train@") else name.split("@")[0]
+        groups[group] = groups.get(group, 0.0) + each
+    whole = sum(groups.values())
+    rows = [
+        {"stage": name, "seconds": f"{each:.1f}", "share": f"{each / whole:.0%}"}
+        for name, each in groups.items()
+    ]
+    return table([*rows, {"stage": "all", "seconds": f"{whole:.1f}", "share": "100%"}])
 
 
 def side_by_side(folder: Path, epochs: int) -> list[str]:
@@ -302,7 +335,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     return [*lines, *table(rows_)]
 
 
-PARTS = {part.__name__: part for part in (side_by_side, overhead, no_change, estimate)}
+PARTS = {part.__name__: part for part in (stages, side_by_side, overhead, no_change, estimate)}
 
 
 def main() -> None:
@@ -310,13 +343,17 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; none: all")
     parser.add_argument("--epochs", type=int, default=5, help="of each run in side_by_side")
     parser.add_argument("--print", action="store_true", help="and write nothing")
+    parser.add_argument("--folder", type=Path, help="work here, and leave what was made")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no part {sorted(unknown)[0]!r}; parts are {', '.join(PARTS)}")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "dvc"))
     where = f"{cpu_name()}, {len(os.sched_getaffinity(0))} CPUs, {versions}, {datetime.date.today()}"
     for name in arguments.parts or PARTS:
-        with tempfile.TemporaryDirectory() as folder:
+        place = (
+            contextlib.nullcontext(arguments.folder) if arguments.folder else tempfile.TemporaryDirectory()
+        )
+        with place as folder:
             lines = PARTS[name](Path(folder), arguments.epochs)
         note = " ".join((PARTS[name].__doc__ or "").split())
         text = "\n".join(["", f"{where}. {note}", "", *lines])
