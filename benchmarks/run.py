@@ -58,7 +58,8 @@ def many(quick: bool) -> list[str]:
 
 
 def loop(quick: bool) -> list[str]:
-    """On one thread, as every stack trains. The bare step has its batch at hand: forward, loss, backward, fused AdamW."""
+    """On one thread, as every stack trains. The bare step has its batch at hand: forward, masked loss, backward,
+    torch's clip_grad_norm_, fused AdamW."""
     from loop import loop_table
 
     torch.set_num_threads(1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vdcast import store
-from vdcast.windows import Windows, ungrouped
+from vdcast.windows import AT_ONCE, Windows, ungrouped
 
 
 def table(values: np.ndarray) -> store.Detectors:
@@ -120,3 +120,22 @@ def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, dete
     for found in (mapped, elsewhere):
         for name, value in vars(expected.batch(group, start)).items():
             assert torch.equal(getattr(found.batch(group, start), name), value), name
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=1, max_size=9),
+    at_once=st.integers(1, 12),
+    copies=st.integers(1, 2),
+)
+def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, copies):
+    values = np.random.default_rng(0).normal(size=(40, 2, 2))
+    values[::7] = np.nan
+    w = windows(values, joint=False)
+    group = torch.arange(copies)
+    starts = [torch.randint(len(w), (copies, size)) for size in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(AT_ONCE, "cpu", at_once)
+        together = list(w.batches(group, starts))
+    for found, expected in zip(together, (w.batch(group, start) for start in starts), strict=True):
+        for name, tensor in vars(expected).items():
+            assert torch.equal(vars(found)[name], tensor), name

@@ -409,17 +409,19 @@ def run_epoch(
     """One pass over ``starts`` (N, W). Pooled loss and mean gradient norm of each copy, (N,) each."""
     model.train()
     error, count, norms = 0.0, 0, []
-    for start in starts.split(batch_size, dim=1):
-        mine = ranks.part(start.shape[1])
+    parameters = list(model.parameters())
+    whole = starts.split(batch_size, dim=1)
+    mine = [start[:, ranks.part(start.shape[1])] for start in whole]
+    for start, batch in zip(whole, windows.batches(group, mine), strict=True):
         if ranks.world() > 1:
-            stacked.drop_as_in(model, start.shape[1], mine)
-        batch = counted_once(windows.batch(group, start[:, mine]), start.shape[1])
+            stacked.drop_as_in(model, start.shape[1], ranks.part(start.shape[1]))
+        batch = counted_once(batch, start.shape[1])
         total, valid = masked_error(model(batch), batch, levels)  # (N,) each
         ranks.summed(valid)
         optimiser.zero_grad(set_to_none=True)
         (total / valid.clamp(min=1)).sum().backward()  # each copy's weights see only its own term
-        ranks.summed(*(p.grad for p in model.parameters()))
-        norms.append(clip_gradients(list(model.parameters()), clip))
+        ranks.summed(*(p.grad for p in parameters))
+        norms.append(clip_gradients(parameters, clip))
         optimiser.step()
         schedule.step()
         error, count = error + total.detach(), count + valid
@@ -473,10 +475,11 @@ def pinball(forecast: Tensor, y: Tensor, levels: Tensor) -> Tensor:
 
 def clip_gradients(parameters: list[Tensor], limit: float) -> Tensor:
     """Scale each copy's gradient to a norm of at most ``limit``; returns the norms before, (N,)."""
-    norm = torch.stack([p.grad.flatten(1).square().sum(dim=1) for p in parameters]).sum(dim=0).sqrt()
+    gradients = [p.grad for p in parameters]
+    norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
+    norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     factor = (limit / (norm + 1e-6)).clamp(max=1.0)
-    for p in parameters:
-        p.grad.mul_(factor.view(-1, *[1] * (p.dim() - 1)))
+    torch._foreach_mul_(gradients, [factor.view(-1, *[1] * (each.dim() - 1)) for each in gradients])
     return norm
 
 
