@@ -242,15 +242,26 @@ def test_the_rule_names_the_model_that_is_better_by_a_known_amount(effect, bette
     ids=str,
 )
 def test_a_page_of_equal_models_has_a_false_verdict_at_about_the_nominal_rate(case, days):
-    """Three equal pairs a page: any of them called different is one error of the page. 2000 pages gave 3 to 9.5 %."""
+    """Three equal pairs a page: any of them called different is one error of the page. 1000 pages gave 2 to 7.5 %."""
     rng, trials = np.random.default_rng(1), 500
     wrong = sum(any(called_better(rng, days=days, **case)) for _ in range(trials))
-    assert wrong / trials <= 0.13
+    assert wrong / trials <= 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [5, 9])
+@pytest.mark.parametrize(("vds", "highest"), [(1, 0.13), (10, 0.2)])
+def test_a_page_of_days_that_hang_together_has_more_false_verdicts(days, vds, highest):
+    """Each day resembles the one before (0.3): 1000 pages gave 8 and 10 % on one VD, 17 % on ten."""
+    rng, trials = np.random.default_rng(1), 500
+    case = {"days": days, "vds": vds, "of_day": 0.2, "tied": 0.3}
+    wrong = sum(any(called_better(rng, **case)) for _ in range(trials))
+    assert wrong / trials <= highest
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("days", "vds", "effect", "at_least"), [(5, 1, 0.5, 0.7), (5, 10, 0.5, 0.9), (30, 10, 0.3, 0.9)]
+    ("days", "vds", "effect", "at_least"), [(5, 1, 0.5, 0.7), (5, 10, 0.5, 0.95), (30, 10, 0.3, 0.95)]
 )
 def test_power_of_the_rule(days, vds, effect, at_least):
     rng = np.random.default_rng(1)

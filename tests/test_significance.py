@@ -199,23 +199,35 @@ def test_a_known_difference_is_found():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("days", [5, 30])
+@pytest.mark.parametrize("days", [5, 10, 30])
 @pytest.mark.parametrize(
     ("case", "lowest"),
     [
-        ({"of_day": 0.0}, 0.02),
+        ({"of_day": 0.0}, 0.025),
         ({"of_day": 0.2}, 0.03),
-        ({"of_day": 0.2, "vds": 10}, 0.03),
-        ({"vds": 10, "of_vd": 0.3}, 0.02),
-        ({"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2}, 0.01),  # seeds are few: wide, not narrow
-        ({"of_seed": 0.2}, 0.01),
+        ({"of_day": 0.2, "vds": 10}, 0.04),
+        ({"vds": 10, "of_vd": 0.3}, 0.035),
+        ({"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2}, 0.035),
+        ({"of_seed": 0.2}, 0.04),
     ],
     ids=str,
 )
 def test_false_positives_keep_to_their_nominal_rate(case, lowest, days):
-    """2000 equal pairs each. No more than 7.5 %, and not so few that a difference could hardly be shown."""
+    """2000 equal pairs each gave 3.0 to 6.6 %: no more, and not so few that a difference could hardly be shown."""
     found = rejections(2000, days=days, **case) / 2000
-    assert lowest <= found <= 0.075
+    assert lowest <= found <= 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [5, 7, 9])
+@pytest.mark.parametrize(("vds", "lowest", "highest"), [(1, 0.06, 0.10), (10, 0.10, 0.15)])
+def test_days_that_hang_together_are_what_the_interval_does_not_know(days, vds, lowest, highest):
+    """Each day resembles the one before (0.3): 2000 equal pairs each gave 7 to 9 % on one VD, 12 to 14 % on ten.
+
+    ``judge.RULE`` tells this to every reader.
+    """
+    found = rejections(2000, days=days, vds=vds, of_day=0.2, tied=0.3) / 2000
+    assert lowest <= found <= highest
 
 
 @pytest.mark.slow

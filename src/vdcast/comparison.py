@@ -469,7 +469,7 @@ def further_targets(modes: Mapping[str, dict]) -> list[str]:
             table,
             "",
         ]
-    alone = f"The verdict, and all else in this report, is on {first['target']} alone."
+    alone = f"The verdict is on {first['target']} alone."
     return ["## Further targets", "", alone, "", *lines] if lines else []
 
 

@@ -56,14 +56,13 @@ def read_comparison(mode: str) -> dict:
 
 def read_dropped(modes: dict[str, dict], settings: params.Params) -> list[str]:
     """What ``prepare`` dropped, as sentences; what the data held to begin with is read from the quality report."""
-    prepared, quality = REPORTS / "prepare.md", REPORTS / "quality" / "quality.json"
-    reasons = prepared.read_text("utf-8").partition("## Dropped")[2]
-    series = json.loads(quality.read_text("utf-8"))["series"]
-    vds = (
-        list(dict.fromkeys(it["vd"] for it in series))
-        if settings.prepare.vds == "all"
-        else settings.prepare.vds
-    )
+    from vdcast.page import read
+
+    reasons = read(REPORTS / "prepare.md", "prepare").decode("utf-8").partition("## Dropped")[2]
+    vds = settings.prepare.vds
+    if vds == "all":
+        series = json.loads(read(REPORTS / "quality" / "quality.json", "ingest"))["series"]
+        vds = list(dict.fromkeys(it["vd"] for it in series))
     target_vd = next((it["target_vd"] for it in modes.values() if "scores" in it), None)
     return dropped_in_words(reasons, vds, settings.modes.target_vd_index, target_vd)
 
