@@ -131,7 +131,16 @@ def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
         assert f"**In {mode}, one seed was trained" in report
         assert summary[mode]["by_horizon"]["lstm"]["120min"] is None
         assert summary[mode]["by_horizon"]["lstm"]["60min"] is not None
-    assert "no interval from 1 test day (difference" in summary["verdict"]["modes"]["single_vd"]["words"]
+    alone, overall = summary["verdict"]["modes"]["single_vd"], summary["verdict"]["overall"]
+    assert "no interval from 1 test day (difference" in alone["words"]
+    assert (alone["per_second"], alone["per_parameter"], alone["cost_words"]) == (
+        None,
+        None,
+        "no winner by cost",
+    )
+    assert overall["words"].endswith("; no verdict in `single_vd`")
+    assert "`single_vd`" not in overall["cost_words"] and "3 modes" not in overall["cost_words"]
+    assert summary["verdict"]["unbeaten"] is None
     metrics = json.loads((one_observation / "runs/lstm-single_vd/metrics.json").read_text("utf-8"))
     assert "volume_mae_60min" in metrics and "volume_mae_120min" not in metrics
 

@@ -25,7 +25,8 @@ def off_by(predictions, error):
     return replace(predictions, forecast=predictions.forecast + np.float32(error))
 
 
-def summary(observed, lstm: float, xlstm: float, naive: float) -> dict:
+def summary(observed, lstm, xlstm, naive) -> dict:
+    """Of forecasts that are off by so much; ``naive``: that of persistence, or all baselines by name."""
     models = {"lstm": off_by(observed, lstm), "xlstm": off_by(observed, xlstm)}
     W, H, V, _ = observed.observed.shape
     conditions = Conditions(
@@ -43,9 +44,9 @@ def summary(observed, lstm: float, xlstm: float, naive: float) -> dict:
         congested_speed=60.0,
         congested_quantile=0.9,
     )
-    naive = {"persistence": off_by(observed, naive)}
+    naive = naive if isinstance(naive, dict) else {"persistence": off_by(observed, naive)}
     spent = {"lstm": spent, "xlstm": spent}
-    return comparison.summarise("multi_vd", models, naive, conditions, "VD-B", "persistence", spent, settings)
+    return comparison.summarise("multi_vd", models, naive, conditions, "VD-B", spent, settings)
 
 
 def test_the_numbers_of_a_known_case(observed):
@@ -57,7 +58,9 @@ def test_the_numbers_of_a_known_case(observed):
     pairs = {(row["a"], row["b"]): row for row in found["differences"]}
     assert list(pairs) == [("xlstm", "lstm"), ("lstm", "persistence"), ("xlstm", "persistence")]
     assert pairs["xlstm", "lstm"]["mae"] == pytest.approx(-1, abs=1e-5)
-    assert (pairs["xlstm", "lstm"]["days"], pairs["xlstm", "lstm"]["vds"]) == (21, 3)
+    assert (pairs["xlstm", "lstm"]["days"], pairs["xlstm", "lstm"]["vds"]) == (20, 3), (
+        "of the last one 6 hours"
+    )
     by_cut = found["cuts"]["target_vd"]
     assert [row["horizon"] for row in by_cut["horizon"]["lstm"]] == [60, 120]
     assert [row["vd"] for row in found["cuts"]["all_vds"]["vd"]["xlstm"]] == list(observed.vd_ids)
@@ -113,6 +116,57 @@ def test_a_loss_at_one_vd_is_said_though_all_together_win():
     assert comparison.losses("multi_vd", {"all_vds": better}, by_cut, "km/h") == [
         "In multi_vd, LSTM loses to persistence at 1 of 3 VDs (a, MAE 5.36 against 5.20 km/h)."
     ]
+
+
+def test_two_errors_that_differ_print_apart():
+    mae = {"lstm": 3.0743, "persistence": 3.0712, "yesterday": 3.0743}
+    assert comparison._against(mae, "lstm", "persistence") == "3.074 against 3.071"
+    assert comparison._against(mae, "lstm", "yesterday") == "3.07 against 3.07", (
+        "a tie is a loss, and prints as one"
+    )
+
+
+def test_the_opponent_is_the_naive_forecast_that_is_best_on_what_is_compared(observed):
+    """Persistence is the better one at the target VD, yesterday over all three: (6 + 2 * 1) / 3 against 4."""
+    two = {"persistence": off_by(observed, 4.0), "yesterday": off_by(observed, [[1.0], [6.0], [1.0]])}
+    found = summary(observed, lstm=2.0, xlstm=1.0, naive=two)
+    assert found["best_naive"] == "yesterday"
+    assert [row["b"] for row in found["differences"]] == ["lstm", "yesterday", "yesterday"]
+    assert found["differences"][1]["mae"] == pytest.approx(2 - 8 / 3, abs=0.05)  # gaps of the fixture are few
+    assert found["scores"]["all_vds"]["yesterday"]["skill"] == 0
+
+
+def test_a_small_p_is_not_rounded_before_it_is_used(observed):
+    found = summary(observed, lstm=2.0, xlstm=1.0, naive=4.0)
+    assert all(0 <= row["p"] < 1e-6 for row in found["differences"])
+    assert "| <1e-6 " in comparison.as_markdown(found)
+
+
+def test_further_targets_have_a_table_and_no_verdict(observed):
+    """Speed beside volume, off by 7 for LSTM, 5 for xLSTM and 3 for the baseline."""
+
+    def both(error_of_volume, error_of_speed):
+        return np.array([error_of_volume, error_of_speed])
+
+    two = replace(
+        observed,
+        forecast=observed.forecast.repeat(2, axis=-1),
+        observed=observed.observed.repeat(2, axis=-1),
+        targets=("volume", "speed"),
+        units=("veh/h", "km/h"),
+    )
+    found = summary(two, lstm=both(2, 7), xlstm=both(1, 5), naive=both(4, 3))
+    (speed,) = found["further_targets"]
+    assert (speed["target"], speed["unit"]) == ("speed", "km/h")
+    assert speed["mae"] == pytest.approx(
+        {"lstm": 7, "xlstm": 5, "lstm_ensemble": 7, "xlstm_ensemble": 5, "persistence": 3}, abs=1e-4
+    )
+    modes = {"multi_vd": found}
+    for text in (comparison.as_markdown(found), report.as_markdown(modes, judge.verdict(modes))):
+        part = text.partition("## Further targets\n")[2].partition("\n## ")[0]
+        assert "is on volume alone." in part and "**speed, MAE in km/h" in part and "multi_vd (3 VDs)" in part
+        assert "| LSTM " in part and "| 7.00 " in part
+    assert "Further targets" not in comparison.as_markdown(summary(observed, lstm=2.0, xlstm=1.0, naive=4.0))
 
 
 def test_a_tie_with_naive_is_a_loss(observed):
@@ -185,6 +239,9 @@ def test_a_mode_that_cannot_be_compared_is_marked_and_the_others_go_on(observed)
     page = report.as_markdown(modes, judged)
     assert "**No comparison in single_vd: lstm and xlstm were not evaluated on the same windows.**" in page
     assert "- `single_vd`: No verdict: lstm and xlstm were not" in page
+    assert "All three modes" not in page and "All three modes" in report.as_markdown(
+        {"multi_vd": modes["multi_vd"]}, judged
+    )
     assert judged["overall"]["better"] == "xlstm"
     assert judged["overall"]["words"] == "xLSTM better in `multi_vd`; no verdict in `single_vd`"
     assert report.summarise(modes, judged)["single_vd"] == {"problem": modes["single_vd"]["problem"]}

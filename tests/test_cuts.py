@@ -136,3 +136,43 @@ def test_over_time_is_local_and_a_mean_over_seeds(predictions, detectors):
     utc = np.datetime64(int(predictions.times[0, -1]), "s")
     assert series.time[0] == (utc + np.timedelta64(8, "h"))
     np.testing.assert_array_equal(series.observed[:3], detectors.values[5:8, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("values", "least", "expected"),
+    [
+        ((3.07, 3.11), 2, 2),
+        ((3.0712, 3.0745), 2, 3),  # 3.071 and 3.074
+        ((-0.0004, 0.0), 2, 4),
+        ((1.0, 1.0), 2, 2),
+        ((1e-9, 0.0), 2, 6),  # never more
+        ((0.5, None), 3, 3),
+    ],
+)
+def test_figures_that_differ_get_decimals_that_tell_them_apart(values, least, expected):
+    assert cuts.decimals(*values, least=least) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (0.2, "0.200"),
+        (0.04567, "0.0457"),
+        (5.4321, "5.43"),
+        (24.06, "24.1"),
+        (1234.5, "1,234"),
+        (156466, "156,466"),
+        (0.0, "0.00"),
+        (None, "undefined"),
+    ],
+)
+def test_a_cost_has_three_significant_digits_and_is_never_0(value, expected):
+    assert cuts.significant(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [(0.0312, "0.031"), (2e-5, "2e-05"), (9e-7, "<1e-6"), (0.0, "<1e-6"), (1.0, "1"), (None, "undefined")],
+)
+def test_a_small_p_is_a_bound(p, expected):
+    assert cuts.p_value(p) == expected

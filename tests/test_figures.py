@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -79,6 +81,29 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
     for path in (tmp_path / "a").iterdir():
         assert drawn(path), path.name
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+
+
+@pytest.mark.parametrize("ratio", [1.05, 3, 60, 5000])
+def test_costs_of_any_spread_have_labels_that_do_not_overlap(tmp_path, monkeypatch, ratio):
+    """A logarithmic axis of less than a decade is labelled at its minor ticks, one label on the other."""
+    figure = []
+    monkeypatch.setattr(figures, "_save", lambda drawn, _: figure.append(drawn))
+    spent = {"parameters": 39_621, "seconds": 5.2, "flops_per_window": 1_360_000, "latency_ms": 0.2}
+    more = {name: ratio * value for name, value in spent.items()}
+    mode = {
+        "unit": "veh/h",
+        "cost": {"lstm": spent, "xlstm": more},
+        "scores": {"target_vd": {"lstm": {"mae": 3.0}, "xlstm": {"mae": 3.1}}},
+    }
+    figures.cost(tmp_path / "cost.png", {"single_vd": mode})
+    figure[0].canvas.draw()
+    for axis in figure[0].axes:
+        low, high = axis.get_xlim()
+        at = [*axis.get_xticklabels(), *axis.get_xticklabels(minor=True)]
+        shown = [label for label in at if label.get_text() and low <= label.get_position()[0] <= high]
+        boxes = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
+        assert boxes and all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    figures.plt.close(figure[0])
 
 
 def test_a_fan_chart_has_a_row_per_model_and_a_band_per_interval(tmp_path, monkeypatch):

@@ -41,6 +41,28 @@ def test_results_and_notes_do_not_mark_a_tree_as_changed(repository):
     assert page.commit(repository)["changed"] == []
 
 
+LOCKED = """
+stages:
+  ingest:
+    deps:
+    - {{path: data/raw/counts.csv, md5: {}}}
+    - {{path: src/vdcast/ingest, md5: {}}}
+"""
+
+
+def test_raw_data_of_another_hash_than_in_the_commit_is_named(repository):
+    lock = repository / "dvc.lock"
+    lock.write_text(LOCKED.format("a", "b"))
+    assert page.commit(repository)["changed"] == [], "the commit's lock knows of no raw data yet"
+    git(repository, "commit", "-qam", "results")
+    lock.write_text(LOCKED.format("a", "c"))
+    assert page.commit(repository)["changed"] == [], "code is looked up in git"
+    lock.write_text(LOCKED.format("d", "b"))
+    assert page.commit(repository)["changed"] == ["data/raw/counts.csv"]
+    lock.unlink()
+    assert page.commit(repository)["changed"] == []
+
+
 def test_outside_of_a_repository_there_is_no_commit(tmp_path):
     assert page.commit(tmp_path) is None
 

@@ -24,7 +24,7 @@ def changed(**figures) -> pd.Series:
         ),
         (
             {"epochs": 10, "training": TRAINING | {"best_epoch": [3]}},
-            "Not converged: 1 of 1 were still improving",
+            "Not converged: 1 of 1 networks were still improving",
         ),
         (
             {"horizons": HORIZONS.assign(skill=[0.1, -0.2])},

@@ -6,18 +6,19 @@ import xarray as xr
 from scipy import stats
 from scores.stats.statistical_tests import diebold_mariano as reference
 
-from vdcast.significance import bootstrap, diebold_mariano, difference
+from vdcast.significance import bootstrap, diebold_mariano, difference, numbered_days
 
 DAY = 24  # windows of a simulated day
 H = 4
 
 
-def pair(rng, *, days=5, vds=1, seeds=3, effect=0.0, of_day=0.0, of_vd=0.0, of_seed=0.0):
+def pair(rng, *, days=5, vds=1, seeds=3, effect=0.0, of_day=0.0, of_vd=0.0, of_seed=0.0, tied=0.0):
     """Absolute errors (S, W, H, V) of two models on overlapping windows: equal but for ``effect``.
 
     The errors of a VD are one AR(1) series (0.8 from step to step), as a model is off for hours, and
     a window's H errors are the next H of the series: neighbours share H - 1 observations. ``of_day``,
-    ``of_vd`` and ``of_seed`` are how far one day, VD or training is good for one model, by chance.
+    ``of_vd`` and ``of_seed`` are how far one day, VD or training is good for one model, by chance; ``tied``
+    is the correlation of that from one day to the next, an AR(1) series of days.
     """
     T = days * DAY + H
 
@@ -28,7 +29,10 @@ def pair(rng, *, days=5, vds=1, seeds=3, effect=0.0, of_day=0.0, of_vd=0.0, of_s
         for t in range(1, T):
             series[:, t] = 0.8 * series[:, t - 1] + 0.6 * noise[:, t]
         level = 3 + extra + rng.normal(0, of_vd, vds) + rng.normal(0, of_seed, (seeds, 1, 1))
-        level = level + rng.normal(0, of_day, days + 1).repeat(DAY)[:T, None]
+        good = rng.normal(0, of_day, days + 1)
+        for day in range(1, days + 1):
+            good[day] = tied * good[day - 1] + np.sqrt(1 - tied**2) * good[day]
+        level = level + good.repeat(DAY)[:T, None]
         return (level + np.abs(series))[:, np.arange(days * DAY)[:, None] + np.arange(H)]
 
     date = (np.arange(days * DAY)[:, None] + np.arange(H)) // DAY
@@ -50,6 +54,28 @@ def test_the_difference_is_the_pooled_one_and_knows_its_days():
     assert found.high - found.mae == pytest.approx(half, rel=1e-5)
     assert found.mae - found.low == pytest.approx(half, rel=1e-5)
     assert found.p > 0.05
+
+
+@pytest.mark.parametrize(
+    ("observations", "days"),
+    [
+        # observations of each day, and the number that each day gets
+        ((2, 6, 6, 6, 2), (0, 0, 1, 2, 2)),  # a stub at either end counts to its neighbour
+        ((3, 6, 6, 6, 3), (0, 1, 2, 3, 4)),  # half of the median is a day
+        ((6, 2, 6, 6), (0, 1, 2, 3)),  # gaps within are days with few observations
+        ((6, 1), (0, 0)),  # the median is 3.5
+        ((6,), (0,)),
+    ],
+)
+def test_a_stub_of_a_day_at_either_end_is_no_day_of_its_own(observations, days):
+    label = np.repeat(np.arange(10, 10 + len(observations)), observations)
+    assert numbered_days(label).tolist() == np.repeat(days, observations).tolist()
+
+
+def test_a_difference_counts_the_observations_of_a_stub_but_not_its_day():
+    d = np.repeat([1.0, 3.0, 5.0], [6, 6, 2])[None, :, None, None]
+    found = difference(d, np.zeros_like(d), np.repeat([0, 1, 2], [6, 6, 2])[:, None])
+    assert (found.mae, found.days) == (pytest.approx((6 + 18 + 10) / 14), 2)
 
 
 def test_one_vd_and_one_seed_is_the_paired_t_test_on_days():
@@ -148,6 +174,11 @@ def test_diebold_mariano_of_too_short_a_series_is_undefined():
     assert np.isnan(diebold_mariano(np.array([1.0, -1.0] * 10), 2))  # its variance estimate is negative
 
 
+def test_diebold_mariano_of_a_constant_series_leaves_no_doubt():
+    assert diebold_mariano(np.full(9, -0.1), 2) == 0.0
+    assert diebold_mariano(np.zeros(9), 2) == 1.0
+
+
 @pytest.mark.parametrize(
     "case",
     [
@@ -168,23 +199,35 @@ def test_a_known_difference_is_found():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("days", [5, 30])
+@pytest.mark.parametrize("days", [5, 10, 30])
 @pytest.mark.parametrize(
     ("case", "lowest"),
     [
-        ({"of_day": 0.0}, 0.02),
+        ({"of_day": 0.0}, 0.025),
         ({"of_day": 0.2}, 0.03),
-        ({"of_day": 0.2, "vds": 10}, 0.03),
-        ({"vds": 10, "of_vd": 0.3}, 0.02),
-        ({"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2}, 0.01),  # seeds are few: wide, not narrow
-        ({"of_seed": 0.2}, 0.01),
+        ({"of_day": 0.2, "vds": 10}, 0.04),
+        ({"vds": 10, "of_vd": 0.3}, 0.035),
+        ({"vds": 10, "of_vd": 0.2, "of_day": 0.2, "of_seed": 0.2}, 0.035),
+        ({"of_seed": 0.2}, 0.04),
     ],
     ids=str,
 )
 def test_false_positives_keep_to_their_nominal_rate(case, lowest, days):
-    """2000 equal pairs each. No more than 7.5 %, and not so few that a difference could hardly be shown."""
+    """2000 equal pairs each gave 3.0 to 6.6 %: no more, and not so few that a difference could hardly be shown."""
     found = rejections(2000, days=days, **case) / 2000
-    assert lowest <= found <= 0.075
+    assert lowest <= found <= 0.07
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("days", [5, 7, 9])
+@pytest.mark.parametrize(("vds", "lowest", "highest"), [(1, 0.06, 0.10), (10, 0.10, 0.15)])
+def test_days_that_hang_together_are_what_the_interval_does_not_know(days, vds, lowest, highest):
+    """Each day resembles the one before (0.3): 2000 equal pairs each gave 7 to 9 % on one VD, 12 to 14 % on ten.
+
+    ``judge.RULE`` tells this to every reader.
+    """
+    found = rejections(2000, days=days, vds=vds, of_day=0.2, tied=0.3) / 2000
+    assert lowest <= found <= highest
 
 
 @pytest.mark.slow

@@ -57,6 +57,18 @@ def test_other_figures_with_the_same_answer_are_no_change_of_the_verdict():
     assert "- `multi_vd`: same answer" in verdict.as_markdown("a", "b", summary(), new)
 
 
+def test_from_no_verdict_to_no_difference_is_a_change_of_the_answer():
+    none = summary()
+    none["verdict"]["modes"]["multi_vd"]["words"] = (
+        "no verdict on xLSTM against LSTM: no interval from 1 test day"
+    )
+    for pair in ((none, summary()), (summary(), none)):
+        assert "- `multi_vd`: **changed**" in verdict.as_markdown("a", "b", *pair)
+    other = copy.deepcopy(none)
+    other["verdict"]["modes"]["multi_vd"]["words"] = "no verdict: no weights"
+    assert "- `multi_vd`: same answer" in verdict.as_markdown("a", "b", none, other)
+
+
 def test_other_observations_forbid_the_comparison():
     text = verdict.as_markdown("a", "b", summary(), summary(persistence=4.0))
     assert "not scored on the same observations" in text and "cannot be compared: `multi_vd`.**" in text

@@ -6,7 +6,6 @@ python -m vdcast.compare multi_vd
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
@@ -36,7 +35,7 @@ def compare(mode: str, settings: params.Params) -> None:
 
     import pandas as pd
 
-    from vdcast import cuts, figures, intervals, store
+    from vdcast import convergence, cuts, figures, intervals, store
     from vdcast.comparison import MODELS, as_markdown, in_words, summarise, without
 
     folder = REPORTS / mode
@@ -64,19 +63,16 @@ def compare(mode: str, settings: params.Params) -> None:
         }
         for model, run in runs.items()
     }
+    for model, training in spent.items():
+        limit = settings.run(f"{model}-{mode}").train
+        if cut_short := convergence.cut_short(training, limit.epochs, limit.patience):
+            training["notes"] = [
+                *training["notes"],
+                f"In {mode}, {figures.LABELS[model]} has not converged: {cut_short}.",
+            ]
     conditions = store.read_conditions(NAIVE / "conditions.h5").of(vd_ids)
-    validation = pd.read_csv(NAIVE / "validation.csv", dtype={"vd": str})
 
-    summary = summarise(
-        mode,
-        predictions,
-        naive,
-        conditions,
-        target_vd,
-        best_on(validation, vd_ids),
-        spent,
-        settings.evaluate,
-    )
+    summary = summarise(mode, predictions, naive, conditions, target_vd, spent, settings.evaluate)
     (folder / "comparison.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
     (folder / "comparison.md").write_text(as_markdown(summary), "utf-8")
 
@@ -121,13 +117,6 @@ def check_comparable(predictions: dict, naive: dict) -> dict:
             "give both runs the same train.quantiles, so that both learn the same task"
         )
     return naive
-
-
-def best_on(validation, vd_ids: Sequence[str]) -> str:
-    """The baseline with the lowest MAE over those VDs of the validation part (``evaluate_naive``'s table)."""
-    rows = validation[validation.vd.isin(vd_ids) & (validation.observations > 0)]
-    error = (rows.mae * rows.observations).groupby(rows.baseline).sum()
-    return error.idxmin()
 
 
 if __name__ == "__main__":

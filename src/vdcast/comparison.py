@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from vdcast import calendar, cuts, intervals, params
-from vdcast.cuts import shown
+from vdcast.cuts import decimals, listed, p_value, shown, significant
 from vdcast.figures import LABELS
 from vdcast.layout import LATENCY_BATCH
 from vdcast.params import NETWORKS
 from vdcast.predictions import Conditions, Naive, Predictions, of
-from vdcast.significance import difference
+from vdcast.significance import difference, numbered_days
 
 MODELS = tuple(NETWORKS)  # lstm, xlstm
 CUTS = {  # as headings
@@ -24,6 +24,12 @@ CUTS = {  # as headings
     "congestion": "congested ({congested}) and in free flow",
     "missing": "by share of the input that was missing",
 }
+# what a reader must know of these figures, wherever they are printed
+DILEMMA = (
+    "congested or not is what was then observed, not what could be known, and such a cut favours a forecast that leans "
+    "to its side (the forecaster's dilemma: Lerch et al. 2017)"
+)
+R2 = "R2 around each VD's own mean, so that differences between VDs earn nothing."
 COST = (
     "parameters",
     "flops_per_window",
@@ -43,7 +49,6 @@ def summarise(
     naive: Naive,
     conditions: Conditions,
     target_vd: str,
-    best_naive: str,
     spent: Mapping[str, dict],
     settings: params.Evaluate,
 ) -> dict:
@@ -68,14 +73,17 @@ def summarise(
       ``horizon`` (minutes), ``hour`` (0 .. 23), ``day`` (weekday, weekend), ``peak`` (peak, off-peak),
       ``congestion`` (congested, free flow), ``missing`` (none, up to 10%, over 10%: share of missing
       input) and, in ``all_vds``, ``vd``. Every name has the same labels in the same order.
-    - ``best_naive``: the baseline that was best on the validation part, over all VDs of the mode.
+    - ``best_naive``: the baseline with the lowest MAE on the very observations of ``differences``, as skill has it:
+      chosen with hindsight, the opponent can only make it harder for a model to be called better.
     - ``differences``: ``a``, ``b``, ``mae`` (MAE of a minus MAE of b, all VDs of the mode), its 95 %
       interval ``low`` to ``high``, two-sided ``p`` of it, ``boot_low`` to ``boot_high`` of a block bootstrap
-      and ``p_dm`` of the Diebold-Mariano test, before any correction for how many tests the report makes;
-      on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
+      and ``p_dm`` of the Diebold-Mariano test, before any correction for how many tests the report makes, not
+      rounded; on how many ``days`` and ``vds``. First xlstm - lstm, then each against ``best_naive``.
     - ``cost[model]``: parameters and flops_per_window of one seed's networks, epochs, epoch_seconds and
       seconds of training all seeds, latency_ms and latency_batch_ms (``layout.LATENCY_BATCH`` windows) of
       one seed's forecast, peak_memory_mb of training.
+    - ``further_targets``: for each target beyond the first its ``target``, ``unit`` and ``mae`` by name, over all
+      VDs of the mode, mean over seeds.
     - ``quantiles``: as ``intervals.summarise`` has it, of runs with ``train.quantiles`` alone.
     """
     reference = predictions["lstm"]
@@ -110,9 +118,13 @@ def summarise(
             for name, rows in records.pop("overall").items()
         }
         by_cut[scope] = records
+    widest = scores[list(scopes)[-1]]
+    best_naive = min(naive, key=lambda name: np.inf if widest[name]["mae"] is None else widest[name]["mae"])
     pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
     differences = [{"a": a, "b": b} | paired(everyone[a], everyone[b]) for a, b in pairs]
-    days = len(np.unique(_date(reference)[_observed(reference).any(axis=2)]))
+    seen = _observed(reference)
+    dates = np.broadcast_to(_date(reference)[..., None], seen.shape)[seen]
+    days = int(numbered_days(dates).max()) + 1 if len(dates) else 0
     return {
         "mode": mode,
         "problem": "; ".join(run["problem"] for run in spent.values() if run["problem"]) or None,
@@ -136,6 +148,12 @@ def summarise(
         "best_naive": best_naive,
         "differences": differences,
         "cost": {model: {name: spent[model][name] for name in COST} for model in predictions},
+        "further_targets": [
+            {"target": target, "unit": unit}
+            | {"mae": {name: cuts.number(_overall_mae(each, k)) for name, each in everyone.items()}}
+            for k, (target, unit) in enumerate(zip(reference.targets, reference.units, strict=True))
+            if k > 0
+        ],
         **({"quantiles": intervals.summarise(predictions, scopes)} if reference.quantiles else {}),
     }
 
@@ -207,9 +225,12 @@ def paired(a: Predictions, b: Predictions) -> dict:
             "vds": 0,
         }
     found = difference(*errors, _date(a))
-    return {
-        key: cuts.number(value) if isinstance(value, float) else value for key, value in vars(found).items()
-    }
+    return {key: value if np.isfinite(value) else None for key, value in vars(found).items()}
+
+
+def _overall_mae(each: Predictions, k: int) -> float:
+    """Of target ``k``, mean over seeds."""
+    return cuts.table(each, cuts.overall(), 0.0, k).mae.iloc[0]
 
 
 def _observed(predictions: Predictions) -> np.ndarray:
@@ -226,10 +247,14 @@ def _date(predictions: Predictions) -> np.ndarray:
 def in_words(summary: dict) -> str:
     """What was measured between the models, without a verdict on it."""
     row = summary["differences"][0]
-    return (
-        f"MAE of xLSTM minus LSTM {shown(row['mae'], '+.3f')} {summary['unit']}, 95 % interval "
-        f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}"
-    )
+    mae, low, high = _signed(row, "mae", "low", "high")
+    return f"MAE of xLSTM minus LSTM {mae} {summary['unit']}, 95 % interval {low} to {high}"
+
+
+def _signed(row: dict, *names: str) -> list[str]:
+    """Those figures of a difference, with so many decimals that none hides its sign."""
+    spec = f"+.{decimals(*(row[name] for name in names), 0.0, least=3)}f"
+    return [shown(row[name], spec) for name in names]
 
 
 def losses(mode: str, scores: dict, by_cut: dict, unit: str) -> list[str]:
@@ -261,7 +286,7 @@ def losses(mode: str, scores: dict, by_cut: dict, unit: str) -> list[str]:
                 f"at {len(lost.rows)} of {len(names)} VDs ({most}, MAE {lost.against} {unit})"
             )
         if places:
-            said = "; ".join(f"to {LABELS[best]} {_listed(where)}" for best, where in places.items())
+            said = "; ".join(f"to {LABELS[best]} {listed(where)}" for best, where in places.items())
             found.append(f"In {mode}, {LABELS[model]} loses {said}.")
     return found
 
@@ -300,7 +325,8 @@ def _lost_to(model: str, mae: Mapping[str, float | None]) -> str | None:
 
 
 def _against(mae: Mapping[str, float], model: str, best: str) -> str:
-    return f"{mae[model]:.2f} against {mae[best]:.2f}"
+    digits = decimals(mae[model], mae[best])
+    return f"{mae[model]:.{digits}f} against {mae[best]:.{digits}f}"
 
 
 def _spans(steps: list[int], minutes: list[str]) -> str:
@@ -315,11 +341,7 @@ def _spans(steps: list[int], minutes: list[str]) -> str:
     for run in runs:
         ends = [minutes[step] for step in run]
         parts += [f"{ends[0]} to {ends[-1]}"] if len(run) > 2 else ends
-    return _listed(parts)
-
-
-def _listed(parts: list[str]) -> str:
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+    return listed(parts)
 
 
 def as_markdown(summary: dict) -> str:
@@ -333,7 +355,7 @@ def as_markdown(summary: dict) -> str:
     lines += [f"**{each}**\n" for each in (*summary["notes"], *summary["losses"])]
     lines += [
         f"{summary['target']} in {unit}; {summary['windows']} test windows. {cuts.seeds_in_words(summary['seeds'])} "
-        f"MAPE over observations of at least {summary['mape_floor']:g}. Skill: 1 - MAE / MAE of the best naive forecast.",
+        f"MAPE over observations of at least {summary['mape_floor']:g}. Skill: 1 - MAE / MAE of the best naive forecast. {R2}",
         "",
         f"## Differences in MAE, {unit}, {'all VDs' if vds > 1 else 'VD ' + summary['target_vd']}",
         "",
@@ -342,7 +364,8 @@ def as_markdown(summary: dict) -> str:
         "Interval and p hold for other days, VDs and seeds; the 95 % interval of the block bootstrap for other days and "
         "VDs, too narrow where there are few days; the Diebold-Mariano test on overlapping windows for none of "
         f"these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
-        f"'{LABELS[summary['best_naive']]}' is the naive forecast that was best on the validation part.",
+        f"'{LABELS[summary['best_naive']]}' is the naive forecast with the lowest MAE on these very observations: chosen with "
+        "hindsight, it can only make it harder for a model to be called better.",
         "",
     ]
     titles = {"target_vd": f"VD {summary['target_vd']}", "all_vds": f"All {vds} VDs"}
@@ -356,8 +379,10 @@ def as_markdown(summary: dict) -> str:
                     "",
                     cut_table(by_cut[cut], cut),
                     "",
+                    *([f"Read with care: {DILEMMA}.", ""] if cut == "congestion" else []),
                 ]
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
+    lines += further_targets({summary["mode"]: summary})
     lines += intervals.section(summary)
     lines += ["## Cost", "", cost_table(summary["cost"]), "", "![learning curves](curves.png)", ""]
     lines += ["## A typical day and the worst", "", "![typical and worst day](days.png)", ""]
@@ -413,11 +438,11 @@ def difference_table(differences: list[dict]) -> str:
     rows = [
         {
             "": f"{LABELS[row['a']]} - {LABELS[row['b']]}",
-            "difference": shown(row["mae"], "+.3f"),
-            "95 % interval": f"{shown(row['low'], '+.3f')} to {shown(row['high'], '+.3f')}",
-            "block bootstrap": f"{shown(row['boot_low'], '+.3f')} to {shown(row['boot_high'], '+.3f')}",
-            "p": shown(row["p"], ".2g"),
-            "p, Diebold-Mariano": shown(row["p_dm"], ".2g"),
+            "difference": _signed(row, "mae")[0],
+            "95 % interval": " to ".join(_signed(row, "low", "high")),
+            "block bootstrap": " to ".join(_signed(row, "boot_low", "boot_high")),
+            "p": p_value(row["p"]),
+            "p, Diebold-Mariano": p_value(row["p_dm"]),
             "test days": row["days"],
             "VDs": row["vds"],
         }
@@ -426,20 +451,42 @@ def difference_table(differences: list[dict]) -> str:
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
 
 
+def further_targets(modes: Mapping[str, dict]) -> list[str]:
+    """Markdown lines: a table per target beyond the first, a column per mode; none where there is one target."""
+    first = next(iter(modes.values()))
+    lines = []
+    for i, it in enumerate(first["further_targets"]):
+        columns = {
+            f"{mode} ({len(summary['vds'])} VD{'s' if len(summary['vds']) > 1 else ''})": {
+                LABELS[name]: shown(mae) for name, mae in summary["further_targets"][i]["mae"].items()
+            }
+            for mode, summary in modes.items()
+        }
+        table = pd.DataFrame(columns).to_markdown(disable_numparse=True)
+        lines += [
+            f"**{it['target']}, MAE in {it['unit']}, all VDs of a mode, mean over seeds**",
+            "",
+            table,
+            "",
+        ]
+    alone = f"The verdict is on {first['target']} alone."
+    return ["## Further targets", "", alone, "", *lines] if lines else []
+
+
 def cost_table(cost: Mapping[str, dict], **first: Mapping[str, str]) -> str:
     """A line per key of ``cost``; ``first`` are columns that stand before the cost, by the same keys."""
     frame = pd.DataFrame(
         {
             LABELS.get(name, name): {title: column[name] for title, column in first.items()}
             | {
-                "parameters": f"{row['parameters']:,}",
-                "MFLOP a window": f"{row['flops_per_window'] / 1e6:,.2f}",
-                "epochs": f"{row['epochs']}",
-                "seconds an epoch": f"{row['epoch_seconds']:.2f}",
-                "training seconds": f"{row['seconds']:.0f}",
-                "ms for 1 window": f"{row['latency_ms']:.1f}",
-                f"ms for {LATENCY_BATCH}": f"{row['latency_batch_ms']:.1f}",
-                "peak memory, MB": f"{row['peak_memory_mb']:.0f}",
+                "parameters": significant(row["parameters"]),
+                "MFLOP a window": significant(row["flops_per_window"] / 1e6),
+                "epochs": significant(row["epochs"]),
+                "seconds an epoch": significant(row["epoch_seconds"]),
+                "training seconds": significant(row["seconds"]),
+                "ms for 1 window": significant(row["latency_ms"]),
+                f"ms for {LATENCY_BATCH}": significant(row["latency_batch_ms"]),
+                "peak memory, MB": significant(row["peak_memory_mb"]),
             }
             for name, row in cost.items()
         }

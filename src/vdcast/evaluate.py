@@ -36,9 +36,8 @@ def main() -> None:
 
 
 def evaluate_naive(settings: params.Params) -> None:
-    """Every baseline on every prepared VD, their errors on the validation part, and the windows' conditions."""
+    """Every baseline on every prepared VD, and the windows' conditions."""
     import numpy as np
-    import pandas as pd
 
     from vdcast import calendar, cuts, store
     from vdcast.conditions import observe
@@ -47,41 +46,29 @@ def evaluate_naive(settings: params.Params) -> None:
 
     prepared = store.read_prepared(PREPARED, parts=store.PARTS)
     parts = prepared.parts
-    train, validation, test = (parts[name] for name in store.PARTS)
+    train, test = parts["train"], parts["test"]
     k = [test.features.index(target) for target in prepared.targets]
     values = np.concatenate([part.values[:, :, k] for part in parts.values()])
     timestamps = np.concatenate([part.timestamps for part in parts.values()])
     length, horizon = settings.window.sequence_length, settings.window.prediction_length
-
-    def forecasts(part: store.Detectors, before: int) -> dict:
-        """Predictions of each baseline for every window of ``part``, which begins at step ``before``."""
-        history = naive.History(
-            values=values,
-            hour_of_week=calendar.hour_of_week(timestamps, part.time_zone),
-            profile=naive.hour_of_week_mean(train, prepared.targets),
-            origins=before + origin_steps(len(part.values), length, horizon),
-            length=length,
-            horizon=horizon,
-            interval=part.interval,
-        )
-        return {
-            name: beside_observed(naive.forecast(name, history)[None], part, prepared.targets, length)
-            for name in naive.BASELINES
-        }
-
-    validated = forecasts(validation, len(train.values))
-    tables = [
-        cuts.table(each, cuts.by_vd(each), 0)[["vd", "mae", "observations"]].assign(baseline=name)
-        for name, each in validated.items()
-    ]
+    history = naive.History(
+        values=values,
+        hour_of_week=calendar.hour_of_week(timestamps, test.time_zone),
+        profile=naive.hour_of_week_mean(train, prepared.targets),
+        origins=len(values) - len(test.values) + origin_steps(len(test.values), length, horizon),
+        length=length,
+        horizon=horizon,
+        interval=test.interval,
+    )
+    predictions = {
+        name: beside_observed(naive.forecast(name, history)[None], test, prepared.targets, length)
+        for name in naive.BASELINES
+    }
     NAIVE.mkdir(parents=True, exist_ok=True)
-    pd.concat(tables).to_csv(NAIVE / "validation.csv", index=False, float_format="%.6g")
     store.write_conditions(
         NAIVE / "conditions.h5",
         observe(train, test, settings.window, settings.evaluate, prepared.targets[0]),
     )
-
-    predictions = forecasts(test, len(train.values) + len(validation.values))
     target_vd = test.vd_ids[settings.modes.target_vd_index]
     for name, each in predictions.items():
         folder = NAIVE / name

@@ -12,6 +12,7 @@ import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
 GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
@@ -196,9 +197,20 @@ def cost(path: Path, modes: Mapping[str, dict]) -> None:
         axes[0].set_ylabel(f"MAE, {summary['unit']}")
     for axis, label in zip(axes, what.values(), strict=True):
         axis.set(xlabel=label, xscale="log")
+        _few_labels(axis)
     if axes[0].has_data():
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     _save(figure, path)
+
+
+def _few_labels(axis: plt.Axes) -> None:
+    """Of a logarithmic x axis: by itself it labels minor ticks where it spans less than a decade, one on the other."""
+    low, high = axis.get_xlim()
+    subs = (1, 2, 5) if high < 100 * low else (1,)
+    axis.xaxis.set_major_locator(MaxNLocator(3) if high < 4 * low else LogLocator(subs=subs))
+    thousands = EngFormatter(sep="")  # 50k, 2M
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value < 1000 else thousands(value))
+    axis.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _save(figure: plt.Figure, path: Path) -> None:

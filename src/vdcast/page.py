@@ -16,12 +16,13 @@ from pathlib import Path
 
 import jinja2
 import msgspec
+import yaml
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from vdcast import intervals, page_data, plots_page
-from vdcast.comparison import MODELS
-from vdcast.cuts import seeds_in_words
+from vdcast.comparison import DILEMMA, MODELS, R2, further_targets
+from vdcast.cuts import seeds_in_words, significant
 from vdcast.errors import InputError
 from vdcast.figures import LABELS
 from vdcast.judge import sentence
@@ -47,6 +48,7 @@ CUTS = ("day", "peak", "congestion", "missing")  # of comparison.json, beside th
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 # what decides the numbers, beside the data: a change in these since the commit is told
 DECIDING = ("src", "params.yaml", "dvc.yaml", "pyproject.toml")
+LOCK = "dvc.lock"  # holds the hash of the raw data, which need not lie in git
 
 
 def write(comparisons: Mapping[str, dict], judged: dict) -> None:
@@ -139,6 +141,10 @@ def render(
         suspicious=suspicious(quality),
         listed=LISTED,
         coverage=coverage,
+        everywhere=len(comparisons) == len(judged["modes"]),
+        dilemma=DILEMMA,
+        r2=R2,
+        further=_html("\n".join(further_targets(comparisons)[1:])),
         quantiles=_html("\n".join(intervals.page_section(comparisons)[1:])),
         prepared=_html(prepared.partition("\n")[2]),
         settings=settings,
@@ -153,8 +159,8 @@ def render(
 def commit(folder: Path) -> dict | None:
     """``hash``, ``date`` and ``changed`` of the git repository around ``folder``; None where there is none.
 
-    ``changed`` lists what decides the numbers and differs from the commit; dvc.lock always does, while
-    `dvc repro` is at work, and holds results.
+    ``changed`` lists what decides the numbers and differs from the commit: code and settings, and raw data of another
+    hash than in the commit's dvc.lock. That file itself always differs while `dvc repro` is at work.
     """
 
     def git(*arguments: str) -> str:
@@ -166,9 +172,20 @@ def commit(folder: Path) -> dict | None:
     try:
         revision, date = git("log", "-1", "--format=%H %cs").split()
         changed = git("status", "--porcelain", "-z", "--no-renames", "--", *DECIDING).split("\0")
+        committed = git("show", f"HEAD:./{LOCK}") if git("ls-tree", "HEAD", "--", LOCK) else ""
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
-    return {"hash": revision, "date": date, "changed": [line[3:] for line in changed if line]}
+    now = (folder / LOCK).read_text("utf-8") if (folder / LOCK).exists() else ""
+    before, after = raw_data(committed), raw_data(now)
+    other = [path for path, digest in after.items() if before.get(path, digest) != digest]
+    return {"hash": revision, "date": date, "changed": [line[3:] for line in changed if line] + other}
+
+
+def raw_data(lock: str) -> dict[str, str]:
+    """The hash of what `ingest` reads beside its code, by path; ``lock`` is the text of a dvc.lock."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {})
+    deps = stages.get("ingest", {}).get("deps", [])
+    return {dep["path"]: dep["md5"] for dep in deps if not dep["path"].startswith("src/")}
 
 
 def thinned(data: dict) -> str:
@@ -215,6 +232,7 @@ def _environment() -> jinja2.Environment:
         "signed": _signed,
         "percent": _percent,
         "thousands": _thousands,
+        "significant": significant,
         "sort_by_mae": _sort_by_mae,
         "wrappable": _wrappable,
     }

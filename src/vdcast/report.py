@@ -3,11 +3,19 @@
 python -m vdcast.report
 """
 
+from __future__ import annotations
+
 import argparse
 import json
+from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import REPORTS
+
+if TYPE_CHECKING:
+    from vdcast import params
+
+LISTED = 5  # of what was dropped
 
 
 def main() -> None:
@@ -18,6 +26,7 @@ def main() -> None:
 
         modes = {mode: read_comparison(mode) for mode in params.Modes.model_fields}
         judged = verdict(modes)
+        judged["warnings"] += read_dropped(modes, params.load())
         (REPORTS / "summary.json").write_text(json.dumps(summarise(modes, judged), indent=2) + "\n", "utf-8")
         (REPORTS / "report.md").write_text(as_markdown(modes, judged), "utf-8")
         figures.cost(REPORTS / "cost.png", modes)
@@ -43,6 +52,41 @@ def read_comparison(mode: str) -> dict:
         raise InputError(
             f"{path} is damaged ({error}); delete it and run `dvc repro compare@{mode}`"
         ) from None
+
+
+def read_dropped(modes: dict[str, dict], settings: params.Params) -> list[str]:
+    """What ``prepare`` dropped, as sentences; what the data held to begin with is read from the quality report."""
+    from vdcast.page import read
+
+    reasons = read(REPORTS / "prepare.md", "prepare").decode("utf-8").partition("## Dropped")[2]
+    vds = settings.prepare.vds
+    if vds == "all":
+        series = json.loads(read(REPORTS / "quality" / "quality.json", "ingest"))["series"]
+        vds = list(dict.fromkeys(it["vd"] for it in series))
+    target_vd = next((it["target_vd"] for it in modes.values() if "scores" in it), None)
+    return dropped_in_words(reasons, vds, settings.modes.target_vd_index, target_vd)
+
+
+def dropped_in_words(reasons: str, vds: list[str], index: int, target_vd: str | None) -> list[str]:
+    """Of what was asked for: which VDs and features no model has seen, and whether that moved the target VD.
+
+    ``reasons`` are the lines "- name: why" of prepare.md, ``vds`` the ids asked for, in order, ``index`` is
+    ``target_vd_index``, which counts those that were kept.
+    """
+    dropped = [line[2:].partition(": ") for line in reasons.splitlines() if line.startswith("- ")]
+    if not dropped:
+        return []
+    named = [f"{name} ({why})" for name, _, why in dropped[:LISTED]]
+    more = f" and {len(dropped) - LISTED} more" if len(dropped) > LISTED else ""
+    found = [
+        f"Dropped by prepare, for what the training part holds of it: {', '.join(named)}{more}; reports/prepare.md has "
+        "the reasons."
+    ]
+    if target_vd is not None and vds[index] != target_vd:
+        found.append(
+            f"A VD that was dropped stood before the target VD: target_vd_index {index} is VD {target_vd}, not VD {vds[index]}."
+        )
+    return found
 
 
 def summarise(modes: dict[str, dict], judged: dict) -> dict:
@@ -73,7 +117,7 @@ def _figures(summary: dict) -> dict:
 def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     """``report.md``: verdict, 2x3 matrix with baselines, cost, and where to read on."""
     from vdcast import intervals
-    from vdcast.comparison import cost_table, shown
+    from vdcast.comparison import cost_table, further_targets, shown
     from vdcast.cuts import seeds_in_words
     from vdcast.figures import LABELS
     from vdcast.judge import sentence
@@ -96,7 +140,8 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     lines += ["", f"{judged['rule']} {seeds_in_words(first['seeds'])}", ""]
     lines += [f"## {first['target']} of VD {target_vd}, MAE in {unit}", "", matrix(scored, "target_vd"), ""]
     lines += [
-        "All three modes forecast the same origins of this VD. Skill in brackets: 1 - MAE / MAE of the naive forecast "
+        ("All three modes forecast the same origins of this VD. " if len(scored) == len(modes) else "")
+        + "Skill in brackets: 1 - MAE / MAE of the naive forecast "
         "that hindsight finds best. With ±: standard deviation over seeds. The ensemble mean is the mean of the seeds' "
         "forecasts.",
         "",
@@ -105,7 +150,7 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
     if wide:
         titles = {mode: f"{mode} ({len(summary['vds'])} VDs)" for mode, summary in wide.items()}
         lines += [f"## All VDs of a mode, MAE in {unit}", "", matrix(wide, "all_vds", titles), ""]
-    lines += ["## Against the naive forecast that was best on the validation part", ""]
+    lines += ["## Against the naive forecast that hindsight finds best", ""]
     lines += [
         f"- `{mode}`: {sentence(row['words'])}"
         for mode, rows in judged["differences"].items()
@@ -126,6 +171,7 @@ def as_markdown(modes: dict[str, dict], judged: dict) -> str:
         "![accuracy against cost](cost.png)",
         "",
     ]
+    lines += further_targets(scored)
     lines += intervals.page_section(scored)
     lines += [f"![{mode}: typical and worst day]({mode}/days.png)\n" for mode in scored]
     lines += ["## Read on", ""]

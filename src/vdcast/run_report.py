@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vdcast import cuts, figures, intervals
+from vdcast import convergence, cuts, figures, intervals
 from vdcast.models.trained import Trained
 from vdcast.predictions import Naive, Predictions, of
 
@@ -80,7 +80,7 @@ def write(
         f"## Result on the test part, VD {target_vd}",
         "",
         f"{cuts.seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
-        "skill against the best naive forecast of the same horizon.",
+        "skill against the best naive forecast of the same horizon; R2 around each VD's own mean.",
         "",
         in_figures(horizons.rename(columns={"horizon": "minutes"})),
         "",
@@ -122,11 +122,8 @@ def suspicious(
     """What a careful reader would want to be told first, of the headline target."""
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
-    at_limit = sum(epoch > epochs - patience for epoch in training["best_epoch"])
-    if at_limit:
-        found.append(
-            f"Not converged: {at_limit} of {training['copies']} were still improving at the limit of {epochs} epochs; raise train.epochs."
-        )
+    if cut_short := convergence.cut_short(training, epochs, patience):
+        found.append(f"Not converged: {cut_short}.")
     if last > OVERFIT * best:
         found.append(
             f"Overfitting: validation loss rose from {best:.3f} to {last:.3f} before training stopped."

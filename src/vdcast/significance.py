@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-BLOCKS = 5  # blocks of days are not made so long that fewer are left, where there are as many days
+BLOCKS = 8  # blocks of days are not made so long that fewer are left: each costs a degree of freedom
 RESAMPLES = 2000
 
 
@@ -32,8 +32,9 @@ def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
     """MAE(a) - MAE(b) with a 95 % interval for other days like these, other VDs and other seeds.
 
     ``a`` (S, W, H, V) and ``b`` (S', W, H, V) are absolute errors of the seeds of two models, NaN where
-    there is no observation; ``date`` (W, H) is any label of the day, in order. Undefined figures are NaN:
-    without two blocks of days there is no interval.
+    there is no observation; ``date`` (W, H) is any label of the day, in order. A stub at either end of the
+    series is no day of its own (``numbered_days``). Undefined figures are NaN: without two blocks of days
+    there is no interval.
 
     Errors of overlapping windows, of one day and of one VD hang together, so the independent units are
     blocks of whole days, VDs, and seeds. The pooled difference is a ratio of sums; its variance is that
@@ -46,10 +47,10 @@ def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
     d = a.mean(axis=0) - b.mean(axis=0)  # (W, H, V)
     valid = np.isfinite(d)
     vds = int(valid.any(axis=(0, 1)).sum())
-    labels, day = np.unique(np.broadcast_to(date[..., None], d.shape)[valid], return_inverse=True)
-    n = len(labels)
-    if n == 0:
+    if not valid.any():
         return Difference(*[np.nan] * 7, 0, 0)
+    day = numbered_days(np.broadcast_to(date[..., None], d.shape)[valid])
+    n = int(day.max()) + 1
     vd = np.nonzero(valid)[2]
     length = max(1, min(int(np.cbrt(n)), n // BLOCKS))
     blocks = n // length
@@ -79,6 +80,19 @@ def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
     return Difference(float(mae), float(mae - half), float(mae + half), float(p), *boot, p_dm, n, vds)
 
 
+def numbered_days(date: np.ndarray) -> np.ndarray:
+    """(n,) the number of the day, 0, 1, ..., of each of n > 0 observations with the labels ``date`` (n,).
+
+    A split seldom falls on midnight. A first or last day with fewer than half the median number of
+    observations per day is a stub that counts to its neighbour: as a day of its own, a few hours would
+    weigh as much as a day in the degrees of freedom.
+    """
+    labels, day, count = np.unique(date, return_inverse=True, return_counts=True)
+    stub = count < np.median(count) / 2
+    first, last = int(stub[0]), len(labels) - 1 - int(stub[-1])
+    return np.clip(day, first, last) - first
+
+
 def bootstrap(table: np.ndarray) -> tuple[float, float]:
     """95 % interval (percentiles) of the ratio sum / count of a ``table`` (2, D, V) by resampling both its sides.
 
@@ -100,17 +114,19 @@ def diebold_mariano(d: np.ndarray, h: int) -> float:
 
     The statistic of Diebold & Mariano (1995) with h - 1 autocovariances, corrected for small samples and
     laid against Student's t as Harvey, Leybourne & Newbold (1997) propose. It knows of no dependence
-    beyond h steps, and of no other VDs and seeds. NaN where n is not above h or the variance estimate
-    is not positive.
+    beyond h steps, and of no other VDs and seeds. A constant series leaves no doubt: 0, or 1 where it is 0
+    throughout. NaN where n is not above h or the variance estimate is not positive.
     """
     d = d[np.isfinite(d)].astype(np.float64)
     n = len(d)
     if n <= h:
         return float("nan")
+    if np.ptp(d) == 0:
+        return float(d[0] == 0)
     e = d - d.mean()
     variance = (e @ e + 2 * sum(e[lag:] @ e[:-lag] for lag in range(1, h))) / n**2
     if variance <= 0:
-        return 1.0 if not d.any() else float("nan")
+        return float("nan")
     corrected = d.mean() / np.sqrt(variance) * np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
     return float(2 * stats.t.sf(abs(corrected), n - 1))
 

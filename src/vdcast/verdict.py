@@ -70,7 +70,7 @@ def as_markdown(old_name: str, new_name: str, old: Mapping, new: Mapping) -> str
         if said[0] == said[1]:
             lines.append(f"- `{mode}`: {said[1]} (as before)")
         else:
-            changed = "**changed**" if before.get("better") != after.get("better") else "same answer"
+            changed = "**changed**" if _answer(before) != _answer(after) else "same answer"
             lines += [f"- `{mode}`: {changed}", f"  - now: {said[1]}", f"  - before: {said[0]}"]
     if differ := [mode for mode in modes if _observations(old, mode) != _observations(new, mode)]:
         lines += [
@@ -118,6 +118,12 @@ def _at(summary: Mapping, *keys: str):
     for key in keys:
         summary = (summary or {}).get(key)
     return summary
+
+
+def _answer(said: Mapping) -> str | None:
+    """Who is better, None where no difference is shown; no verdict at all is an answer of its own."""
+    judged = not (said.get("words") or "no verdict").startswith("no verdict")
+    return said.get("better") if judged else "no verdict"
 
 
 def _sentence(words: str | None) -> str:

@@ -135,12 +135,22 @@ def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
     for mode in MODES:
         assert summary["verdict"]["modes"][mode]["words"][1:] in said
         for row in summary[mode]["target_vd"].values():
-            assert f"{row['mae']:.2f}" in matrix
+            spread = f" ± {row['mae_sd']:.2f}" if "mae_sd" in row else ""
+            assert f"{row['mae']:.2f}{spread} (" in matrix
+    assert "Dropped by prepare" in said and "target_vd_index 0 is VD 2, not VD 1." in said
     order = page.run("[...document.querySelectorAll('main > section')].map((section) => section.id)")
     assert order == ["verdict", "matrix", "modes", "detectors", "data", "settings", "reproduce"]
     assert not page.run(
         "[...document.querySelectorAll('td')].filter((cell) => !cell.textContent.trim()).length"
     )
+
+
+def test_no_cost_prints_as_0(page):
+    assert page.run("[0.2, 0.04567, 24.06, 1234.5, 156466, 0].map(significant)") == [
+        "0.200", "0.0457", "24.1", "1,235", "156,466", "0",
+    ]  # fmt: skip
+    costs = page.run("[...document.querySelectorAll('#matrix .pair td')].map((cell) => cell.textContent)")
+    assert len(costs) == 6 * 9 and not {"0", "undefined"} & set(costs)
 
 
 def test_settings_commit_and_commands_are_there(page, finished):

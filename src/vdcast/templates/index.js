@@ -133,7 +133,7 @@ function drawDifference() {
   const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
   const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
   const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
-  const tooltip = [{field: "mode"}, {field: "mae", title: "difference", format: "+.3f"}, {field: "low", title: "from", format: "+.3f"}, {field: "high", title: "to", format: "+.3f"}];
+  const tooltip = [{field: "mode"}, {field: "mae", title: "difference", format: "+.3r"}, {field: "low", title: "from", format: "+.3r"}, {field: "high", title: "to", format: "+.3r"}];
   draw("difference", {
     height: 40 + 34 * rows.length,
     data: {values: rows},
@@ -147,7 +147,7 @@ function drawDifference() {
 
 function drawCost() {
   const axis = element("cost-axis");
-  const rows = page.costs;
+  const rows = page.costs.map((it) => ({...it, spent: significant(it[axis.value])}));
   draw("cost", {
     data: {values: rows},
     height: 250,
@@ -158,7 +158,7 @@ function drawCost() {
     },
     layer: [
       {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {
-        tooltip: [{field: "label", title: "model"}, {field: "mode"}, {field: "mae", title: "MAE", format: ".3f"}, {field: axis.value, title: axis.selectedOptions[0].text, format: ",.0f"}],
+        tooltip: [{field: "label", title: "model"}, {field: "mode"}, {field: "mae", title: "MAE", format: ".3f"}, {field: "spent", type: "nominal", title: axis.selectedOptions[0].text}],
       }},
       {mark: {type: "text", dy: -11, fontSize: 11}, encoding: {text: {field: "mode"}}},
     ],
@@ -243,6 +243,13 @@ function drawVd() {
 }
 
 const number = (value, digits = 2) => (value === null ? "undefined" : value.toFixed(digits));
+
+/** As `cuts.significant`: whole numbers in full, others with three significant digits or all before the point. */
+const significant = (value) => {
+  if (value === null || Number.isInteger(value)) return value?.toLocaleString("en") ?? "undefined";
+  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
+};
 
 function bestNaive(mode, at) {
   const {errors} = page.modes[mode];
