@@ -14,7 +14,6 @@ export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"
 
 target=$(dvc stage list --name-only train | sed -n "${SLURM_ARRAY_TASK_ID}p")
 clone=$(mktemp -d)
-trap 'rm -rf "$clone"' EXIT
 git clone -q . "$clone"
 cd "$clone"
-vdcast job "$target"
+vdcast job "$target" && rm -rf "$clone" # after a failure it may hold what the remote did not take

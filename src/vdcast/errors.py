@@ -13,6 +13,11 @@ class InputError(ValueError):
     """Something the user gave (a setting, a file) cannot be used; the message is for the user."""
 
 
+def first_line(error: BaseException) -> str:
+    """What ``error`` says, or, as some say nothing, what it is."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 @contextlib.contextmanager
 def one_sentence() -> Iterator[None]:
     """Turn a user's mistake, or a failing disk, into one line on stderr and exit status 1.

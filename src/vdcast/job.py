@@ -4,11 +4,12 @@
 
 The unit of work of many machines: a CI job, a Slurm task and a Ray task run it, each in a clone of its own. It is
 
-    dvc repro --pull --allow-missing TARGET && dvc push --run-cache --with-deps TARGET
+    dvc repro --pull --allow-missing TARGET && dvc pull TARGET && dvc push --run-cache --with-deps TARGET
 
-with two things around it. First a file is written to the remote: one that refuses must say so before the
-training, not after it. And what an unfinished training keeps in ``.scratch/train`` is copied to the remote while it
-grows, and fetched at the start, so that another machine goes on where a lost one stopped.
+with three things around it. First a file is written to the remote: one that refuses must say so before the
+training, not after it. A result that dvc.lock knows and the remote lacks is made. And what an unfinished training
+keeps in ``.scratch/train`` is copied to the remote while it grows, and fetched at the start, so that another machine
+goes on where a lost one stopped.
 """
 
 import argparse
@@ -22,9 +23,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from vdcast.errors import InputError, one_sentence
-from vdcast.layout import PREPARED, SCRATCH
-from vdcast.repro import DVC
+from vdcast.errors import InputError, first_line, one_sentence
+from vdcast.layout import LOCK, SCRATCH
+from vdcast.repro import DVC, graph
 
 EVERY = 10.0  # seconds between two looks at the scratch folder: what a lost machine costs, with an epoch
 
@@ -67,14 +68,13 @@ def job(target: str, share: str | None = None) -> None:
     remote = Remote(run if stage == "train" else None)
     remote.check()
     if remote.keys() or share:
-        finish("prepare", dvc("repro", "--pull", "--allow-missing", "prepare"))
-        finish("prepare", dvc("pull", str(PREPARED)))  # which --allow-missing leaves where it is
+        bring("prepare")
         remote.fetch(key_of(run))
     with remote.kept_up():
         if share:
             finish(target, [sys.executable, "-m", "vdcast.train", run, "--share", share])
         else:
-            finish(target, dvc("repro", "--pull", "--allow-missing", target))
+            bring(target)
     if share:
         with remote.told("did not take all that was trained; it is kept here"):
             remote.push()
@@ -85,6 +85,31 @@ def job(target: str, share: str | None = None) -> None:
         )
     else:
         remote.forget()
+
+
+def bring(target: str) -> None:
+    """Have the outputs of ``target`` here, as settings, data and code are now: from the remote, or made.
+
+    To DVC a stage whose inputs are those of dvc.lock is done, with ``--allow-missing`` even if its outputs are
+    neither here nor in the remote; and it looks into the run cache for stages alone that dvc.lock does not know.
+    So what nobody has is forgotten there, after what it needs has been brought.
+    """
+    remake = dvc("repro", "--pull", "--allow-missing", target)
+    finish(target, remake)
+    if execute(dvc("pull", "--quiet", target)):
+        for before in sorted({before for before, after in graph([target])[0] if after == target}):
+            bring(before)
+        forget(target)
+        finish(target, remake)
+
+
+def forget(target: str) -> None:
+    """Remove ``target`` from dvc.lock."""
+    from dvc.dvcfile import Lockfile
+    from dvc.repo import Repo
+
+    with Repo() as repo, repo.lock:
+        Lockfile(repo, str(LOCK)).remove_stage(repo.stage.get_target(target))
 
 
 def finish(target: str, command: list[str]) -> None:
@@ -186,7 +211,7 @@ class Remote:
             except Exception as error:  # each kind of remote has errors of its own
                 if not warned:
                     print(
-                        f"vdcast: remote '{self.name}' does not take the training state now ({error}); the "
+                        f"vdcast: remote '{self.name}' does not take the training state now ({first_line(error)}); the "
                         f"training goes on, and another machine could resume it from the last state that it took",
                         file=sys.stderr,
                     )
@@ -212,7 +237,7 @@ class Remote:
             yield
         except Exception as error:
             raise InputError(
-                f"remote '{self.name}' {what}: {str(error).splitlines()[0]}; see `dvc remote list`, and "
+                f"remote '{self.name}' {what}: {first_line(error)}; see `dvc remote list`, and "
                 "docs/many_machines.md for what a remote needs"
             ) from None
 

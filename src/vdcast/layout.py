@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PIPELINE = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
 DETECTORS = Path("data/detectors.h5")
 PREPARED = Path("data/prepared.h5")

@@ -26,7 +26,7 @@ from vdcast.cuts import seeds_in_words, significant
 from vdcast.errors import InputError
 from vdcast.figures import LABELS
 from vdcast.judge import sentence
-from vdcast.layout import PARAMS, REPORTS
+from vdcast.layout import LOCK, PARAMS, REPORTS
 
 PAGE = REPORTS / "index.html"
 SECTIONS = {
@@ -48,7 +48,6 @@ CUTS = ("day", "peak", "congestion", "missing")  # of comparison.json, beside th
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 # what decides the numbers, beside the data: a change in these since the commit is told
 DECIDING = ("src", "params.yaml", "dvc.yaml", "pyproject.toml")
-LOCK = "dvc.lock"  # holds the hash of the raw data, which need not lie in git
 
 
 def write(comparisons: Mapping[str, dict], judged: dict) -> None:
@@ -172,7 +171,9 @@ def commit(folder: Path) -> dict | None:
     try:
         revision, date = git("log", "-1", "--format=%H %cs").split()
         changed = git("status", "--porcelain", "-z", "--no-renames", "--", *DECIDING).split("\0")
-        committed = git("show", f"HEAD:./{LOCK}") if git("ls-tree", "HEAD", "--", LOCK) else ""
+        committed = (
+            git("show", f"HEAD:./{LOCK}") if git("ls-tree", "HEAD", "--", str(LOCK)) else ""
+        )  # raw data need not lie in git
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
     now = (folder / LOCK).read_text("utf-8") if (folder / LOCK).exists() else ""

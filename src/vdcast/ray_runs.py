@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdcast import params
-from vdcast.errors import InputError
-from vdcast.job import job
+from vdcast.errors import InputError, first_line
+from vdcast.job import bring, job
 from vdcast.layout import LOGS, PARAMS
 from vdcast.repro import descendants, execute, graph, left_undone, stale
 
@@ -99,6 +99,8 @@ def repro(
         lost = descendants({task.target for task in failed if task.changes == combination}, edges)
         undone |= lost
         if not combination:
+            for run in sorted(set(runs) - lost):
+                bring(run)
             execute("repro", "--pull", *(sorted(stages - lost) if lost else targets))
         elif not lost:
             sets = [word for change in combination for word in ("-S", change)]
@@ -127,7 +129,7 @@ def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | No
                 params.load(changed)
                 found.append((combination, changed.read_text("utf-8")))
         except (InvalidArgumentError, HydraException) as error:
-            raise InputError(f"-S: {str(error).splitlines()[0]}") from None
+            raise InputError(f"-S: {first_line(error)}") from None
         return found
 
 
@@ -148,7 +150,7 @@ def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
             socket.create_connection((host, int(port)), timeout=10).close()
         ray.init(address=address, log_to_driver=False, logging_level="error")
     except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"no Ray cluster answers at '{address}' ({str(error).splitlines()[0]})") from None
+        raise InputError(f"no Ray cluster answers at '{address}' ({first_line(error)})") from None
     try:
         if not any(node["Alive"] and fits(node["Resources"], cpus, gpus) for node in ray.nodes()):
             raise InputError(f"no node of the Ray cluster at '{address}' has {cpus} CPUs and {gpus} GPUs")
@@ -174,7 +176,7 @@ def train(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tupl
         try:
             yield task, ray.get(done)
         except ray.exceptions.RayError as error:
-            lost = f"vdcast: it lost its node {TRIES} times, the last time: {str(error).splitlines()[0]}"
+            lost = f"vdcast: it lost its node {TRIES} times, the last time: {first_line(error)}"
             yield task, Ended(True, lost, "no node")
 
 

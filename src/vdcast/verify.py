@@ -16,8 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vdcast.errors import InputError, one_sentence
-
-LOCK = Path("dvc.lock")
+from vdcast.layout import LOCK
 
 
 def main() -> None:

@@ -75,6 +75,53 @@ def test_each_run_is_trained_in_a_clone_of_its_own_and_none_of_them_twice(origin
         assert model == (tmp_path / name / "runs" / name / "model.pt").read_bytes()
 
 
+@pytest.fixture
+def known(finished, tmp_path) -> Clone:
+    """A repository whose dvc.lock has every result, as when it was committed after `dvc repro`, and an empty remote."""
+    remote = [["remote", "add", "-d", "shared", str(tmp_path / "remote")]]
+    origin = finished.copy(tmp_path / "origin", remote)
+    origin.commit("the remote")
+    return origin
+
+
+def test_what_dvc_lock_knows_and_the_remote_lacks_is_made(known, tmp_path):
+    prepare = clone_of(known, tmp_path / "prepare")
+    assert stages_run(prepare.run(*JOB, "prepare")) == {"ingest", "prepare"}
+    machine = clone_of(known, tmp_path / "machine")
+    (machine.path / "data/raw/sample_counts.csv").unlink()
+    assert stages_run(machine.run(*JOB, f"train@{RUN}")) == {f"train@{RUN}"}
+    again = clone_of(known, tmp_path / "again")
+    assert stages_run(again.run(*JOB, f"train@{RUN}")) == set()
+    for name in ("model.pt", "training.json"):
+        made = (machine.path / "runs" / RUN / name).read_bytes()
+        assert made == (again.path / "runs" / RUN / name).read_bytes()
+
+
+def test_a_training_without_prepared_data_anywhere_makes_them_first(known, tmp_path):
+    machine = clone_of(known, tmp_path / "machine")
+    assert stages_run(machine.run(*JOB, f"train@{RUN}")) == {"ingest", "prepare", f"train@{RUN}"}
+
+
+def test_the_report_comes_from_the_remote_and_nothing_is_made_again(known, tmp_path):
+    known.run("dvc", "push")
+    reader = clone_of(known, tmp_path / "reader")
+    assert stages_run(reader.run(*JOB, "report")) == set()
+    for name in ("report.md", "index.html"):
+        written = (known.path / "reports" / name).read_bytes()
+        assert (reader.path / "reports" / name).read_bytes() == written
+
+
+@pytest.mark.slow
+def test_the_report_is_made_where_the_remote_has_only_some_of_what_it_needs(known, tmp_path):
+    known.run("dvc", "push", "ingest", "prepare", "train", "evaluate_naive")
+    reader = clone_of(known, tmp_path / "reader")
+    stages = stages_run(reader.run(*JOB, "report"))
+    assert "report" in stages and not any(
+        stage.startswith(("ingest", "prepare", "train")) for stage in stages
+    )
+    assert (reader.path / "reports/index.html").exists()
+
+
 def test_a_remote_that_nobody_answers_stops_the_job_before_any_work(fresh, tmp_path):
     clone = fresh.copy(tmp_path / "clone", on_s3(f"http://127.0.0.1:{s3.free_port()}", "x"))
     output = clone.run(*JOB, "prepare", fails=True)

@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from tests.pipeline.conftest import ROOT, stages_run
+from tests.pipeline.test_job import MERE_MORTAL
 
 SLURM = "docs/slurm.sh"
 WORKFLOW = yaml.safe_load((ROOT / "docs/github-actions.yml").read_text("utf-8"))
@@ -28,6 +29,20 @@ def test_a_slurm_task_trains_the_run_of_its_number(prepared, tmp_path):
     assert not (prepared.path / "runs" / RUN / "model.pt").exists(), "trained in a clone of its own"
     assert not list(tmp_path.glob("tmp.*")), "which is gone"
     assert prepared.repro("--pull", f"train@{RUN}") == set()
+
+
+def test_a_slurm_task_keeps_what_the_remote_did_not_take(prepared, tmp_path):
+    """The remote takes the probe, and no result."""
+    for folder in [files := tmp_path / "remote/files", *files.rglob("*/")]:
+        folder.chmod(0o555)
+    listed = prepared.run("dvc", "stage", "list", "--name-only", "train").split()
+    number = listed.index(f"train@{RUN}") + 1
+    setting = (f"SLURM_ARRAY_TASK_ID={number}", f"TMPDIR={tmp_path}")
+    output = prepared.run(*MERE_MORTAL, "env", *setting, "bash", SLURM, fails=True)
+    (kept,) = tmp_path.glob("tmp.*")
+    last = output.splitlines()[-1]
+    assert f"train@{RUN} is finished, but the remote 'shared' did not take it" in last and str(kept) in last
+    assert (kept / "runs" / RUN / "model.pt").exists()
 
 
 def commands(job: str) -> list[dict]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vdcast import params, store
-from vdcast.errors import InputError
+from vdcast.errors import InputError, first_line
 from vdcast.models.forecaster import Forecaster, build
 from vdcast.predictions import beside_observed
 from vdcast.quantiles import Quantiles, conformal
@@ -182,7 +182,7 @@ class Trained:
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
         except (UnpicklingError, RuntimeError, KeyError, TypeError, AttributeError, EOFError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            reason = first_line(error)
             raise InputError(
                 f"'{path}' is not a model of this version of vdcast ({reason}); delete it and run `dvc repro`"
             ) from None
