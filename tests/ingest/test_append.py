@@ -12,7 +12,7 @@ import yaml
 
 from tests.disk import small_disk
 from vdcast.errors import InputError
-from vdcast.ingest import taiwan_vdlive
+from vdcast.ingest import files, taiwan_vdlive
 
 from .raw import as_json, as_xml, lane, pack, put, run, utc, vd, vdlive
 
@@ -69,6 +69,35 @@ def test_a_changed_and_a_removed_file_are_noticed(tmp_path):
     assert table.vd_ids[0] == "NEW" and len(table.timestamps) == 5
     run(tmp_path / "full", "taiwan_vdlive", tmp_path / "raw")
     assert (tmp_path / "step/detectors.h5").read_bytes() == (tmp_path / "full/detectors.h5").read_bytes()
+
+
+@pytest.mark.parametrize("how", ["loose", "tar"])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_file_of_the_same_size_and_time_is_noticed(tmp_path, how, moved):
+    """As `cp -p` and `rsync -a` leave them; written over in place, or moved there."""
+    raw = tmp_path / "raw"
+
+    def write(speed: int) -> None:
+        document = as_json(vdlive(vd("A", T, lane(speed, 1, 2))))
+        pack(raw, {"VDLive_0000.json": document}, how)
+
+    write(40)
+    (path,) = raw.iterdir()
+    before = path.stat()
+    first, _ = run(tmp_path / "step", "taiwan_vdlive", raw)
+    kept = tmp_path / "kept"
+    path.rename(kept)
+    write(60)
+    if not moved:
+        kept.write_bytes(path.read_bytes())
+        kept.rename(path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert (after.st_ino != before.st_ino) == moved
+    files._tar.cache_clear()  # as in a new process
+    second, _ = run(tmp_path / "step", "taiwan_vdlive", raw)
+    assert (first.values[..., 0].item(), second.values[..., 0].item()) == (40, 60)
 
 
 def test_json_xml_and_every_packing_give_the_same_table(tmp_path):
@@ -189,9 +218,15 @@ INGEST = """
 import os, sys
 from pathlib import Path
 from vdcast.errors import one_sentence
-from vdcast.ingest import pipeline, spool
+from vdcast.ingest import pipeline, spool, taiwan_vdlive
 from vdcast.params import FORMATS
 
+def parse(file, settings, original=taiwan_vdlive.parse):
+    with open("read", "a") as read:
+        read.write(file.name + "\\n")
+    return original(file, settings)
+
+taiwan_vdlive.parse = parse
 padding, compress = int(sys.argv[3]), spool.zlib.compress
 spool.zlib.compress = lambda data, level: compress(data, level) + os.urandom(padding)
 with one_sentence():
@@ -219,9 +254,7 @@ def test_a_full_disk_loses_no_file_that_was_parsed(tmp_path, room):
         )
         assert (tmp_path / "t.h5").read_bytes() == before
         disk.resize(1 << 26)
-        for number in range(4):  # in their place, so that to read them again would show
-            path = tmp_path / f"raw/VDLive_{number:04}.json"
-            status = path.stat()
-            path.write_bytes(b"?" * status.st_size)
-            os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        disk.run("rm", "read")
         subprocess.run(ingest, check=True)
+        read = disk.run("cat", "read").split()
+    assert read and not names(range(4)).keys() & set(read)

@@ -153,9 +153,17 @@ def find(
         elif path == raw or _wanted(name, suffixes, pattern):
             state = path.stat()
             if stat.S_ISREG(state.st_mode):
-                yield RawFile(path, None, name, state.st_size, str(state.st_mtime_ns))
+                yield RawFile(path, None, name, state.st_size, _stamp(state))
         else:
             yield name
+
+
+def _stamp(state: os.stat_result) -> str:
+    """Not the time of the content alone, which `cp -p` and `rsync` set back: the time of the last change of anything.
+
+    Nobody can set that; a file that was copied anew, as by `dvc checkout`, is parsed again though it is the same.
+    """
+    return f"{state.st_mtime_ns}:{state.st_ctime_ns}:{state.st_ino}"
 
 
 def _walk(raw: Path) -> Iterator[Path]:
@@ -234,7 +242,8 @@ def _is_tar(path: Path) -> bool:
 
 
 def _in_tar(path: Path, name: str) -> list[_Member]:
-    file = RawFile(path, None, name, path.stat().st_size, str(path.stat().st_mtime_ns))
+    state = path.stat()
+    file = RawFile(path, None, name, state.st_size, _stamp(state))
     return [
         _Member(m.name, m.size, m.size, f"{file.stamp}:{m.offset_data}", m.isfile() and not m.issparse())
         for m in _expanded(file)[1]
