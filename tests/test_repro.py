@@ -1,7 +1,9 @@
+import os
 import signal
 import subprocess
 import sys
 
+import psutil
 import pytest
 
 from vdcast import repro
@@ -50,7 +52,7 @@ from vdcast import repro
 children = []
 with repro.none_left(children):
     children.append(subprocess.Popen([sys.executable, "-c", sys.argv[1]], start_new_session=True))
-    children[0].wait()
+    repro.reap(children[0])
 """
 
 
@@ -64,3 +66,83 @@ def test_a_second_interrupt_kills_a_child_that_does_not_end():
     driver.send_signal(signal.SIGINT)
     assert driver.stdout.readline() == "", "the child had the other end, and is gone"
     assert driver.wait() != 0
+
+
+def slept() -> subprocess.Popen:
+    return subprocess.Popen(["sleep", "600"], start_new_session=True)
+
+
+def test_an_interrupt_as_a_child_starts_leaves_no_child(monkeypatch):
+    """It comes when the process is there, and nobody has its id yet."""
+    started = []
+
+    def start(stage, slot, env):
+        started.append(slept())
+        signal.raise_signal(signal.SIGTERM)
+        return repro.Training(stage, slot, None, started[-1], 0.0)
+
+    monkeypatch.setattr(repro.Training, "start", start)
+    handlers = {number: signal.getsignal(number) for number in repro.INTERRUPTS}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            repro.train(["train@x", "train@y"], 2)
+        assert [each.returncode for each in started] == [-signal.SIGINT]
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def test_an_ignored_signal_stays_ignored_while_a_child_starts():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as under nohup
+    try:
+        with repro.uninterrupted():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+LEADER = """
+import os, subprocess, sys
+child = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+print(child.pid, flush=True)
+sys.stdin.readline()
+"""
+
+
+def leader() -> tuple[subprocess.Popen, psutil.Process]:
+    """Of a session, as dvc is, and what it started."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", LEADER], start_new_session=True, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    return process, psutil.Process(int(process.stdout.readline()))
+
+
+def gone(process: psutil.Process) -> bool:
+    """It is dead, whether or not somebody has taken notice."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_killed_leader_leaves_ends_with_it():
+    process, child = leader()
+    assert not repro.has_ended(process)
+    process.kill()
+    assert repro.reap(process) == -signal.SIGKILL
+    psutil.wait_procs([child], timeout=60)
+    assert gone(child)
+
+
+def test_an_interrupt_reaches_what_a_killed_leader_left():
+    process, child = leader()
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    handlers = {number: signal.getsignal(number) for number in repro.INTERRUPTS}
+    try:
+        with pytest.raises(KeyboardInterrupt), repro.none_left([process]):
+            raise KeyboardInterrupt
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    psutil.wait_procs([child], timeout=60)
+    assert gone(child)

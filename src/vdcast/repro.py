@@ -26,11 +26,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import LOGS, REPRO_LOCK, RUNS
 
 # two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+POLL = 0.05  # seconds between two looks at a child
 PATIENCE = 20.0  # seconds for a child to end after an interrupt, before it is killed
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -68,14 +71,13 @@ def main() -> None:
     for number in INTERRUPTS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP is under nohup
             signal.signal(number, signal.default_int_handler)
-    with one_sentence():
+    with one_sentence(), alone():
         if address:
             from vdcast import ray_runs
 
             ray_runs.repro(address, targets, **options)
         else:
-            with alone():
-                repro(targets, jobs)
+            repro(targets, jobs)
 
 
 def _positive(text: str) -> int:
@@ -104,6 +106,7 @@ def alone() -> Iterator[None]:
             )
             fcntl.flock(file, fcntl.LOCK_EX)
         os.set_inheritable(file.fileno(), True)
+        os.environ["DVC_NO_ANALYTICS"] = "1"  # what dvc leaves behind to report would hold the lock
         yield
 
 
@@ -190,7 +193,7 @@ class Training:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def row(self) -> str:
-        code = self.process.poll()
+        code = self.process.returncode
         state = "training" if code is None else "failed" if code else "trained"
         seconds = self.seconds or time.perf_counter() - self.began
         clock = f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
@@ -221,12 +224,14 @@ def train(stages: list[str], jobs: int | None) -> list[Training]:
         while waiting or len(free) < slots:
             while waiting and free:
                 slot = free.pop(0)
-                trainings.append(Training.start(waiting.pop(0), slot, share(slot, slots, gpus)))
-                children.append(trainings[-1].process)
+                with uninterrupted():
+                    trainings.append(Training.start(waiting.pop(0), slot, share(slot, slots, gpus)))
+                    children.append(trainings[-1].process)
                 display.changed(trainings[-1])
             time.sleep(0.2)
             for each in trainings:
-                if not each.seconds and each.process.poll() is not None:
+                if not each.seconds and has_ended(each.process):
+                    reap(each.process)
                     each.seconds = time.perf_counter() - each.began
                     free.append(each.slot)
                     display.changed(each)
@@ -236,31 +241,62 @@ def train(stages: list[str], jobs: int | None) -> list[Training]:
 
 @contextlib.contextmanager
 def none_left(children: list[subprocess.Popen]) -> Iterator[None]:
-    """However the body is interrupted, none of ``children``, each in a session of its own, outlives it.
+    """However the body is interrupted, nothing of ``children``, each in a session of its own, outlives it.
 
     They are interrupted, and killed if they take longer than ``PATIENCE``, or at a second interrupt.
     """
     try:
         yield
     except BaseException:
-        running = [each for each in children if each.poll() is None]
+        left = [each for each in children if each.returncode is None]
         try:
-            for each in running:
+            for each in left:
                 to_session(each, signal.SIGINT)
             deadline = time.monotonic() + PATIENCE
-            for each in running:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    each.wait(max(0.0, deadline - time.monotonic()))
+            while time.monotonic() < deadline and not all(map(has_ended, left)):
+                time.sleep(POLL)
         finally:
             for number in INTERRUPTS:
                 signal.signal(number, signal.SIG_IGN)
-            for each in running:
-                to_session(each, signal.SIGKILL)  # whatever is left of it
+            for each in left:
+                to_session(each, signal.SIGKILL)
                 each.wait()
         raise
 
 
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """An interrupt that comes within the body is raised at its end."""
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
+    for number, handler in handlers.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def has_ended(leader: subprocess.Popen) -> bool:
+    """Unlike `poll`, this leaves a dead one its process id, so that its session can still be named."""
+    return leader.returncode is not None or psutil.Process(leader.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def reap(leader: subprocess.Popen) -> int:
+    """Its exit status, once it has ended. Nothing of its session outlives it: not the training of a killed dvc."""
+    while not has_ended(leader):
+        time.sleep(POLL)
+    if leader.returncode is None:
+        to_session(leader, signal.SIGKILL)
+    return leader.wait()
+
+
 def to_session(leader: subprocess.Popen, number: int) -> None:
+    """Only before ``leader`` is reaped: from then on another process may have its id."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader.pid, number)
 
@@ -324,9 +360,11 @@ class Display:
 
 def execute(*arguments: str) -> None:
     """Run `dvc`, which speaks for itself. Raises SystemExit where it fails."""
-    process = subprocess.Popen([*DVC, *arguments], start_new_session=True, close_fds=False)
-    with none_left([process]):
-        status = process.wait()
+    children: list[subprocess.Popen] = []
+    with none_left(children):
+        with uninterrupted():
+            children.append(subprocess.Popen([*DVC, *arguments], start_new_session=True, close_fds=False))
+        status = reap(children[0])
     if status:
         sys.exit(status)
 

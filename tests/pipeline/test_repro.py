@@ -1,8 +1,9 @@
 """`vdcast repro`: runs side by side, with the results of one after another."""
 
-import os
 import signal
+import time
 
+import psutil
 import pytest
 
 from tests.pipeline.conftest import make_clone
@@ -63,21 +64,43 @@ def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path
 def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path, number):
     clone = prepared.copy(tmp_path / "clone")
     stop = Stopping(tmp_path / "stop", "after", ".state")
-    command = [*VDCAST, "repro", "-j", "2", "train@lstm-multi_vd"]
+    runs = ("lstm-multi_vd", "xlstm-multi_vd")
+    command = [*VDCAST, "repro", "-j", "2", *(f"train@{run}" for run in runs)]
     log = tmp_path / "log"
     with log.open("w") as file:
         driver = stop.start(command, clone.path, clone.env, stderr=file)
+        below = with_trainings_of(driver, runs)
         driver.send_signal(number)
         assert driver.wait() == 1
     assert log.read_text("utf-8").splitlines()[-1] == (
         "vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch"
     )
-    with pytest.raises(ProcessLookupError):
-        os.kill(stop.stopped, 0)
-    clone.run(*VDCAST, "repro", "train@lstm-multi_vd")
-    log = (clone.path / ".scratch/logs/lstm-multi_vd.log").read_text("utf-8")
+    psutil.wait_procs(below, timeout=60)  # who is killed takes a moment to be dead
+    assert [each for each in below if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+    run = next(run for run in runs if list((clone.path / ".scratch/train" / run).glob("*/*.state")))
+    clone.run(*VDCAST, "repro", f"train@{run}")
+    log = (clone.path / f".scratch/logs/{run}.log").read_text("utf-8")
     assert "(stacks: 0 trained, 1 begun)" in log
-    assert "up to date" in clone.run("dvc", "status", "train@lstm-multi_vd")
+    assert "up to date" in clone.run("dvc", "status", f"train@{run}")
+
+
+def with_trainings_of(driver, runs) -> list[psutil.Process]:
+    """All that ``driver`` has started, once each of ``runs`` is being trained by some of it."""
+    deadline = time.monotonic() + 300
+    while True:
+        below = psutil.Process(driver.pid).children(recursive=True)
+        words = [word for each in below for word in command_of(each)]
+        if all(run in words for run in runs):
+            return below
+        assert driver.poll() is None and time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it has ended since
+        return []
 
 
 def test_mistakes_are_one_sentence(prepared):
