@@ -130,10 +130,8 @@ def _save(path: Path, content: dict) -> None:
     torch.save(content, buffer)
     data = buffer.getbuffer()
     data[:CHECKSUM] = zlib.crc32(data[CHECKSUM:]).to_bytes(CHECKSUM)
-    with store.replacing(path) as partial, partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    with store.replacing(path) as partial:
+        partial.write_bytes(data)
 
 
 def _load(path: Path) -> dict | None:

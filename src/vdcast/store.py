@@ -263,6 +263,8 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         yield partial
+        with partial.open("rb") as file:  # a name must not reach the disk before what it names
+            os.fsync(file.fileno())
         partial.replace(path)
     except OSError as error:
         error.filename = error.filename or str(path)

@@ -21,10 +21,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, one_sentence
-from vdcast.layout import PIPELINE, PREPARED, RUNS, SCRATCH
+from vdcast.layout import PIPELINE, PREPARED, RUNS, SCRATCH, WRITING
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from vdcast import params
+    from vdcast.models.trained import Trained
 
 LISTED = 5  # copies that a sentence names
 
@@ -63,26 +66,27 @@ def _share(text: str) -> tuple[int, int]:
 
 def train(run: params.Run, settings: params.Params) -> None:
     """Train ``run``, or go on where an earlier process was killed, and leave its files in ``runs/<run>/``."""
-    from vdcast import params, ranks, scratch
+    from vdcast import ranks, scratch
     from vdcast.fit import fit
 
-    prepared, inputs = load_inputs(run, settings)
     if ranks.rank() > 0:
+        _, inputs = load_inputs(run, settings)
         fit(run, **inputs)  # beside the first rank, which reads and writes all files
         return
-    key = key_of(run, settings, inputs["device"])
+    prepared, inputs, key = load_keyed(run, settings)
     with scratch.held(SCRATCH / run.name / key) as kept:
         if found := kept.found():
             print(f"{run.name}: goes on from {kept.folder} ({found})", flush=True)
         fitted = fit(run, **inputs, scratch=kept)
-        now = params.load()
-        if key_of(now.run(run.name), now, inputs["device"]) != key:
-            raise InputError(
-                f"settings, data or code of run {run.name} changed while it trained, so {RUNS / run.name} was not "
-                f"written; `dvc repro train@{run.name}` trains with the new ones, or, with the change undone, "
-                f"takes the finished training from {kept.folder}"
-            )
-        write(run, settings, prepared, fitted, inputs)
+        files = files_of(run, settings, prepared, fitted, inputs)
+        with scratch.held(WRITING / run.name):  # one with another key, as of torchrun, may end now too
+            if key_now(run, inputs["device"]) != key:
+                raise InputError(
+                    f"settings, data or code of run {run.name} changed while it trained, so {RUNS / run.name} was not "
+                    f"written; `dvc repro train@{run.name}` trains with the new ones, or, with the change undone, "
+                    f"takes the finished training from {kept.folder}"
+                )
+            write(run, *files)
         kept.remove_others()
 
 
@@ -91,14 +95,31 @@ def train_share(run: params.Run, settings: params.Params, share: int, shares: in
     from vdcast import scratch
     from vdcast.fit import fit_stacks, stacks_of
 
-    _, inputs = load_inputs(run, settings)
+    _, inputs, key = load_keyed(run, settings)
     stacks = dict(enumerate(stacks_of(run, inputs["train"].groups, inputs["device"])))
     mine = {number: copies for number, copies in stacks.items() if number % shares == share - 1}
-    with scratch.held(SCRATCH / run.name / key_of(run, settings, inputs["device"])) as kept:
+    if not mine:
+        print(
+            f"{run.name}: share {share}/{shares} has nothing to train, as there are {len(stacks)} stacks of copies"
+        )
+        return
+    with scratch.held(SCRATCH / run.name / key) as kept:
         fit_stacks(run, **inputs, stacks=mine, scratch=kept)
     print(
         f"{run.name}: share {share}/{shares}, {len(mine)} of {len(stacks)} stacks, trained into {kept.folder}"
     )
+
+
+def load_keyed(run: params.Run, settings: params.Params) -> tuple:
+    """The inputs of ``load_inputs`` and the key of just these. Raises InputError where they change meanwhile."""
+    key = key_of(run, settings, choose_device(run.train.device))
+    prepared, inputs = load_inputs(run, settings)
+    if key_now(run, inputs["device"]) != key:
+        raise InputError(
+            f"settings, data or code of run {run.name} changed while it began, so nothing was trained; give the same "
+            "command again"
+        )
+    return prepared, inputs, key
 
 
 def load_inputs(run: params.Run, settings: params.Params) -> tuple:
@@ -150,15 +171,22 @@ def key_of(run: params.Run, settings: params.Params, device: str) -> str:
     return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: dict) -> None:
-    """The three files of a trained run."""
+def key_now(run: params.Run, device: str) -> str:
+    """The key of ``run`` as params.yaml, data and code are by now."""
+    from vdcast import params
+
+    now = params.load()
+    return key_of(now.run(run.name), now, device)
+
+
+def files_of(run: params.Run, settings: params.Params, prepared, fitted, inputs: dict) -> tuple:
+    """What ``write`` takes: the model, its learning curves, and the figures of its training."""
     import pandas as pd
 
     from vdcast import ranks
     from vdcast.cost import parameters_per_copy
     from vdcast.models.trained import Trained
 
-    folder = RUNS / run.name
     part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
     trained = Trained(
         weights={name: value.cpu() for name, value in fitted.weights.items()},
@@ -176,9 +204,7 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
     )
     if run.train.quantiles:
         trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
-    trained.save(folder / "model.pt")
     history = pd.DataFrame(fitted.history()).set_index("epoch")
-    history.to_csv(folder / "history.csv", float_format="%.6g")
     copies = len(fitted.best_loss)
     problem, notes = divergence(run, fitted, trained.vd_ids)
     summary = {
@@ -197,12 +223,20 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
         "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
         "seconds": sum(fitted.seconds),  # of computing, so that neither a restart nor company shows in it
     }
+    return trained, history, summary
+
+
+def write(run: params.Run, trained: Trained, history: pd.DataFrame, summary: dict) -> None:
+    """The three files of a trained run, and in a few words what is in them."""
+    folder = RUNS / run.name
+    trained.save(folder / "model.pt")
+    history.to_csv(folder / "history.csv", float_format="%.6g")
     (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
-    for each in (*([problem] if problem else []), *notes):
+    for each in (*([summary["problem"]] if summary["problem"] else []), *summary["notes"]):
         print(f"{run.name}: {each}")
     print(
-        f"{run.name}: {copies} {'copy' if copies == 1 else 'copies'} trained in {summary['seconds']:.0f} s, "
-        f"{summary['epochs']} epochs; next: dvc repro evaluate@{run.name}"
+        f"{run.name}: {summary['copies']} {'copy' if summary['copies'] == 1 else 'copies'} trained in "
+        f"{summary['seconds']:.0f} s, {summary['epochs']} epochs; next: dvc repro evaluate@{run.name}"
     )
 
 

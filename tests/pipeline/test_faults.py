@@ -246,11 +246,13 @@ def test_a_clock_moved_back_makes_nothing_stale(clone, whole, tmp_path):
 
 @pytest.fixture
 def shared(prepared):
-    """Two users' clones with one cache, and what makes a command that user's: another uid, where we may."""
+    """Two users' clones with one cache, and what makes a command that user's: a uid of its own."""
+    if os.getuid() != 0:
+        pytest.skip("only root can become two users")
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     (place / "cache").mkdir()
-    others = [user.pw_uid for user in pwd.getpwall() if user.pw_uid] if os.getuid() == 0 else []
+    others = [user.pw_uid for user in pwd.getpwall() if user.pw_uid]
     clones = []
     for number in range(2):
         clone = make_clone(place / str(number))
@@ -258,11 +260,9 @@ def shared(prepared):
         shutil.copytree(prepared.path / "raw", clone.path / "raw")
         clone.run("dvc", "config", "--local", "cache.dir", str(place / "cache"))
         clone.run("dvc", "config", "--local", "cache.shared", "group")
-        become = ()
-        if others:
-            become = ("setpriv", f"--reuid={others[number]}", f"--regid={GROUP}", "--clear-groups", *MAY_READ)
-            subprocess.run(["chown", "-R", f"{others[number]}:{GROUP}", clone.path], check=True)
-            os.chown(place / "cache", others[0], GROUP)
+        become = ("setpriv", f"--reuid={others[number]}", f"--regid={GROUP}", "--clear-groups", *MAY_READ)
+        subprocess.run(["chown", "-R", f"{others[number]}:{GROUP}", clone.path], check=True)
+        os.chown(place / "cache", others[0], GROUP)
         clones.append((clone, ("env", f"HOME={clone.path}", *become)))
     (place / "cache").chmod(0o2775)
     yield clones

@@ -8,6 +8,7 @@ import pytest
 
 from tests.pipeline.conftest import make_clone, stages_run
 from tests.stopping import Stopping, kill
+from vdcast import scratch
 
 RUN = "lstm-multi_vd"
 MODEL = f"runs/{RUN}/model.pt"
@@ -104,6 +105,50 @@ def test_settings_changed_under_a_training_are_not_recorded_with_it(clone, tmp_p
     assert not (clone.path / MODEL).exists()
     (clone.path / "params.yaml").write_text(before, "utf-8")
     assert "(stacks: 2 trained, 0 begun)" in clone.run("dvc", "repro", f"train@{RUN}")
+
+
+def test_one_run_has_one_writer_and_settings_are_looked_at_last(clone, tmp_path):
+    """As when a torchrun and a plain training of it end at once, under keys of their own."""
+    with scratch.held(clone.path / ".scratch/writing" / RUN):
+        training = subprocess.Popen(
+            ["python", "-m", "vdcast.train", RUN], cwd=clone.path, env=clone.env, text=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert any(f"'.scratch/writing/{RUN}' is in use" in line for line in training.stderr)
+        assert not (clone.path / MODEL).exists()
+        clone.set({"lstm": {"dropout": 0.25}})
+    _, said = training.communicate()
+    assert training.returncode == 1
+    assert said.splitlines()[-1].startswith(
+        f"vdcast: settings, data or code of run {RUN} changed while it trained"
+    )
+    assert not (clone.path / MODEL).exists()
+
+
+REPLACED = """
+import sys
+from vdcast import store, train
+
+def read(path, original=store.read_prepared, **parts):
+    prepared = original(path, **parts)
+    with open(path, "ab") as file:
+        file.write(b"other data")
+    return prepared
+
+store.read_prepared = read
+sys.argv = ["train", *sys.argv[1:]]
+train.main()
+"""
+
+
+@pytest.mark.parametrize("share", [(), ("--share", "1/2")])
+def test_data_replaced_while_they_are_read_are_not_trained_under_the_key_of_others(clone, share):
+    output = clone.run("python", "-c", REPLACED, RUN, *share, fails=True)
+    assert output == (
+        f"vdcast: settings, data or code of run {RUN} changed while it began, so nothing was trained; give the same "
+        "command again\n"
+    )
+    assert not (clone.path / ".scratch/train").exists()
 
 
 @pytest.mark.slow
