@@ -14,6 +14,7 @@ goes on where a lost one stopped.
 
 import argparse
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -23,9 +24,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from vdcast import params
 from vdcast.errors import InputError, first_line, one_sentence
 from vdcast.layout import LOCK, SCRATCH
-from vdcast.repro import DVC, graph
+from vdcast.repro import DVC
 
 EVERY = 10.0  # seconds between two looks at the scratch folder: what a lost machine costs, with an epoch
 
@@ -60,6 +62,7 @@ def job(target: str, share: str | None = None) -> None:
     With ``share`` (I/N) only that part of a training is done, and what it trained is left for the job that does
     the whole. Raises InputError where the remote fails, or the stage does.
     """
+    params.load()  # a wrong setting stops here, in one sentence
     stage, _, run = target.partition("@")
     if share and stage != "train":
         raise InputError(
@@ -68,17 +71,17 @@ def job(target: str, share: str | None = None) -> None:
     remote = Remote(run if stage == "train" else None)
     remote.check()
     if remote.keys() or share:
-        bring("prepare")
+        bring(remote, "prepare")
         remote.fetch(key_of(run))
     with remote.kept_up():
         if share:
             finish(target, [sys.executable, "-m", "vdcast.train", run, "--share", share])
         else:
-            bring(target)
+            bring(remote, target)
     if share:
         with remote.told("did not take all that was trained; it is kept here"):
             remote.push()
-    elif execute(dvc("push", "--run-cache", "--with-deps", target)):
+    elif execute(dvc("push", "--run-cache", "--with-deps", target)) or not remote.holds(target):
         raise InputError(
             f"{target} is finished, but the remote '{remote.name}' did not take it, as said above; it is kept in "
             f"{Path.cwd()}: run `vdcast job {target}` there again, which trains nothing twice"
@@ -87,29 +90,90 @@ def job(target: str, share: str | None = None) -> None:
         remote.forget()
 
 
-def bring(target: str) -> None:
-    """Have the outputs of ``target`` here, as settings, data and code are now: from the remote, or made.
+def bring(remote: "Remote", *targets: str) -> None:
+    """Have the outputs of ``targets`` here, as settings, data and code are now: from the remote, or made."""
+    forget_lost(remote, *targets)
+    finish(targets[0], dvc("repro", "--pull", "--allow-missing", *targets))
+    finish(targets[0], dvc("pull", *targets))  # what DVC found done, and left where it is
 
-    To DVC a stage whose inputs are those of dvc.lock is done, with ``--allow-missing`` even if its outputs are
-    neither here nor in the remote; and it looks into the run cache for stages alone that dvc.lock does not know.
-    So what nobody has is forgotten there, after what it needs has been brought.
+
+def forget_lost(remote: "Remote", *targets: str) -> None:
+    """Remove from dvc.lock what nobody has, neither this clone nor the remote, and ``targets`` need.
+
+    To DVC a stage whose inputs are those of dvc.lock is done, with ``--allow-missing`` even if its outputs are gone;
+    and it asks the run cache only about stages that dvc.lock does not know.
     """
-    remake = dvc("repro", "--pull", "--allow-missing", target)
-    finish(target, remake)
-    if execute(dvc("pull", "--quiet", target)):
-        for before in sorted({before for before, after in graph([target])[0] if after == target}):
-            bring(before)
-        forget(target)
-        finish(target, remake)
-
-
-def forget(target: str) -> None:
-    """Remove ``target`` from dvc.lock."""
     from dvc.dvcfile import Lockfile
+
+    with opened() as repo:
+        graph, cache = repo.index.graph, repo.cache.local
+        wanted = {stage for target in targets for stage in repo.stage.collect(target)}
+
+        @functools.cache
+        def lost(stage) -> bool:
+            with remote.told("cannot be read, so nothing was run"):
+                return any(missing(stage, cache, remote.odb))
+
+        for stage in to_run(wanted, graph, lost):
+            if lost(stage) and not stage.is_data_source:
+                Lockfile(repo, str(LOCK)).remove_stage(stage)
+
+
+@contextlib.contextmanager
+def opened() -> Iterator:
+    """This clone as DVC sees it, locked. Raises InputError for what DVC says of a mistake, such as an unknown target."""
+    from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    with Repo() as repo, repo.lock:
-        Lockfile(repo, str(LOCK)).remove_stage(repo.stage.get_target(target))
+    try:
+        with Repo(_wait_for_lock=True) as repo, repo.lock:
+            yield repo
+    except DvcException as error:
+        raise InputError(first_line(error)) from None
+
+
+def to_run(wanted: set, graph, lost) -> set:
+    """The stages that may run for ``wanted``: stale ones, what follows these, and what of their inputs is ``lost``.
+
+    ``graph`` leads from each stage to those that it needs.
+    """
+    import networkx
+
+    graph = graph.subgraph(wanted.union(*(networkx.descendants(graph, stage) for stage in wanted)))
+    stale: set = set()
+    for stage in networkx.dfs_postorder_nodes(graph):  # what a stage needs comes before it
+        before = list(graph.successors(stage))
+        if not stale.isdisjoint(before) or stage.changed(allow_missing=True, upstream=before):
+            stale.add(stage)
+    runs, todo = set(), stale | set(filter(lost, wanted))
+    while todo:
+        runs |= todo
+        todo = {before for stage in todo for before in graph.successors(stage) if lost(before)} - runs
+    return runs
+
+
+def missing(stage, *places) -> Iterator[str]:
+    """The outputs of ``stage``, and files of folders among them, that none of ``places`` has, as dvc.lock names them."""
+    from dvc_data.hashfile.tree import Tree
+
+    def where(name: str):
+        return next((place for place in places if there(place, name)), None)
+
+    for out in stage.outs:
+        place = where(out.hash_info.value) if out.hash_info else None
+        if place is None:
+            yield out.hash_info.value if out.hash_info else str(out)
+        elif out.hash_info.isdir:
+            names = {info.value for _, _, info in Tree.load(place, out.hash_info)}
+            yield from (name for name in sorted(names) if not where(name))
+
+
+def there(place, name: str) -> bool:
+    """Unlike `exists` of DVC, whose file systems take every error for a no, this raises where nobody answers."""
+    try:
+        return bool(place.fs.info(place.oid_to_path(name)))
+    except FileNotFoundError:
+        return False
 
 
 def finish(target: str, command: list[str]) -> None:
@@ -123,7 +187,7 @@ def finish(target: str, command: list[str]) -> None:
 
 def key_of(run: str) -> str:
     """The key under which this machine trains ``run`` now."""
-    from vdcast import params, train
+    from vdcast import train
 
     settings = params.load()
     return train.key_of(settings.run(run), settings, train.choose_device(settings.run(run).train.device))
@@ -138,10 +202,12 @@ class Remote:
         from dvc.repo import Repo
 
         try:
-            remote = Repo().cloud.get_remote()
+            repo = Repo()
+            remote = repo.cloud.get_remote()
         except DvcException as error:
             raise InputError(f"no DVC remote to share results through ({error})") from None
         self.name, self.fs, self.run = remote.name, remote.fs, run
+        self.odb = repo.cloud.get_remote_odb()
         self.root = self.fs.join(remote.path, "scratch")
         self.there: dict[Path, tuple] = {}  # local file -> its stamp when it was last equal to the remote's
 
@@ -153,6 +219,20 @@ class Remote:
             self.fs.pipe_file(probe, b"vdcast may write here\n")
             self.fs.remove(probe)
 
+    def holds(self, target: str) -> bool:
+        """Whether all that ``target`` has left is there after a `dvc push`.
+
+        That only warns of an object that it finds nowhere, and takes a folder for uploaded whose list is there: what
+        is missing of one is uploaded here.
+        """
+        with opened() as repo, self.told("cannot be read"):
+            cache = repo.cache.local
+            for name in [name for stage in repo.stage.collect(target) for name in missing(stage, self.odb)]:
+                if not there(cache, name):
+                    return False
+                self.odb.add(cache.oid_to_path(name), cache.fs, name)
+        return True
+
     def keys(self) -> set[str]:
         """Of the trainings of this run that have left something there."""
         if not self.run:
@@ -163,12 +243,14 @@ class Remote:
 
     def fetch(self, key: str) -> None:
         """Bring here what another machine left under ``key``; a file that is here already stays as it is."""
-        with self.told("cannot be read, so nothing was run"):
+        from vdcast import scratch
+
+        here = SCRATCH / self.run / key
+        with scratch.held(here), self.told("cannot be read, so nothing was run"):
             folder = self.fs.join(self.root, self.run, key)
             for source in self.fs.find(folder):
-                file = SCRATCH / self.run / key / self.fs.name(source)
+                file = here / self.fs.name(source)
                 if not file.exists():
-                    file.parent.mkdir(parents=True, exist_ok=True)
                     partial = file.with_name(f"{file.name}.partial")
                     self.fs.get_file(source, str(partial))
                     partial.replace(file)
@@ -262,6 +344,7 @@ def execute(command: list[str]) -> int:
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(source), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "DVC_NO_ANALYTICS": "1",  # what it leaves behind to report would outlive us
     }
     child = subprocess.Popen(
         ["sh", "-c", WITH_US, "sh", *command],

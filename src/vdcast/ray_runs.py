@@ -8,6 +8,7 @@ on from the state in the remote; a stage that fails by itself is not tried again
 """
 
 import contextlib
+import hashlib
 import io
 import os
 import shutil
@@ -22,11 +23,12 @@ from pathlib import Path
 
 from vdcast import params
 from vdcast.errors import InputError, first_line
-from vdcast.job import bring, job
+from vdcast.job import Remote, bring, forget_lost, job
 from vdcast.layout import LOGS, PARAMS
 from vdcast.repro import descendants, execute, graph, left_undone, stale
 
 TRIES = 4  # nodes that a task may lose before it counts as failed
+LONGEST = 60  # letters of a log's name: a file system takes 255 bytes
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,10 @@ class Task:
 
     @property
     def log(self) -> Path:
-        return LOGS / f"{self.name.removeprefix('train@').replace(os.sep, '_')}.log"
+        name = self.name.removeprefix("train@").replace(os.sep, "_")
+        if len(name) > LONGEST:
+            name = f"{name[:LONGEST]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        return LOGS / f"{name}.log"
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,14 @@ class Ended:
     failed: bool
     log: str
     node: str
+
+    def row(self, task: Task, share: str | None = None) -> str:
+        """What is said of it as it ends: whether it was trained now, or had been before."""
+        name = f"{task.name}, share {share}" if share else task.name
+        if self.failed:
+            return f"{name}: failed on {self.node}"
+        ran = share or f"Running stage '{task.target}'" in self.log
+        return f"{name}: {'trained on' if ran else 'had been trained, as was found by'} {self.node}"
 
     def reason(self) -> str:
         """The last sentence about a failure: the stage's own, if it left one, rather than the job's about it."""
@@ -91,23 +104,38 @@ def repro(
         LOGS.mkdir(parents=True, exist_ok=True)
         for task, ended in train(tasks, cpus, gpus, shares):
             task.log.write_text(ended.log, "utf-8")
-            print(f"{task.name}: {'failed' if ended.failed else 'trained'} on {ended.node}", flush=True)
             if ended.failed:
                 failed[task] = f"{task.name} failed: {ended.reason()} (all it said: {task.log})"
-    undone: set[str] = set()
+    problems, undone = list(failed.values()), set()
     for combination, _ in sweep:
         lost = descendants({task.target for task in failed if task.changes == combination}, edges)
         undone |= lost
-        if not combination:
-            for run in sorted(set(runs) - lost):
-                bring(run)
-            execute("repro", "--pull", *(sorted(stages - lost) if lost else targets))
-        elif not lost:
-            sets = [word for change in combination for word in ("-S", change)]
-            execute("exp", "run", "--temp", "--pull", *sets, *targets)
-    if failed:
+        try:
+            if not combination:
+                with_trained(sorted(set(runs) - lost), sorted(stages - lost) if lost else targets)
+            elif not lost:
+                experiment(runs, targets, combination)
+        except (SystemExit, InputError) as error:  # the others, and what failed before, are still to be told
+            what = error if isinstance(error, InputError) else "a stage failed, as said above"
+            problems.append(" ".join(["after the trainings", *combination]) + f": {what}")
+    if problems:
         again = "the others are in the remote, and the same command goes on from there"
-        raise InputError("\n".join([*failed.values(), *left_undone(undone), again]))
+        raise InputError("\n".join([*problems, *left_undone(undone), again]))
+
+
+def with_trained(runs: list[str], targets: list[str]) -> None:
+    """Bring the trained ``runs`` here, and ``targets`` up to date with them."""
+    if runs:
+        bring(Remote(None), *runs)
+    execute("repro", "--pull", *targets)
+
+
+def experiment(runs: list[str], targets: list[str], changes: tuple[str, ...]) -> None:
+    """Make ``targets`` with ``changes`` as an experiment, of which ``runs`` are trained."""
+    if runs:
+        forget_lost(Remote(None), *runs)  # or DVC would look for what dvc.lock says, and train again
+    sets = [word for change in changes for word in ("-S", change)]
+    execute("exp", "run", "--temp", "--pull", *sets, *targets)
 
 
 def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | None]]:
@@ -160,24 +188,71 @@ def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
 
 
 def train(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tuple[Task, Ended]]:
-    """Send ``tasks`` to the cluster; each as it ends."""
+    """Send ``tasks`` to the cluster; each as it ends.
+
+    The shares of a task go before it. One that failed is no loss: the task itself does its part.
+    """
     import ray
 
     here = ray.put(snapshot()), remote_settings()
     start = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1)(run_on_node)
-    running = {}
+    running: dict[ray.ObjectRef, tuple[Task, str | None]] = {}
     for task in tasks:
-        pieces = [f"{i}/{shares}" for i in range(1, shares + 1)] if shares > 1 else []
-        before = [start.remote(*here, task, piece, cpus) for piece in pieces]
-        running[start.remote(*here, task, None, cpus, *before)] = task
+        for share in shares_of(task, shares, gpus) or [None]:
+            running[start.remote(*here, task, share, cpus)] = task, share
     while running:
         (done, *_), _ = ray.wait(list(running))
-        task = running.pop(done)
-        try:
-            yield task, ray.get(done)
-        except ray.exceptions.RayError as error:
-            lost = f"vdcast: it lost its node {TRIES} times, the last time: {first_line(error)}"
-            yield task, Ended(True, lost, "no node")
+        task, share = running.pop(done)
+        ended = outcome(done)
+        print(ended.row(task, share), flush=True)
+        if share is None:
+            yield task, ended
+        elif not any(task is other for other, _ in running.values()):
+            running[start.remote(*here, task, None, cpus)] = task, None
+
+
+def outcome(done) -> Ended:
+    """How the task behind an object of Ray ended, its own mistakes and its losses included."""
+    import ray
+
+    try:
+        return ray.get(done)
+    except ray.exceptions.RayTaskError as error:  # raised by our own lines there: no git, a full disk
+        return Ended(True, f"{error}\nvdcast: {first_line(error.cause)}", "its node")
+    except ray.exceptions.RayError as error:
+        return Ended(
+            True,
+            f"vdcast: Ray gave it up, after {TRIES} tries if nodes were lost: {first_line(error)}",
+            "no node",
+        )
+
+
+def shares_of(task: Task, shares: int, gpus: int) -> list[str]:
+    """The shares that ``task`` is cut into, no more than it has stacks; none if that is one."""
+    if shares == 1:
+        return []
+    from vdcast.fit import stacks_of
+    from vdcast.models.trained import is_joint
+
+    settings = settings_of(task)
+    run = settings.run(task.target.removeprefix("train@"))
+    groups = 1 if is_joint(run.mode) else len(settings.modes.vd_indices(run.mode))
+    stacks = len(stacks_of(run, groups, "cuda" if gpus else "cpu"))
+    if stacks < shares:
+        print(
+            f"{task.name}: {stacks} stacks of copies are all it has, so it is cut into no more shares",
+            flush=True,
+        )
+    return [f"{i}/{min(stacks, shares)}" for i in range(1, min(stacks, shares) + 1)] if stacks > 1 else []
+
+
+def settings_of(task: Task) -> params.Params:
+    if task.settings is None:
+        return params.load()
+    with tempfile.TemporaryDirectory() as folder:
+        changed = Path(folder) / PARAMS
+        changed.write_text(task.settings, "utf-8")
+        return params.load(changed)
 
 
 def fits(node: dict[str, float], cpus: int, gpus: int) -> bool:
@@ -215,32 +290,34 @@ def remote_settings() -> dict:
     return {"core": {"remote": name}, "remote": {name: dict(config["remote"][name])}}
 
 
-def run_on_node(
-    files: bytes, remote: dict, task: Task, share: str | None, cpus: int, *before: Ended
-) -> Ended:
+def run_on_node(files: bytes, remote: dict, task: Task, share: str | None, cpus: int) -> Ended:
     """A Ray task: lay the copy out in a folder of its own and do the job there.
 
-    ``before`` are the shares of this task, which have ended. One that failed is no loss: the whole does its part.
+    The folder stays if it holds a result that the remote did not take, but not the remote's keys in it.
     """
     from ray.util import get_node_ip_address
 
-    place = Path(tempfile.mkdtemp(prefix="vdcast-"))
-    with tarfile.open(fileobj=io.BytesIO(files)) as tar:
-        tar.extractall(place, filter="data")
-    subprocess.run(["git", "init", "-q"], cwd=place, check=True)
-    if task.settings is not None:
-        (place / PARAMS).write_text(task.settings, "utf-8")
-    set_remote(place, remote)
-    environment = os.environ | {"OMP_NUM_THREADS": str(cpus), "PYTHONPATH": python_path(place)}
-    child = subprocess.Popen(
-        [sys.executable, "-m", "vdcast.job", "--until-eof", task.target, *(["--share", share] if share else [])],
-        cwd=place, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    log = child.stdout.read().decode(errors="replace")
-    failed = child.wait() != 0
-    if not (failed and list(place.glob("runs/*/model.pt"))):  # a result that the remote did not take stays
-        shutil.rmtree(place)
-    return Ended(failed, log, get_node_ip_address())
+    place, failed = Path(tempfile.mkdtemp(prefix="vdcast-")), False
+    try:
+        with tarfile.open(fileobj=io.BytesIO(files)) as tar:
+            tar.extractall(place, filter="data")
+        subprocess.run(["git", "init", "-q"], cwd=place, check=True)
+        if task.settings is not None:
+            (place / PARAMS).write_text(task.settings, "utf-8")
+        set_remote(place, remote)
+        environment = os.environ | {"OMP_NUM_THREADS": str(cpus), "PYTHONPATH": python_path(place)}
+        child = subprocess.Popen(
+            [sys.executable, "-m", "vdcast.job", "--until-eof", task.target, *(["--share", share] if share else [])],
+            cwd=place, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        log = child.stdout.read().decode(errors="replace")
+        failed = child.wait() != 0
+        return Ended(failed, log, get_node_ip_address())
+    finally:
+        if failed and list(place.glob("runs/*/model.pt")):
+            (place / ".dvc/config.local").unlink(missing_ok=True)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def python_path(place: Path) -> str:

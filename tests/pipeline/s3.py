@@ -14,11 +14,6 @@ from urllib.request import Request, urlopen
 
 import boto3
 
-READER = {
-    "Version": "2012-10-17",
-    "Statement": [{"Effect": "Allow", "Action": ["s3:Get*", "s3:List*"], "Resource": "*"}],
-}
-
 
 @dataclass(frozen=True)
 class Server:
@@ -37,12 +32,14 @@ class Server:
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
 
-    def reader(self) -> dict[str, str]:
-        """Keys of a user who may read and not write; from now on the server asks everybody for theirs."""
+    def user(self, *actions: str) -> dict[str, str]:
+        """Keys of one who may do ``actions`` and nothing else; from now on the server asks everybody for theirs."""
+        allowed = {"Effect": "Allow", "Action": [f"s3:{action}" for action in actions], "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [allowed]}
         iam = self.client("iam")
-        iam.create_user(UserName="reader")
-        iam.put_user_policy(UserName="reader", PolicyName="read", PolicyDocument=json.dumps(READER))
-        key = iam.create_access_key(UserName="reader")["AccessKey"]
+        iam.create_user(UserName="user")
+        iam.put_user_policy(UserName="user", PolicyName="policy", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName="user")["AccessKey"]
         ask = Request(
             f"{self.url}/moto-api/reset-auth",
             data=b"0",

@@ -1,10 +1,12 @@
 """Many machines as clones that share nothing but a DVC remote: a folder, or S3 (moto's server on loopback)."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.pipeline import s3
 from tests.pipeline.conftest import Clone, stages_run
@@ -111,6 +113,36 @@ def test_the_report_comes_from_the_remote_and_nothing_is_made_again(known, tmp_p
         assert (reader.path / "reports" / name).read_bytes() == written
 
 
+def test_a_folder_of_which_the_remote_lacks_a_file_is_made(known, tmp_path):
+    """To `dvc status --cloud` it is there, as its list is."""
+    known.run("dvc", "push", "prepare", "evaluate_naive")
+    outs = yaml.safe_load((known.path / "dvc.lock").read_text("utf-8"))["stages"]["evaluate_naive"]["outs"]
+    objects = tmp_path / "remote/files/md5"
+    listing = objects / outs[0]["md5"][:2] / outs[0]["md5"][2:]
+    name = json.loads(listing.read_text("utf-8"))[0]["md5"]
+    (objects / name[:2] / name[2:]).unlink()
+    machine = clone_of(known, tmp_path / "machine")
+    assert stages_run(machine.run(*JOB, "evaluate_naive")) == {"evaluate_naive"}
+    assert (objects / name[:2] / name[2:]).exists()
+
+
+def test_a_stage_whose_code_changed_is_run_though_nobody_has_what_it_reads(known, tmp_path):
+    known.run("dvc", "push", "train")
+    machine = clone_of(known, tmp_path / "machine")
+    with (machine.path / "src/vdcast/evaluate.py").open("a", encoding="utf-8") as file:
+        file.write("# a change\n")
+    target = f"evaluate@{RUN}"
+    assert stages_run(machine.run(*JOB, target)) == {"ingest", "prepare", "evaluate_naive", target}
+    assert (machine.path / f"runs/{RUN}/predictions.h5").exists()
+
+
+def test_a_result_in_the_workspace_alone_is_made_again_and_uploaded(known, tmp_path):
+    """Of what is gone from the cache `dvc push` only warns."""
+    shutil.rmtree(known.path / ".dvc/cache")
+    assert f"train@{RUN}" in stages_run(known.run(*JOB, f"train@{RUN}"))
+    assert clone_of(known, tmp_path / "again").repro("--pull", f"train@{RUN}") == set()
+
+
 @pytest.mark.slow
 def test_the_report_is_made_where_the_remote_has_only_some_of_what_it_needs(known, tmp_path):
     known.run("dvc", "push", "ingest", "prepare", "train", "evaluate_naive")
@@ -141,7 +173,7 @@ def test_no_remote_is_said_in_one_sentence(fresh, tmp_path):
 def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
     with s3.server() as server:
         origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
-        for name, value in server.reader().items():
+        for name, value in server.user("Get*", "List*").items():
             monkeypatch.setenv(name, value)
         clone = clone_of(origin, tmp_path / "clone")
         clone.run("dvc", "pull", "data/prepared.h5")
@@ -149,6 +181,31 @@ def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp
     assert output.startswith("vdcast: remote 'shared' cannot be written to, so nothing was run: ")
     assert "denied" in output.lower() and output.count("\n") == 1
     assert not (clone.path / "runs" / RUN / "model.pt").exists()
+
+
+@pytest.mark.slow
+def test_a_bucket_that_may_not_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
+    with s3.server() as server:
+        origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
+        for name, value in server.user("Put*", "List*", "Delete*").items():
+            monkeypatch.setenv(name, value)
+        clone = clone_of(origin, tmp_path / "clone")
+        output = clone.run(*JOB, f"train@{RUN}", fails=True)
+    assert output.startswith("vdcast: remote 'shared' cannot be read, so nothing was run: ")
+    assert output.count("\n") == 1 and not (clone.path / "data/prepared.h5").exists()
+    assert clone.run("git", "status", "--short") == "", "nor is anything forgotten in dvc.lock"
+
+
+def test_a_remote_that_dies_as_data_come_down_fails_the_job_and_a_second_one_goes_on(fresh, server, tmp_path):
+    origin = make_origin(fresh, on_s3(server.url, "down"), tmp_path / "origin")
+    clone = clone_of(origin, tmp_path / "clone")
+    line = s3.Line(server, last=b"GET /vdcast/down/files/")
+    clone.use(on_s3(line.url, "down"))
+    output = clone.run(*JOB, f"train@{RUN}", fails=True)
+    assert line.cut and f"vdcast: train@{RUN} failed with exit status" in output.splitlines()[-1]
+    assert stages_run(output) == set() and not (clone.path / "data/prepared.h5").exists()
+    clone.use(on_s3(server.url, "down"))
+    assert stages_run(clone.run(*JOB, f"train@{RUN}")) == {f"train@{RUN}"}
 
 
 def test_a_folder_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path):

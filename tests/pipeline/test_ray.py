@@ -1,6 +1,8 @@
 """Runs on a real Ray cluster of several nodes on loopback, sharing nothing but a DVC remote."""
 
 import csv
+import errno
+import os
 import shutil
 import subprocess
 import time
@@ -13,6 +15,7 @@ from ray.cluster_utils import Cluster
 
 from tests.pipeline.conftest import Clone, stages_run
 from tests.stopping import Stopping, kill
+from vdcast import ray_runs
 
 pytestmark = pytest.mark.slow
 
@@ -76,6 +79,74 @@ def test_a_run_that_fails_on_the_cluster_stops_no_other_and_is_reported_last(clo
     assert last[0].endswith("(all it said: .scratch/logs/lstm-multi_vd.log)")
     assert last[1] == "not made, and as old as they were: what evaluate@lstm-multi_vd would leave"
     assert "Traceback" not in output
+
+
+def test_a_node_s_own_error_and_a_lost_share_are_told_apart(cluster, monkeypatch):
+    """No room on the node is what failed it; a share that is lost every time fails nothing."""
+    cluster.add_node(num_cpus=1, **NODE)
+
+    def on_node(files, remote, task, share, cpus):
+        if task.target == "train@full":
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp/vdcast-x")
+        if share == "1/2":
+            os._exit(1)
+        return ray_runs.Ended(False, f"Running stage '{task.target}'", "a node")
+
+    monkeypatch.setattr(ray_runs, "snapshot", bytes)
+    monkeypatch.setattr(ray_runs, "remote_settings", dict)
+    monkeypatch.setattr(ray_runs, "run_on_node", on_node)
+    monkeypatch.setattr(
+        ray_runs, "shares_of", lambda task, *_: ["1/2", "2/2"] if "cut" in task.target else []
+    )
+    tasks = [ray_runs.Task("train@full"), ray_runs.Task("train@cut")]
+    with ray_runs.connected(cluster.address, 1, 0):
+        ended = dict(ray_runs.train(tasks, 1, 0, 2))
+    assert ended[tasks[0]].reason() == "[Errno 28] No space left on device: '/tmp/vdcast-x'"
+    assert not ended[tasks[1]].failed
+
+
+def test_a_later_stage_that_fails_in_a_sweep_leaves_the_others_told(clone, cluster, monkeypatch):
+    """With hidden_size 6 the training fails, with 10 what follows it, and 8 is made."""
+    cluster.add_node(num_cpus=1, **NODE)
+    for stage, size in (("train", 6), ("evaluate", 10)):
+        with (clone.path / f"src/vdcast/{stage}.py").open("r+", encoding="utf-8") as file:
+            text = file.read().replace(
+                'if __name__ == "__main__":\n', f'{BROKEN.format(size=size)}if __name__ == "__main__":\n'
+            )
+            file.seek(0)
+            file.write(text)
+    target = "evaluate@lstm-single_vd"
+    output = clone.run(*REPRO, cluster.address, target, "-S", "lstm.hidden_size=6,10,8", fails=True)
+    last = output[output.rindex("vdcast: train@lstm-single_vd lstm.hidden_size=6 failed: broken") :]
+    assert "\nafter the trainings lstm.hidden_size=10: a stage failed, as said above\n" in last
+    shown = clone.run("dvc", "exp", "show", "--csv", "--hide-workspace", "--drop", "Created")
+    sizes = [row["lstm.hidden_size"] for row in csv.DictReader(shown.splitlines()) if row["Experiment"]]
+    assert sizes == ["8"]
+
+
+BROKEN = """
+from vdcast import params as _params
+
+if _params.load().run("lstm-single_vd").network.hidden_size == {size}:
+    raise SystemExit("vdcast: broken")
+"""
+
+
+def test_what_dvc_lock_knows_and_nobody_has_is_trained_on_the_cluster(finished, cluster, tmp_path):
+    """And by no driver; the second one is told that it had been trained."""
+    cluster.add_node(num_cpus=1, **NODE)
+    target, run = "train@lstm-single_vd", "lstm-single_vd"
+    origin = finished.copy(tmp_path / "origin", [["remote", "add", "-d", "shared", str(tmp_path / "remote")]])
+    origin.commit("the remote")
+    models = []
+    for name, said in (("first", "trained on"), ("second", "had been trained, as was found by")):
+        origin.run("git", "clone", "-q", str(origin.path), str(tmp_path / name))
+        clone = Clone(tmp_path / name)
+        output = clone.run(*REPRO, cluster.address, target)
+        assert f"{target}: {said} 127.0.0.2" in output
+        assert target not in stages_run(output), "not here"
+        models.append((clone.path / "runs" / run / "model.pt").read_bytes())
+    assert models[0] == models[1]
 
 
 def test_a_killed_worker_node_and_driver_cost_no_epoch_that_was_kept(clone, cluster, tmp_path, monkeypatch):
