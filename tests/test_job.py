@@ -1,11 +1,12 @@
-"""Which stages a job forgets, so that DVC makes them again."""
+"""Which stages a job forgets, so that DVC makes them again, and what it says of mistakes."""
 
 from dataclasses import dataclass
 
 import networkx
 import pytest
 
-from vdcast.job import to_run
+from vdcast.errors import InputError, first_line
+from vdcast.job import Remote, job, to_run
 
 NEEDS = {
     "ingest": [],
@@ -46,3 +47,19 @@ def test_what_runs_is_stale_or_lost_and_needed(wanted, stale, lost, runs):
     )
     found = to_run({stages[wanted]}, graph, lambda stage: stage.name in lost.split())
     assert {stage.name for stage in found} == set(runs.split())
+
+
+def test_a_wrong_setting_stops_a_job_before_it_looks_for_a_remote(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("train: {epochs: 0}\n", "utf-8")
+    with pytest.raises(InputError, match="params.yaml: "):
+        job("prepare")
+
+
+def test_a_remote_s_error_without_words_is_named():
+    remote = Remote.__new__(Remote)
+    remote.name = "shared"
+    for error, said in ((TimeoutError(), "TimeoutError"), (ValueError("\none\ntwo"), "one")):
+        assert first_line(error) == said
+        with pytest.raises(InputError, match=f"remote 'shared' is away: {said}; see"), remote.told("is away"):
+            raise error

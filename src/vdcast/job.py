@@ -6,10 +6,10 @@ The unit of work of many machines: a CI job, a Slurm task and a Ray task run it,
 
     dvc repro --pull --allow-missing TARGET && dvc pull TARGET && dvc push --run-cache --with-deps TARGET
 
-with three things around it. First a file is written to the remote: one that refuses must say so before the
-training, not after it. A result that dvc.lock knows and the remote lacks is made. And what an unfinished training
-keeps in ``.scratch/train`` is copied to the remote while it grows, and fetched at the start, so that another machine
-goes on where a lost one stopped.
+with four things around it. First a file is written to the remote: one that refuses must say so before the training, not
+after it. What dvc.lock knows and nobody has is made. What an unfinished training keeps in ``.scratch/train`` is copied
+to the remote while it grows, and fetched at the start, so that another machine goes on where a lost one stopped. In the
+end each object of the result is looked for in the remote.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from pathlib import Path
 from vdcast import params
 from vdcast.errors import InputError, first_line, one_sentence
 from vdcast.layout import LOCK, SCRATCH
-from vdcast.repro import DVC
+from vdcast.repro import DVC, reap, to_session
 
 EVERY = 10.0  # seconds between two looks at the scratch folder: what a lost machine costs, with an epoch
 
@@ -225,7 +225,7 @@ class Remote:
         That only warns of an object that it finds nowhere, and takes a folder for uploaded whose list is there: what
         is missing of one is uploaded here.
         """
-        with opened() as repo, self.told("cannot be read"):
+        with opened() as repo, self.told(f"may not have taken all of {target}, which is kept here"):
             cache = repo.cache.local
             for name in [name for stage in repo.stage.collect(target) for name in missing(stage, self.odb)]:
                 if not there(cache, name):
@@ -351,11 +351,11 @@ def execute(command: list[str]) -> int:
         env=environment, stdin=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # its id stays its own until `wait`
+        return reap(child)
     finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        status = child.wait()
-    return status
+        if child.returncode is None:
+            to_session(child, signal.SIGKILL)
+            child.wait()
 
 
 if __name__ == "__main__":
