@@ -156,6 +156,7 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
 
     from vdcast import ranks
     from vdcast.cost import parameters_per_copy
+    from vdcast.fit import one_thread
     from vdcast.models.trained import Trained
 
     folder = RUNS / run.name
@@ -175,7 +176,8 @@ def write(run: params.Run, settings: params.Params, prepared, fitted, inputs: di
         time_zone=part.time_zone,
     )
     if run.train.quantiles:
-        trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
+        with one_thread():  # as the training had: the margins are the same wherever it ran
+            trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
     trained.save(folder / "model.pt")
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     history.to_csv(folder / "history.csv", float_format="%.6g")
