@@ -68,9 +68,9 @@ class XLSTMSize:
     def __str__(self) -> str:
         return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
 
-    def ours(self, copies: int) -> nn.Module:
+    def ours(self, copies: int, slstm_backend: str = "vanilla") -> nn.Module:
         shape = (copies, self.input_size, self.num_blocks, list(self.slstm_at), self.num_heads)
-        return XLSTM(*shape, context_length=self.steps)
+        return XLSTM(*shape, context_length=self.steps, slstm_backend=slstm_backend)
 
     def other(self) -> nn.Module:
         slstm = package.sLSTMLayerConfig(backend="vanilla", num_heads=self.num_heads)

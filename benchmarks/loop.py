@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -117,49 +118,58 @@ def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:
 
 
 def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
-    """Batches of windows from a file that memory need not hold, mapped as ``store`` maps it.
-
-    Beside it h5py's reading of the same window from chunks of 1 MB, all detectors or 32 of them to a chunk. Each
-    file is written under the folder for temporary files, dropped from the page cache, and deleted.
+    """32 random windows from a file that memory need not hold: one piece, mapped, as ``store`` has it, against h5py's
+    reading from chunks of 1 MB, all detectors or 32 of them to a chunk. Beside ours what a whole batch takes, scaled and
+    masked. Each file is written under the folder for temporary files, dropped from the page cache, and deleted.
     """
-    V, F = 8600, 1
+    V, F, L = 8600, 1, 24
     T = int(gigabytes * 1e9 / (4 * V * F))
     free = shutil.disk_usage(folder or tempfile.gettempdir()).free
     if free < 1.2e9 * gigabytes:
         return [f"### Reading windows from an h5 file: skipped, {free / 1e9:.0f} GB free", ""]
     rng, rows = np.random.default_rng(0), []
-    block = rng.standard_normal((1000, V, F), dtype=np.float32)
-    blocks = lambda: (block[: T - start] for start in range(0, T, len(block)))  # noqa: E731
-    starts = [rng.integers(T - 24, size=(1, 32)) for _ in range(5)]
+    starts = [rng.integers(T - L, size=32) for _ in range(5)]
+
+    def row(
+        path: Path, layout: str, what: str, read: Callable[[np.ndarray], object], batch: str = ""
+    ) -> dict:
+        before = _own_memory()
+        cold, warm = ([_ms(lambda s=start: read(s)) for start in starts] for _ in range(2))
+        return {
+            "file": f"{path.stat().st_size / 1e9:.1f} GB, {layout}",
+            "windows": what,
+            "from disk, ms": f"{np.median(cold):.1f}",
+            "again, ms": f"{np.median(warm):.2f}",
+            "memory of the process's own, MB": f"{max(0.0, _own_memory() - before):.0f}",
+            "again, scaled and masked, ms": batch,
+        }
+
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = Path(scratch) / "large.h5"
-        times = 300 * np.arange(T)
-        store.write_blocks(path, synthetic(0, V), times, blocks())
+        block = rng.standard_normal((1000, V, F), dtype=np.float32)
+        blocks = (block[: T - start] for start in range(0, T, len(block)))
+        store.write_blocks(path, synthetic(0, V), 300 * np.arange(T), blocks)
         store.MAPPED_FROM = 0
-        table_of = store.read(path)
-        for joint, what in ((True, "32 windows x 8,600 detectors"), (False, "32 windows x 1 detector")):
+        for joint, what in ((True, "32 x 8,600 detectors"), (False, "32 x 1 detector")):
             _forget(path)
-            before = _own_memory()
-            windows = Windows(
-                table_of, np.zeros((V, F)), np.ones((V, F)), ("volume",), length=20, horizon=4, joint=joint
-            )
-            groups = [torch.zeros(1, dtype=torch.long) if joint else torch.randint(V, (32,)) for _ in starts]
-            cold, warm = [], []
-            for taken in (cold, warm):
-                for group, start in zip(groups, starts, strict=True):
-                    start = torch.from_numpy(start if joint else start.T)
-                    began = time.perf_counter()
-                    windows.batch(group, start)
-                    taken.append(1e3 * (time.perf_counter() - began))
-            rows.append(
-                {
-                    "file": f"{path.stat().st_size / 1e9:.1f} GB in one piece, mapped, as vdcast has it",
-                    "batch": what,
-                    "from disk, ms": f"{np.median(cold):.1f}",
-                    "again, ms": f"{np.median(warm):.2f}",
-                    "memory of the process's own, MB": f"{_own_memory() - before:.0f}",
-                }
-            )
+            table_of = store.read(path)
+            shape = dict(length=20, horizon=L - 20, joint=joint)
+            windows = Windows(table_of, np.zeros((V, F)), np.ones((V, F)), ("volume",), **shape)
+            one = rng.integers(V, size=32)
+            group = torch.zeros(1, dtype=torch.long) if joint else torch.from_numpy(one)
+
+            def read(start, values=table_of.values, joint=joint, one=one):
+                steps = start[:, None] + np.arange(L)
+                return values[steps] if joint else values[steps, one[:, None]]
+
+            def batch(start, windows=windows, group=group, joint=joint):
+                return windows.batch(
+                    group, torch.from_numpy(start if joint else start[:, None]).view(len(group), -1)
+                )
+
+            found = row(path, "in one piece, mapped", what, read)
+            whole = np.median([_ms(lambda s=start: batch(s)) for start in starts])
+            rows.append(found | {"again, scaled and masked, ms": f"{whole:.2f}"})
         del windows, table_of
     layouts = {"all detectors": (max(1, (1 << 20) // (4 * V)), V, F), "32 detectors": (min(T, 8192), 32, F)}
     for name, chunks in layouts.items():
@@ -170,25 +180,24 @@ def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
                 block = rng.standard_normal((chunks[0], V, F), dtype=np.float32)
                 for start in range(0, T, chunks[0]):
                     values[start : start + chunks[0]] = block[: T - start]
-            size = path.stat().st_size
-            cold, warm = [], []
             _forget(path)
-            for taken in (cold, warm):
-                with h5py.File(path, "r") as file:
-                    for start in starts[0][0][:8]:
-                        began = time.perf_counter()
-                        file["values"][start : start + 24]
-                        taken.append(32e3 * (time.perf_counter() - began))
-            rows.append(
-                {
-                    "file": f"{size / 1e9:.1f} GB, 1 MB chunks of {name}, h5py",
-                    "batch": "32 windows x 8,600 detectors",
-                    "from disk, ms": f"{np.median(cold):.1f}",
-                    "again, ms": f"{np.median(warm):.2f}",
-                    "memory of the process's own, MB": "",
-                }
-            )
-    return ["### A batch of random windows of 24 steps from an h5 file", "", *table(rows), ""]
+            with h5py.File(path, "r") as file:
+                data = file["values"]
+                rows.append(
+                    row(
+                        path,
+                        f"1 MB chunks of {name}, h5py",
+                        "32 x 8,600 detectors",
+                        lambda start, data=data: np.stack([data[s : s + L] for s in start]),
+                    )
+                )
+    return ["### 32 random windows of 24 steps from an h5 file", "", *table(rows), ""]
+
+
+def _ms(step: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    step()
+    return 1e3 * (time.perf_counter() - began)
 
 
 def _forget(path: Path) -> None:

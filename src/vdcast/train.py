@@ -185,6 +185,7 @@ def files_of(run: params.Run, settings: params.Params, prepared, fitted, inputs:
 
     from vdcast import ranks
     from vdcast.cost import parameters_per_copy
+    from vdcast.fit import one_thread
     from vdcast.models.trained import Trained
 
     part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
@@ -203,7 +204,8 @@ def files_of(run: params.Run, settings: params.Params, prepared, fitted, inputs:
         time_zone=part.time_zone,
     )
     if run.train.quantiles:
-        trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
+        with one_thread():  # as the training had: the margins are the same wherever it ran
+            trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     copies = len(fitted.best_loss)
     problem, notes = divergence(run, fitted, trained.vd_ids)

@@ -98,7 +98,8 @@ class Windows:
         seen = torch.isfinite(values)
         scaled = torch.where(seen, scaled, 0.0)
         goals, valid = (each.index_select(-1, self.goals) for each in (scaled, seen))  # (N, B, L + H, Q)
-        latest = (valid[:, :, : self.L] * self.both[: self.L, None]).amax(dim=2, keepdim=True)
+        # as int32: the maximum of as many int64 took a third of the whole
+        latest = (valid[:, :, : self.L] * self.both[: self.L, None].int()).amax(dim=2, keepdim=True).long()
         return Batch(
             x=torch.cat([scaled[:, :, : self.L], seen[:, :, : self.L]], dim=-1),
             calendar=self.calendar[steps],
