@@ -1,3 +1,7 @@
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +32,23 @@ def test_peak_memory_grows_by_what_is_held():
     held = np.ones(int((before + 200) * 1e6 / 8))  # more than the peak so far
     assert cost.peak_memory_mb("cpu") >= before + 150
     assert held[-1] == 1
+
+
+def test_seconds_of_a_cpu_are_those_of_computing_here_or_in_a_child():
+    def taken(step) -> float:
+        began = cost.clock("cpu")
+        step()
+        return cost.clock("cpu") - began
+
+    def compute() -> None:
+        until = time.process_time() + 0.3
+        while time.process_time() < until:
+            pass
+
+    child = "import time\nwhile time.process_time() < 0.3: pass"
+    assert taken(compute) >= 0.3
+    assert taken(lambda: subprocess.run([sys.executable, "-c", child], check=True)) >= 0.3
+    assert taken(lambda: time.sleep(0.3)) < 0.1
 
 
 def around_the_encoder(D: int) -> int:

@@ -29,6 +29,15 @@ def peak_memory_mb(device: str) -> float:
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 
 
+def clock(device: str) -> float:
+    """Seconds of computing since some start: of a GPU by the wall, and of a CPU those that this process and what it
+    started (a compiler) had of it, so that what else the machine does shows as little as it can."""
+    if device == "cuda":
+        return time.perf_counter()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
 @torch.no_grad()
 def flops(model: nn.Module, batch: Batch) -> int:
     """Floating-point operations of one forecast of ``batch`` on a CPU: two per multiplication and addition of

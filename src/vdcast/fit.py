@@ -24,7 +24,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vdcast import params, ranks
-from vdcast.cost import peak_memory_mb
+from vdcast.cost import clock, peak_memory_mb
 from vdcast.errors import InputError
 from vdcast.models import stacked
 from vdcast.models.forecaster import Forecaster, build_seeded
@@ -312,7 +312,7 @@ def fit_stack(
     label = f"{run.name} seed {', '.join(map(str, orders))}, stack {stack}"
     with Progress(label, epochs, line) as progress:
         for epoch in epochs:
-            began = time.perf_counter()
+            began = clock(device)
             active = so_far.active
             order = {seed: torch.randperm(W, generator=generator) for seed, generator in orders.items()}
             starts = torch.stack([order[copies.seeds[n]] for n in active.tolist()]).to(device)  # (N, W)
@@ -333,7 +333,7 @@ def fit_stack(
             so_far.figures.append(so_far.latest.clone())
             so_far.training.append(len(active))
             so_far.rates.append(schedule.get_last_lr()[0])
-            so_far.seconds.append(time.perf_counter() - began)
+            so_far.seconds.append(clock(device) - began)
             progress.show(so_far)
 
             waited = epoch - so_far.best_epoch[active.cpu()]
