@@ -85,6 +85,8 @@ TOKENS = [
     b"0",
     b"-99",
     b"1e999",
+    b"1e39",  # finite in a file, not in the table
+    b"3e38",  # and this one not when it is summed, or converted
     b"NaN",
     b"null",
     b"\x00",

@@ -74,6 +74,14 @@ def test_impossible_values_are_missing_and_counted(tmp_path):
     assert all(s["by_cause"] == {"impossible": 1.0} for s in report["series"] if s["vd"] == "A")
 
 
+def test_what_the_table_cannot_hold_is_impossible_alone_and_summed(tmp_path):
+    """float32 ends at 3.4e38: 1e39 is beyond it, and so is 3e38 + 3e38."""
+    values, causes = one(tmp_path / "alone", lane(50, 5, 1e39))
+    assert values == pytest.approx([50, NAN, 5], nan_ok=True) and causes["volume"] == "impossible"
+    values, causes = one(tmp_path / "summed", lane(50, 5, 3e38, 3e38))
+    assert values == pytest.approx([50, NAN, 5], nan_ok=True) and causes["volume"] == "impossible"
+
+
 def test_more_codes_can_be_named(tmp_path):
     values, causes = one(tmp_path, lane(255, 255, 255), missing_codes=[-99.0, 255.0])
     assert set(causes.values()) == {"code"}
