@@ -197,6 +197,30 @@ def test_a_file_cut_anywhere_is_refused(tmp_path, seed):
             list(records(name, settings, tmp_path / "raw"))
 
 
+@pytest.mark.parametrize("seed", ["m05a", "station", "export", "wide", "long"])
+def test_rows_cut_anywhere_give_whole_rows_or_are_refused(tmp_path, seed):
+    """No bracket closes a CSV, but a line break ends it: no number is ever one that was cut short.
+
+    In plain tables that line break may be missing, so there it is counted.
+    """
+    name, extra, filename, data = SEEDS[seed]
+    settings = FORMATS[name](format=name, raw=str(tmp_path / "raw"), **extra)
+    module, grid = pipeline.format_of(settings), assemble.grid(settings.interval, settings.time_zone)
+    path = put(tmp_path / "raw" / filename, data)
+    (whole,) = files.find(tmp_path / "raw", module.SUFFIXES, "*")
+    read = 0
+    for end in range(1, len(data)):
+        path.write_bytes(data[:end])
+        parsed = Parsed()
+        try:
+            list(pipeline.parse(settings, whole, grid, parsed))
+        except InputError:
+            continue
+        read += 1
+        assert data[end - 1] == ord("\n") or (seed in ("wide", "long") and parsed.counts["unended"] == 1)
+    assert read > 0 or seed == "export"  # of its header and one row, nothing but the whole is a table
+
+
 LISTS = {
     "json": '{"VDs": [{"VDID": "A", "PositionLon": 121.5, "DetectionLinks": [{"LinkID": "1", "LaneNum": 2}]}]}',
     "xml": "<VDList><VDs><VD><VDID>A</VDID><DetectionLinks><DetectionLink><LaneNum>2</LaneNum></DetectionLink>"

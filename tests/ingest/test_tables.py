@@ -136,8 +136,11 @@ def test_long_tables_against_a_dictionary(tmp_path_factory, rows):
         ("time,A\n", "has a header and no row"),
         ("when,A\n2026-10-01 00:00,1\n", "has no column 'time'; it has when, A"),
         ("time,A,A\n2026-10-01 00:00,1,2\n", "names column 'A' twice"),
-        ("time,A\n2026-10-01 00:00,1,2\n", "not a table of numbers"),
-        ("time,A\n2026-10-01 00:00,one\n", "not a table of numbers.*'one'"),
+        ("time,A\n2026-10-01 00:00,1,2\n", "not a table of numbers as expected: .*line 2: Expected 2 columns"),
+        (
+            "time,A\n2026-10-01 00:00,1\n2026-10-01 00:05,one\n",
+            "not a table of numbers as expected: .*line 3: .*'one'",
+        ),
         ("time\n2026-10-01 00:00\n", "no column of numbers"),
         (b"time,\xa4\xba\n2026-10-01 00:00,1\n", "cannot be read as utf-8"),
         (b"PAR1" + bytes(60), "damaged parquet"),
@@ -147,6 +150,16 @@ def test_what_is_no_table(tmp_path, text, sentence):
     put(tmp_path / "raw.csv", text)
     with pytest.raises(InputError, match=rf"'raw\.csv': .*{sentence}"):
         run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+
+
+def test_a_table_without_a_last_line_break_is_read_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BLOCK_BYTES", 60)  # the last of several parts, and no part twice
+    text = "time,A\n" + "".join(f"2026-10-01 00:{m:02},123\n" for m in range(0, 60, 5))
+    for cut, unended in ((0, {}), (1, {"unended": 1})):
+        put(tmp_path / "raw.csv", text[: len(text) - cut])
+        table, report = run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+        assert table.values.ravel().tolist() == [123] * 12
+        assert report["counts"] == {"records": 12, **unended}
 
 
 def test_columns_that_are_no_detectors_can_be_left_out(tmp_path):

@@ -96,7 +96,8 @@ def start(file, text: str, date_order: str | None) -> np.datetime64:
 
 def taken(localiser: "Localiser") -> Counter:
     """What ``localiser`` has counted since this was last asked."""
-    counts, localiser.counts = localiser.counts, Counter()
+    counts = localiser.counts.copy()
+    localiser.counts.clear()
     return counts
 
 

@@ -262,10 +262,11 @@ def _tar(path: Path) -> tuple[bytes, dict[str, tarfile.TarInfo]]:
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than its file may hold."""
+    """A stream that refuses to give more than its file may hold, and knows the last byte that it gave."""
 
     def __init__(self, stream: BinaryIO, file: RawFile):
         self._stream, self._file, self._given = stream, file, 0
+        self.last = b""
 
     def readable(self) -> bool:
         return True
@@ -276,4 +277,5 @@ class _Bounded(io.RawIOBase):
         if self._given > self._file.limit:
             raise self._file.bomb(self._file.limit)
         buffer[: len(data)] = data
+        self.last = data[-1:] or self.last
         return len(data)

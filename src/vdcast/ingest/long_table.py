@@ -22,9 +22,8 @@ def features(settings: LongTable) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
     localiser = clock.Localiser(settings.time_zone)
     line = 2
-    for part in tables.batches(
-        file, settings, [settings.time_column, settings.vd_column], list(settings.units)
-    ):
+    texts = [settings.time_column, settings.vd_column]
+    for part in tables.batches(file, settings, localiser.counts, texts, list(settings.units)):
         vd = part.column(settings.vd_column)
         if vd.null_count:
             raise file.bad(f"line {line} or after: a row has no {settings.vd_column}")

@@ -34,12 +34,14 @@ def features(settings: PemsExport) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     localiser = clock.Localiser(settings.time_zone)
     with file.open() as stream:
-        header, body = tables.header_of(file, stream, "utf-8")
+        header = tables.header_of(file, stream, "utf-8")
         found = _columns(file, header, settings)
         used = {name for lanes in found.values() for name, _ in lanes}
         share = next((name for name in header if name.startswith("% Observed")), None)
         types = {name: pa.float64() for name in header if name in used or name == share}
-        parts = list(tables.read_csv(file, body, "utf-8", header, {header[0]: pa.string(), **types}))
+        parts = list(tables.read_csv(file, stream, "utf-8", header, {header[0]: pa.string(), **types}, 2))
+        if not tables.ended(stream):
+            raise file.bad(tables.CUT)
     table = pa.concat_tables(parts)
     if table.column(header[0]).null_count:
         raise file.bad("has a row without a time")

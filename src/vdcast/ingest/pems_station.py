@@ -40,9 +40,11 @@ def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
         text = ("time", "station")
         types = {name: pa.string() if name in text else pa.float64() for name in _USED.values()}
         line = 1
-        for part in tables.read_csv(file, stream, "utf-8", names, types):
+        for part in tables.read_csv(file, stream, "utf-8", names, types, line):
             yield _records(file, settings, localiser, part, line)
             line += part.num_rows
+        if not tables.ended(stream):
+            raise file.bad(tables.CUT)
 
 
 def _records(

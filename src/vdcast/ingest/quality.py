@@ -28,6 +28,8 @@ COUNTS = {
     "repeated_hour": "rows in the hour that clocks repeat when daylight saving ends",
     "impossible_values": "raw values beyond the limits, lanes and vehicle classes each counted",
     "steps_without_records": "intervals in which no detector has a record",
+    "unended": "tables that do not end in a line break: legal, but what is cut off would leave them so, and the last "
+    "number may be cut short",
     "undated_order": "files whose dates only one order of day and month fits",
 }
 

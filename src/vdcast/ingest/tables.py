@@ -1,6 +1,9 @@
 """CSV and parquet files as batches of text times and columns of numbers, in bounded memory."""
 
 import csv
+import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
@@ -15,6 +18,7 @@ from vdcast.params import Table
 
 BLOCK_BYTES = 8 << 20
 BATCH_CELLS = 1 << 20
+CUT = "does not end in a line break, as these files do: it is truncated, and its last number may be cut short"
 NULLS = ["", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "-"]
 SUFFIXES = (".csv", ".txt", ".parquet")
 
@@ -22,31 +26,56 @@ SUFFIXES = (".csv", ".txt", ".parquet")
 def batches(
     file: RawFile,
     settings: Table,
+    counts: Counter,
     texts: Sequence[str],
     numbers: Sequence[str] | None,
 ) -> Iterator[pa.Table]:
-    """The table's columns, ``texts`` as they are and ``numbers`` (all others, if None) as f8, some rows at a time."""
+    """The table's columns, ``texts`` as they are and ``numbers`` (all others, if None) as f8, some rows at a time.
+
+    Adds to ``counts`` where a CSV does not end in a line break: legal, but its last row may be cut.
+    """
     with file.open() as stream:
         if stream.peek(4)[:4] != b"PAR1":
-            yield from _csv(file, stream, settings, texts, numbers)
+            yield from _csv(file, stream, settings, counts, texts, numbers)
             return
     with file.seekable() as stream:
         yield from _parquet(file, stream, texts, numbers)
 
 
 def _csv(
-    file: RawFile, stream: BinaryIO, settings: Table, texts: Sequence[str], numbers: Sequence[str] | None
+    file: RawFile,
+    stream: BinaryIO,
+    settings: Table,
+    counts: Counter,
+    texts: Sequence[str],
+    numbers: Sequence[str] | None,
 ) -> Iterator[pa.Table]:
-    header, body = header_of(file, stream, settings.encoding)
+    header = header_of(file, stream, settings.encoding)
     columns = _choose(file, header, texts, numbers)
     types = {name: pa.string() if name in texts else pa.float64() for name in columns}
-    yield from read_csv(file, body, settings.encoding, header, types)
+    latest = None
+    for part in read_csv(file, stream, settings.encoding, header, types, 2):
+        if latest is not None:
+            yield latest
+        latest = part
+    counts["unended"] += not ended(stream)  # before the last rows, which take the count with them
+    yield latest
+
+
+def ended(stream: io.BufferedReader) -> bool:
+    """Whether a file, read to its end, ends in a line break."""
+    return stream.raw.last == b"\n"
 
 
 def read_csv(
-    file: RawFile, body: BinaryIO, encoding: str, names: Sequence[str], types: dict[str, pa.DataType]
+    file: RawFile,
+    body: BinaryIO,
+    encoding: str,
+    names: Sequence[str],
+    types: dict[str, pa.DataType],
+    line: int,
 ) -> Iterator[pa.Table]:
-    """Rows of CSV without a header, strictly typed; ``names`` are those of all columns."""
+    """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns."""
     try:
         reader = pa.csv.open_csv(
             body,
@@ -62,13 +91,14 @@ def read_csv(
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             raise file.bad("has a header and no row") from None
-        raise file.bad(f"is not a table of numbers as expected: {error}") from None
+        what = re.sub(r"Row #(\d+)", lambda found: f"line {int(found[1]) + line - 1}", str(error))
+        raise file.bad(f"is not a table of numbers as expected: {what}") from None
     except (pa.ArrowException, UnicodeError, LookupError) as error:
         raise file.bad(f"cannot be read as {encoding} text ({error})") from None
 
 
-def header_of(file: RawFile, stream: BinaryIO, encoding: str) -> tuple[list[str], BinaryIO]:
-    """The names in the first line, and the stream after it."""
+def header_of(file: RawFile, stream: BinaryIO, encoding: str) -> list[str]:
+    """The names in the first line, which is taken from the stream."""
     line = stream.readline(1 << 22)
     if not line.strip():
         raise file.bad("is empty")
@@ -81,7 +111,7 @@ def header_of(file: RawFile, stream: BinaryIO, encoding: str) -> tuple[list[str]
         raise file.bad(f"its header cannot be read as {encoding}: {error}; set data.encoding") from None
     if repeated := {name for name in names if names.count(name) > 1}:
         raise file.bad(f"names column {sorted(repeated)[0]!r} twice")
-    return names, stream
+    return names
 
 
 def _parquet(

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from vdcast.errors import InputError
-from vdcast.ingest import clock, taiwan
+from vdcast.ingest import clock, tables, taiwan
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records, by_lane
 from vdcast.params import TaiwanM05A
@@ -87,6 +87,8 @@ def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
 
 def _table(file: RawFile) -> pa.Table:
     data = file.read()
+    if not data.endswith(b"\n"):
+        raise file.bad(tables.CUT)
     try:
         return pa.csv.read_csv(
             pa.BufferReader(data),

@@ -26,7 +26,7 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
     localiser = clock.Localiser(settings.time_zone)
     texts = [] if settings.time_column is None else [settings.time_column]
     line, latest = 2, -np.inf
-    for part in tables.batches(file, settings, texts, settings.columns):
+    for part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
         if settings.time_column is None:
             local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
                 settings.interval, "s"
