@@ -225,6 +225,32 @@ def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
     assert table.values[:, 0, 0].tolist() == list(range(0, 60, 5))
 
 
+def test_an_interval_coarser_than_the_files_is_refused_where_values_repeat(tmp_path):
+    """No two records differ: 7 in each five minutes is 21 in a quarter of an hour, and not 7."""
+    rows = "".join(f"2026-10-01 00:{m:02},7\n" for m in range(0, 60, 5))
+    put(tmp_path / "raw.csv", "time,A\n" + rows)
+    settings = {"time_zone": "UTC", "feature": "volume", "unit": "veh/15min"}
+    with pytest.raises(InputError, match="8 of 12 records fall on .* is data.interval = 900 s that of the files"):
+        run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=900, **settings)
+    for i in range(8):  # a bare list says nothing of its interval; 05:07 to 05:14, three in the first five minutes
+        snapshot = vdlive(vd("A", T + 60 * i, lane(50, 5, 3)))["VDLives"]
+        put(tmp_path / f"raw/{i}.json", json.dumps(snapshot))
+    with pytest.raises(InputError, match="6 of 8 records fall on .* is data.interval = 300 s that of the files"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", interval=300)
+
+
+def test_copies_are_no_other_interval_and_two_versions_of_the_data_are_refused(tmp_path):
+    settings = {"time_zone": "UTC", "interval": 3600, "feature": "volume", "unit": "veh/h"}
+    for name, more in (("copy", 0), ("revised", 1)):
+        rows = "".join(f"2026-10-01 {h:02}:00,{h + more}\n" for h in range(24))
+        put(tmp_path / f"{name}/raw/a.csv", "time,A\n" + rows)
+        put(tmp_path / f"{name}/raw/b.csv", "time,A\n" + "".join(f"2026-10-01 {h:02}:00,{h}\n" for h in range(24)))
+    _, report = run(tmp_path / "copy", "wide_table", tmp_path / "copy/raw", **settings)
+    assert report["counts"] == {"records": 48, "duplicates": 24}
+    with pytest.raises(InputError, match="24 of 48 records differ .* holds two versions of the same data"):
+        run(tmp_path / "revised", "wide_table", tmp_path / "revised/raw", **settings)
+
+
 def test_v11_of_another_schema(tmp_path):
     for data, sentence in (
         (as_xml(GOOD), "its root is <VDLiveList>, not the <XML_Head>"),

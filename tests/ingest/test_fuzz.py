@@ -146,7 +146,7 @@ def records(name, settings, folder):
         pieces = list(pipeline.parse(settings, file, grid, parsed))
         assert parsed.records == sum(piece.records for piece in pieces)
         for piece in pieces:
-            _, vd, cause, values = unpack(piece.data, piece.records, width)
+            _, vd, _, cause, values = unpack(piece.data, piece.records, width)
             assert vd.max() < len(parsed.vd_ids)
             yield cause, values
 

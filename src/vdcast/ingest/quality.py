@@ -19,7 +19,8 @@ WARN_MISSING = 0.2
 COUNTS = {
     "records": "records read",
     "duplicates": "records of a detector and interval that another record had before",
-    "conflicting": "of these, with other values; the later one in the order of the files stands",
+    "conflicting": "of the duplicates, with other values; the later one in the order of the files stands",
+    "crowded": "of these, of another time within the interval",
     "files_out_of_order": "files that start before the one before them",
     "rows_out_of_order": "rows of a table that lie before the row before them",
     "off_grid": "records whose time is not the start of an interval; it was floored",
