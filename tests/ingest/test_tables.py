@@ -136,7 +136,10 @@ def test_long_tables_against_a_dictionary(tmp_path_factory, rows):
         ("time,A\n", "has a header and no row"),
         ("when,A\n2026-10-01 00:00,1\n", "has no column 'time'; it has when, A"),
         ("time,A,A\n2026-10-01 00:00,1,2\n", "names column 'A' twice"),
-        ("time,A\n2026-10-01 00:00,1,2\n", "not a table of numbers as expected: .*line 2: Expected 2 columns"),
+        (
+            "time,A\n2026-10-01 00:00,1,2\n",
+            "not a table of numbers as expected: .*line 2: Expected 2 columns",
+        ),
         (
             "time,A\n2026-10-01 00:00,1\n2026-10-01 00:05,one\n",
             "not a table of numbers as expected: .*line 3: .*'one'",

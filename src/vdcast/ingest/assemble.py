@@ -46,7 +46,13 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
     if span is None:
         bad = spool.errors()
         skipped = f": {len(bad)} bad files were skipped, the first is {bad[0]}" if bad else ""
-        raise InputError(f"{spool.listed} raw files hold no record at all{skipped}")
+        counts = spool.counts()
+        lost = "; ".join(
+            f"{counts[name]} are {name}" for name in ("stale", "undated", "nonexistent") if counts[name]
+        )
+        raise InputError(
+            f"{spool.listed} raw files hold no record at all{f' ({lost})' * bool(lost)}{skipped}"
+        )
     first, last = span
     blocks = last // BLOCK - first // BLOCK + 1
     if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()):
@@ -73,7 +79,9 @@ def blocks(
     for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
         values = np.full((BLOCK * V, features), np.nan, "f4")
         cause = np.full((BLOCK * V, features), GAP, "u1")
-        late = np.full(BLOCK * V, -1, "i4")  # seconds past the step's start of the last record; -1: there is none
+        late = np.full(
+            BLOCK * V, -1, "i4"
+        )  # seconds past the step's start of the last record; -1: there is none
         for vdset, records, data in spool.pieces(block):
             if vdset not in columns:
                 if len(columns) > 64:

@@ -15,6 +15,10 @@ _DAY_FIRST_OR_LAST = re.compile(
 _OFFSET = re.compile(r"Z|[+-]\d{2}:?\d{2}")
 
 
+class NoTime(ValueError):
+    """A time that stands for none: 0001-01-01 is what a program writes whose clock was never set."""
+
+
 def instant(text: str, zone: ZoneInfo) -> int:
     """Unix seconds of one time; local to ``zone`` unless it carries an offset. Raises ValueError.
 
@@ -27,7 +31,7 @@ def instant(text: str, zone: ZoneInfo) -> int:
     year, _, month, day, _, hour, minute, second, _, offset = found.groups()
     time = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
     if not EPOCH_YEARS[0] <= time.year <= EPOCH_YEARS[1]:
-        raise ValueError(f"{text!r} lies outside the years {EPOCH_YEARS[0]} to {EPOCH_YEARS[1]}")
+        raise NoTime(f"{text!r} lies outside the years {EPOCH_YEARS[0]} to {EPOCH_YEARS[1]}")
     if offset:
         return int(datetime.fromisoformat(time.isoformat() + offset).timestamp())
     return int(time.replace(tzinfo=zone).timestamp())

@@ -27,7 +27,9 @@ def parse(file: RawFile, settings: DayRows) -> Iterator[Records]:
     localiser = clock.Localiser(settings.time_zone)
     columns = _value_columns(settings)
     line = 2
-    for part in tables.batches(file, settings, localiser.counts, [settings.date_column, *settings.vd_columns], columns):
+    for part in tables.batches(
+        file, settings, localiser.counts, [settings.date_column, *settings.vd_columns], columns
+    ):
         names = [part.column(name) for name in settings.vd_columns]
         if any(name.null_count for name in (*names, part.column(settings.date_column))):
             raise file.bad(f"line {line} or after: a row has no date or no detector")

@@ -90,8 +90,26 @@ def quantities(
     return x, cause, impossible
 
 
+def listed(path: Path) -> list[str]:
+    """Every station of the metadata."""
+    return [station for station in _stations(path) if station]
+
+
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """From the clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated)."""
+    """What the metadata says of each station."""
+    rows = _stations(path)
+    found = [rows.get(vd, {}) for vd in vd_ids]
+    return {
+        "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
+        "lat": np.array([_float(row.get("Latitude")) for row in found], "f8"),
+        "road": np.array([row.get("Fwy") or "" for row in found], "U"),
+        "direction": np.array([row.get("Dir") or "" for row in found], "U"),
+        "lanes": np.array([taiwan.lane_count(row.get("Lanes")) for row in found], "i4"),
+    }
+
+
+def _stations(path: Path) -> dict[str, dict]:
+    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), by station."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}
@@ -101,14 +119,7 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."
         )
-    found = [rows.get(vd, {}) for vd in vd_ids]
-    return {
-        "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
-        "lat": np.array([_float(row.get("Latitude")) for row in found], "f8"),
-        "road": np.array([row.get("Fwy") or "" for row in found], "U"),
-        "direction": np.array([row.get("Dir") or "" for row in found], "U"),
-        "lanes": np.array([int(np.nan_to_num(_float(row.get("Lanes")))) for row in found], "i4"),
-    }
+    return rows
 
 
 def _float(text: str | None) -> float:

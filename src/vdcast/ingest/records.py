@@ -16,6 +16,7 @@ CAUSES = {
     IMPOSSIBLE: "impossible",  # beyond the limits
     STATUS: "status",  # the device says that it is not well
 }
+AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
 MPH = 1.609344  # km/h
 LARGEST = float(np.finfo("f4").max)  # what the table can hold; beyond, it would say infinity
 
