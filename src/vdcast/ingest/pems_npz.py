@@ -29,7 +29,7 @@ def features(settings: PemsNpz) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     start = clock.start(file, settings.start, None)
     row = 0
     for x in _rows(file, len(settings.features)):

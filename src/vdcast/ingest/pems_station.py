@@ -31,7 +31,7 @@ def features(settings: PemsStation) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     with file.open() as stream:
         width = stream.peek(1 << 16).split(b"\n", 1)[0].count(b",") + 1
         if width < HEAD or (width - HEAD) % PER_LANE:
