@@ -3,14 +3,17 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 import warnings
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
 
 from vdcast.errors import InputError
+from vdcast.ingest import files
 
 from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive
 
@@ -201,6 +204,68 @@ def test_what_is_not_of_the_format_is_passed_over_and_listed(tmp_path):
     put(tmp_path / "raw/day.zip", archive({"VDLive_2.json": as_json(GOOD), "VDList.json": b"{}"}))
     _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", files="*[!t].json")
     assert report["files"] == {"read": 2, "bad": [], "passed_over": ["day.zip/VDList.json", "readme.txt"]}
+
+
+def test_what_macos_adds_to_an_archive_is_left_alone_as_loose_dotfiles_are(tmp_path):
+    members = {
+        "VDLive_1.json": as_json(GOOD),
+        "__MACOSX/._VDLive_1.json": b"\0\5\26\7",
+        "d/.hidden/a.json": b"x",
+    }
+    put(tmp_path / "raw/a.zip", archive(members))
+    put(tmp_path / "raw/b.tar", tar({"./VDLive_2.json": as_json(GOOD), "._VDLive_2.json": b"\0\5"}, "w"))
+    _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert report["files"] == {"read": 2, "bad": [], "passed_over": []}
+
+
+def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
+    """Big5 names, loose and in a tar; where the file is not of the format it is passed over."""
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    big5 = os.fsencode(tmp_path / "raw") + "/國".encode("big5")
+    for name in (b".json", b".doc"):
+        with open(big5 + name, "wb") as file:
+            file.write(as_json(GOOD))
+    put(tmp_path / "raw/t.tar", tar({"\udca4x.json": as_json(GOOD)}, "w"))
+    with pytest.raises(InputError, match=r"'\\udcb0\\udcea\.json': its name is not UTF-8; rename it"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")
+    assert report["files"]["passed_over"] == ["\\udcb0\\udcea.doc"]
+    assert [line.partition(":")[0] for line in report["files"]["bad"]] == [
+        "'\\udcb0\\udcea.json'",
+        "'t.tar/\\udca4x.json'",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_that_changes_is_read_as_it_is_now(tmp_path, kind):
+    """Whatever this process has read of it before; a member that went meanwhile is one sentence."""
+    pack = archive if kind == "zip" else partial(tar, mode="w")
+    path = put(tmp_path / f"raw/a.{kind}", pack({"1.json": as_json(GOOD)}))
+    (old,) = files.find(tmp_path / "raw", (".json",), "*")
+    assert old.read() == as_json(GOOD)
+    put(path, pack({"2.json": as_json(GOOD) + b" "}))
+    (new,) = files.find(tmp_path / "raw", (".json",), "*")
+    assert new.read() == as_json(GOOD) + b" "
+    with pytest.raises(
+        InputError, match=f"'a.{kind}/1.json': is no longer in its archive, which has changed"
+    ):
+        old.read()
+
+
+def test_a_tar_too_large_to_be_read_as_a_whole(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for name in ("loose.tar", "packed.tgz"):
+        with (partial(gzip.open, compresslevel=1) if name.endswith("tgz") else open)(
+            tmp_path / "raw" / name, "wb"
+        ) as file:
+            file.write(os.urandom(4 << 20))  # so that the limit is not on how far it expands
+            file.truncate(600 << 20) if name == "loose.tar" else file.write(bytes(520 << 20))
+        with pytest.raises(
+            InputError,
+            match=f"'{name}': is larger than 512 MiB, and can be read only as a whole; split it, or pack a zip",
+        ):
+            run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+        (tmp_path / "raw" / name).unlink()
 
 
 def test_raw_that_does_not_exist_or_is_empty(tmp_path):
