@@ -48,6 +48,40 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert "- VD-B: volume is constant" in report and "| test | 96 |" in report
 
 
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (slice(72, 288), "feature of which every VD lacks 75.0% or more in the training part, over 50%"),
+        (slice(288, 384), "feature without any observation in the validation part"),
+        (slice(384, None), "feature without any observation in the test part"),
+    ],
+)
+def test_an_input_that_no_vd_could_use_is_dropped_before_vds_are_judged(
+    detectors, prepare_settings, rows, reason
+):
+    """216 of 288 training steps are 75 %; a VD judged by that feature would go, and all of them with it."""
+    values = detectors.values.copy()
+    values[:, :, 1] = 50
+    values[rows, :, 1] = np.nan
+    values[:288, 0, 1] = np.nan if rows.start == 72 else values[:288, 0, 1]  # one of them lacks it altogether
+    prepared, dropped = prepare.prepare(
+        store.Detectors(**{**vars(detectors), "values": values}), prepare_settings
+    )
+    assert [(item.name, item.reason) for item in dropped] == [("speed", reason)]
+    assert prepared.parts["train"].features == ("volume",)
+    assert prepared.parts["train"].vd_ids == detectors.vd_ids
+
+
+def test_an_input_that_one_vd_could_use_drops_the_others(detectors, prepare_settings):
+    values = detectors.values.copy()
+    values[:288, 1:, 1] = np.nan
+    prepared, dropped = prepare.prepare(
+        store.Detectors(**{**vars(detectors), "values": values}), prepare_settings
+    )
+    assert prepared.parts["train"].vd_ids == ("VD-A",) and prepared.parts["train"].features[1] == "speed"
+    assert {item.reason for item in dropped} == {"100.0% of speed missing: there is nothing to learn from"}
+
+
 def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
     values = detectors.values.copy()
     values[288:, 0] = np.nan
@@ -81,12 +115,41 @@ def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepa
             prepare.check_fits(prepared, settings)
 
 
+def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detectors, prepare_settings):
+    """The first 20 steps of a part are looked back at and never forecast; the 21st is enough."""
+    from tests.test_params import SHIPPED
+
+    shipped = params.load(SHIPPED)
+    three = params.ManyVDs(num_vds=3)
+    settings = shipped.model_copy(
+        update={
+            "prepare": prepare_settings,
+            "modes": shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three}),
+            "window": params.Window(sequence_length=20, prediction_length=10),
+        }
+    )
+    for observed in (20, 21):
+        values = detectors.values.copy()
+        values[288 + observed : 384, 0, 0] = np.nan
+        prepared, _ = prepare.prepare(
+            store.Detectors(**{**vars(detectors), "values": values}), prepare_settings
+        )
+        if observed == 21:
+            prepare.check_fits(prepared, settings)
+            continue
+        with pytest.raises(
+            InputError, match="VD-A has no valid volume in the validation part, past its first 20 steps"
+        ):
+            prepare.check_fits(prepared, settings)
+
+
 def test_a_vd_without_any_observation_is_dropped_whatever_the_threshold(detectors, prepare_settings):
     values = detectors.values.copy()
     values[:288, 1] = np.nan
     table = store.Detectors(**{**vars(detectors), "values": values})
     prepared, dropped = prepare.prepare(table, with_settings(prepare_settings, max_missing=1.0))
-    assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國") and "100.0% of volume" in dropped[0].reason
+    assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
+    assert dropped[0].reason == "100.0% of volume missing: there is nothing to learn from"
     assert np.isfinite(prepared.mean).all() and np.isfinite(prepared.std).all()
 
 

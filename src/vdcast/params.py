@@ -88,6 +88,7 @@ class Table(Raw):
     time_zone: TimeZone
     interval: Interval
     missing_codes: list[float] = []
+    max_speed: Rate = 200.0
     encoding: str = "utf-8"
     date_order: DateOrder | None = None
 
@@ -159,8 +160,15 @@ class TaiwanM05A(Listed):
     time_zone: ClassVar[str] = "Asia/Taipei"
 
     format: Literal["taiwan_m05a"]
-    vehicle_types: Annotated[list[int], Field(min_length=1)] = [31, 32, 41, 42, 5]
+    vehicle_types: Annotated[list[Literal[31, 32, 41, 42, 5]], Field(min_length=1)] = [31, 32, 41, 42, 5]
     missing_when: Literal["any", "all"] = "any"
+
+    @field_validator("vehicle_types")
+    @classmethod
+    def _unique(cls, types):
+        if len(set(types)) != len(types):
+            raise ValueError(f"vehicle_types {types} name one twice")
+        return types
 
 
 class PemsStation(Listed):

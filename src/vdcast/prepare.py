@@ -59,9 +59,8 @@ def prepare(table: store.Detectors, settings: params.Prepare) -> tuple[store.Pre
     _known("prepare.features", settings.features, table.features)
     parts = split(table.select(vds, settings.features), settings.split)
 
-    train = parts["train"]
-    features, dropped_features = usable_features(train, settings.targets)
-    train = train.select(train.vd_ids, features)
+    features, dropped_features = usable_features(parts, settings)
+    train = parts["train"].select(parts["train"].vd_ids, features)
     kept, dropped_vds = usable_vds(train, settings)
     if not kept:
         reasons = "; ".join(f"{d.name}: {d.reason}" for d in dropped_vds[:3])
@@ -87,20 +86,43 @@ def split(table: store.Detectors, shares: list[float]) -> dict[str, store.Detect
     }
 
 
-def usable_features(train: store.Detectors, targets: list[str]) -> tuple[list[str], list[Dropped]]:
-    """Features with at least one observation in the training part. A target without any is an error."""
+def usable_features(
+    parts: dict[str, store.Detectors], settings: params.Prepare
+) -> tuple[list[str], list[Dropped]]:
+    """Features that every part observes, and one VD at least well enough. A target that training lacks is an error.
+
+    An input that is missing everywhere would otherwise drop every VD, or go to the models as a constant.
+    """
     kept, dropped = [], []
-    for f, feature in enumerate(train.features):
-        if np.isfinite(train.values[:, :, f]).any():
-            kept.append(feature)
-        elif feature in targets:
-            raise InputError(
-                f"target {feature!r} has no valid observation in the training part of {train.source}; "
-                "see reports/quality/quality.md, then change prepare.targets or the data"
-            )
-        else:
-            dropped.append(Dropped(feature, "feature without any observation in the training part"))
+    for feature in parts["train"].features:
+        reason = _unusable(parts, feature, settings.max_missing)
+        if feature in settings.targets:  # judged VD by VD, and by check_fits
+            if not _observed(parts["train"], feature).any():
+                raise InputError(
+                    f"target {feature!r} has no valid observation in the training part of {parts['train'].source}; "
+                    "see reports/quality/quality.md, then change prepare.targets or the data"
+                )
+        elif reason:
+            dropped.append(Dropped(feature, reason))
+            continue
+        kept.append(feature)
     return kept, dropped
+
+
+def _unusable(parts: dict[str, store.Detectors], feature: str, max_missing: float) -> str | None:
+    """Why no VD could use a feature; None where one could."""
+    for name, part in parts.items():
+        if not _observed(part, feature).any():
+            return f"feature without any observation in the {'training' if name == 'train' else name} part"
+    least = 1 - _observed(parts["train"], feature).mean(axis=0).max()
+    if least > max_missing:
+        return f"feature of which every VD lacks {least:.1%} or more in the training part, over {max_missing:.0%}"
+    return None
+
+
+def _observed(part: store.Detectors, feature: str) -> np.ndarray:
+    """(T, V) where a feature is observed."""
+    return np.isfinite(part.values[:, :, part.features.index(feature)])
 
 
 def usable_vds(train: store.Detectors, settings: params.Prepare) -> tuple[list[str], list[Dropped]]:
@@ -111,7 +133,9 @@ def usable_vds(train: store.Detectors, settings: params.Prepare) -> tuple[list[s
         values = train.values[:, v]
         missing = np.isnan(values).mean(axis=0)
         worst = int(missing.argmax())
-        if missing[worst] > settings.max_missing or missing[worst] == 1:
+        if missing[worst] == 1:
+            reason = f"100.0% of {train.features[worst]} missing: there is nothing to learn from"
+        elif missing[worst] > settings.max_missing:
             reason = (
                 f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
             )
@@ -154,18 +178,6 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
     forecast = sorted(
         {v for mode in type(settings.modes).model_fields for v in settings.modes.vd_indices(mode)}
     )
-    for name in ("validation", "test"):
-        part = prepared.parts[name]
-        for target in prepared.targets:
-            valid = np.isfinite(part.values[:, :, part.features.index(target)]).any(axis=0)
-            # a VD that is silent in the test part alone is marked in the reports; the target VD is what they are about
-            needed = [settings.modes.target_vd_index] if name == "test" else forecast
-            if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
-                raise InputError(
-                    f"VD {silent[0]} has no valid {target} in the {name} part"
-                    f"{f' (and {len(silent) - 1} more VDs)' if len(silent) > 1 else ''}, so no model of it could be "
-                    "judged; leave it out of prepare.vds or change prepare.split"
-                )
     L, H = settings.window.sequence_length, settings.window.prediction_length
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
@@ -174,6 +186,18 @@ def check_fits(prepared: store.Prepared, settings: params.Params) -> None:
                 f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
                 "shorter windows"
             )
+    for name in ("validation", "test"):
+        part = prepared.parts[name]
+        for target in prepared.targets:
+            valid = _observed(part, target)[L:].any(axis=0)  # no window forecasts the steps before
+            # a VD that is silent in the test part alone is marked in the reports; the target VD is what they are about
+            needed = [settings.modes.target_vd_index] if name == "test" else forecast
+            if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
+                raise InputError(
+                    f"VD {silent[0]} has no valid {target} in the {name} part, past its first {L} steps"
+                    f"{f' (and {len(silent) - 1} more VDs)' if len(silent) > 1 else ''}, so no model of it could be "
+                    "judged; leave it out of prepare.vds or change prepare.split"
+                )
 
 
 def describe(prepared: store.Prepared, dropped: list[Dropped]) -> str:

@@ -80,6 +80,43 @@ def test_export_that_reads_both_ways_is_refused_with_what_would_be_regular(tmp_p
     assert table.timestamps[0] == utc("2024-01-04T00:00:00-08:00") and len(table.timestamps) == 2 * 288
 
 
+@pytest.mark.parametrize(
+    "column, feature, interval, value",
+    [
+        ("Flow (Veh/5 Minutes)", "volume", 300, 50),
+        ("Flow (Veh/Hour)", "volume", 3600, 50),
+        (
+            "Flow (Veh/Hour)",
+            "volume",
+            300,
+            r"'Flow \(Veh/Hour\)' does not count vehicles per data.interval, 300 s",
+        ),
+        ("Flow", "volume", 300, "'Flow' does not count vehicles per data.interval"),
+        ("Speed (mph)", "speed", 300, 50 * MPH),
+        ("Speed (kph)", "speed", 300, 50),
+        ("Speed (km/h)", "speed", 300, 50),
+        (
+            "Speed (knots)",
+            "speed",
+            300,
+            r"'Speed \(knots\)' has no unit that is known for speed: mph, km/h, kph",
+        ),
+        ("Speed", "speed", 300, "'Speed' has no unit that is known for speed"),
+        ("Occ (%)", "occupancy", 300, 50),
+        ("Occupancy", "occupancy", 300, "'Occupancy' has no unit that is known for occupancy: %"),
+    ],
+)
+def test_export_in_the_unit_that_its_header_says(tmp_path, column, feature, interval, value):
+    put(tmp_path / "raw.csv", f"Time,{column},% Observed\n05/13/2024 00:00,50,100\n")
+    settings = {"features": [feature], "interval": interval}
+    if isinstance(value, str):
+        with pytest.raises(InputError, match=f"column {value}"):
+            run(tmp_path, "pems_export", tmp_path / "raw.csv", **settings)
+    else:
+        table, _ = run(tmp_path, "pems_export", tmp_path / "raw.csv", **settings)
+        assert table.values.tolist() == [[[pytest.approx(value)]]]
+
+
 def test_export_without_the_feature(tmp_path):
     put(tmp_path / "raw.csv", EXPORT + "05/13/2024 00:00,10,30,60,50,2,100\n")
     with pytest.raises(InputError, match="has no column of occupancy"):
@@ -150,6 +187,18 @@ def test_metr_la(tmp_path, names):
         table.values[:, :, 0], np.array([[64.375, 67.625], [np.nan, 68.25], [np.nan, 60]]) * MPH, rtol=1e-6
     )
     assert [s["by_cause"] for s in report["series"]] == [{"code": 0.333333, "impossible": 0.333333}, {}]
+
+
+@pytest.mark.parametrize("kind", ["datetime64[s]", b"datetime64[us]", "datetime64[ns]", "datetime64"])
+def test_metr_la_counts_time_in_the_unit_that_pandas_wrote(tmp_path, kind):
+    times = np.datetime64("2012-03-01T00:00") + np.arange(3) * np.timedelta64(5, "m")
+    metr_la(tmp_path / "raw.h5", times, np.full((3, 1), 60.0), np.array([b"1"]))
+    unit = str(kind).partition("[")[2].partition("]")[0] or "ns"
+    with h5py.File(tmp_path / "raw.h5", "r+") as file:
+        file["df/axis1"][:] = times.astype(f"M8[{unit}]").astype("i8")
+        file["df/axis1"].attrs["kind"] = kind
+    table, _ = run(tmp_path, "metr_la", tmp_path / "raw.h5")
+    assert table.timestamps.tolist() == [utc("2012-03-01T00:00:00-08:00") + 300 * i for i in range(3)]
 
 
 def test_metr_la_has_rows_in_an_hour_that_clocks_skip(tmp_path):

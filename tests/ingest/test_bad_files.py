@@ -3,14 +3,17 @@
 import gzip
 import io
 import json
+import os
 import tarfile
 import warnings
 import zipfile
+from functools import partial
 
 import numpy as np
 import pytest
 
 from vdcast.errors import InputError
+from vdcast.ingest import files
 
 from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive
 
@@ -42,7 +45,7 @@ BAD = {
         changed(b'"Lanes": [{', b'"Lanes": [[{').replace(b"}]}]}]", b"}]}]]}]"),
         r"no VDLive snapshot of the standard v2: .*LinkFlows\[0\].Lanes\[0\]",
     ),
-    "words for numbers": (changed(b'"Speed": 50', b'"Speed": "fast"'), "Speed is 'fast', not a number"),
+    "words for numbers": (changed(b'"Speed": 50', b'"Speed": "fast"'), "Speed of A is 'fast', not a number"),
     "true for a number": (
         changed(b'"Speed": 50', b'"Speed": true'),
         r"got `bool` - at `\$.VDLives\[0\].LinkFlows\[0\].Lanes\[0\].Speed`",
@@ -71,7 +74,22 @@ BAD = {
         changed(b"UTF-8", b"big5", as_xml(vdlive(vd("內壢", T, lane(50, 1, 2))))),
         "not text in the encoding big5 that it declares",
     ),
-    "xml without a time": (changed(b"DataCollectTime", b"CollectTime", as_xml(GOOD)), "no id or no time"),
+    "xml without a time": (
+        changed(b"DataCollectTime", b"CollectTime", as_xml(GOOD)),
+        "not one of its 1 VDs has a time",
+    ),
+    "xml without an id": (changed(b"<VDID>A<", b"<VDID> <", as_xml(GOOD)), "VD number 1 has no id"),
+    "words for numbers in xml": (
+        changed(b"<Volume>2<", b"<Volume>two<", as_xml(GOOD)),
+        "Volume of A is 'two', not a number",
+    ),
+    "lanes by another name": (changed(b'"Lanes"', b'"lanes"'), "healthy ones among them, and not one lane"),
+    "json without a time": (changed(b"DataCollectTime", b"CollectTime"), "not one of its 1 VDs has a time"),
+    "xml of another namespace": (
+        changed(b"schema/", b"schema/v3/", as_xml(GOOD)),
+        "its <VDLiveList> is of the namespace 'http://traffic.transportdata.tw/standard/traffic/schema/v3/', not of "
+        "'http://traffic.transportdata.tw/standard/traffic/schema/'",
+    ),
     "entities": (LAUGHS, "declares a DOCTYPE"),
     "external entities": (OUTSIDE, "declares a DOCTYPE"),
     "utf-16 entities": (
@@ -188,6 +206,68 @@ def test_what_is_not_of_the_format_is_passed_over_and_listed(tmp_path):
     assert report["files"] == {"read": 2, "bad": [], "passed_over": ["day.zip/VDList.json", "readme.txt"]}
 
 
+def test_what_macos_adds_to_an_archive_is_left_alone_as_loose_dotfiles_are(tmp_path):
+    members = {
+        "VDLive_1.json": as_json(GOOD),
+        "__MACOSX/._VDLive_1.json": b"\0\5\26\7",
+        "d/.hidden/a.json": b"x",
+    }
+    put(tmp_path / "raw/a.zip", archive(members))
+    put(tmp_path / "raw/b.tar", tar({"./VDLive_2.json": as_json(GOOD), "._VDLive_2.json": b"\0\5"}, "w"))
+    _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert report["files"] == {"read": 2, "bad": [], "passed_over": []}
+
+
+def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
+    """Big5 names, loose and in a tar; where the file is not of the format it is passed over."""
+    put(tmp_path / "raw/a.json", as_json(GOOD))
+    big5 = os.fsencode(tmp_path / "raw") + "/國".encode("big5")
+    for name in (b".json", b".doc"):
+        with open(big5 + name, "wb") as file:
+            file.write(as_json(GOOD))
+    put(tmp_path / "raw/t.tar", tar({"\udca4x.json": as_json(GOOD)}, "w"))
+    with pytest.raises(InputError, match=r"'\\udcb0\\udcea\.json': its name is not UTF-8; rename it"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")
+    assert report["files"]["passed_over"] == ["\\udcb0\\udcea.doc"]
+    assert [line.partition(":")[0] for line in report["files"]["bad"]] == [
+        "'\\udcb0\\udcea.json'",
+        "'t.tar/\\udca4x.json'",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_an_archive_that_changes_is_read_as_it_is_now(tmp_path, kind):
+    """Whatever this process has read of it before; a member that went meanwhile is one sentence."""
+    pack = archive if kind == "zip" else partial(tar, mode="w")
+    path = put(tmp_path / f"raw/a.{kind}", pack({"1.json": as_json(GOOD)}))
+    (old,) = files.find(tmp_path / "raw", (".json",), "*")
+    assert old.read() == as_json(GOOD)
+    put(path, pack({"2.json": as_json(GOOD) + b" "}))
+    (new,) = files.find(tmp_path / "raw", (".json",), "*")
+    assert new.read() == as_json(GOOD) + b" "
+    with pytest.raises(
+        InputError, match=f"'a.{kind}/1.json': is no longer in its archive, which has changed"
+    ):
+        old.read()
+
+
+def test_a_tar_too_large_to_be_read_as_a_whole(tmp_path):
+    (tmp_path / "raw").mkdir()
+    for name in ("loose.tar", "packed.tgz"):
+        with (partial(gzip.open, compresslevel=1) if name.endswith("tgz") else open)(
+            tmp_path / "raw" / name, "wb"
+        ) as file:
+            file.write(os.urandom(4 << 20))  # so that the limit is not on how far it expands
+            file.truncate(600 << 20) if name == "loose.tar" else file.write(bytes(520 << 20))
+        with pytest.raises(
+            InputError,
+            match=f"'{name}': is larger than 512 MiB, and can be read only as a whole; split it, or pack a zip",
+        ):
+            run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+        (tmp_path / "raw" / name).unlink()
+
+
 def test_raw_that_does_not_exist_or_is_empty(tmp_path):
     with pytest.raises(InputError, match="data.raw '.*nowhere' does not exist"):
         run(tmp_path, "taiwan_vdlive", tmp_path / "nowhere")
@@ -209,8 +289,35 @@ def test_records_that_are_older_than_their_snapshot_are_stale(tmp_path):
     document = vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T - 7200, lane(50, 1, 2)), updated=T + 60)
     put(tmp_path / "raw/a.json", as_json(document))
     table, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
-    assert table.vd_ids == ("A",)
-    assert report["counts"]["stale"] == 1
+    assert table.vd_ids == ("A", "B")  # a device that is dead in every file is not forgotten
+    assert table.values[0, 0].tolist() == [50, 2, 1] and np.isnan(table.values[:, 1]).all()
+    assert report["counts"] == {"records": 1, "stale": 1}
+    assert [s["by_cause"] for s in report["series"] if s["vd"] == "B"] == [{"gap": 1.0}] * 3
+
+
+def test_where_every_record_is_stale_the_sentence_says_so(tmp_path):
+    put(tmp_path / "raw/a.json", as_json(vdlive(vd("A", T, lane(50, 1, 2)), updated=T + 7200)))
+    with pytest.raises(InputError, match=r"hold no record at all \(1 are stale\)"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+
+
+@pytest.mark.parametrize("how", [as_json, as_xml])
+@pytest.mark.parametrize("clock", ["0001-01-01T00:00:00", "", None])
+def test_a_vd_whose_clock_was_never_set_costs_its_own_record_alone(tmp_path, how, clock):
+    never = vd("B", T, lane(50, 1, 2)) | {"DataCollectTime": clock}
+    never = {k: v for k, v in never.items() if v is not None or how is as_json}
+    put(tmp_path / "raw/a.json", how(vdlive(vd("A", T, lane(60, 3, 4)), never)))
+    table, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert table.vd_ids == ("A", "B")
+    np.testing.assert_equal(table.values[0], [[60, 4, 3], [np.nan] * 3])
+    assert report["counts"] == {"records": 1, "undated": 1}
+
+
+@pytest.mark.parametrize("interval", [0, -1])
+def test_an_update_interval_that_is_none_says_nothing(tmp_path, interval):
+    put(tmp_path / "raw/a.json", as_json(vdlive(vd("A", T, lane(50, 1, 2)), interval=interval)))
+    table, _ = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
+    assert table.values[0, 0].tolist() == [50, 2, 1]
 
 
 def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
@@ -225,11 +332,49 @@ def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
     assert table.values[:, 0, 0].tolist() == list(range(0, 60, 5))
 
 
+def test_an_interval_coarser_than_the_files_is_refused_where_values_repeat(tmp_path):
+    """No two records differ: 7 in each five minutes is 21 in a quarter of an hour, and not 7."""
+    rows = "".join(f"2026-10-01 00:{m:02},7\n" for m in range(0, 60, 5))
+    put(tmp_path / "raw.csv", "time,A\n" + rows)
+    settings = {"time_zone": "UTC", "feature": "volume", "unit": "veh/15min"}
+    with pytest.raises(
+        InputError, match="8 of 12 records fall on .* is data.interval = 900 s that of the files"
+    ):
+        run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=900, **settings)
+    for i in range(
+        8
+    ):  # a bare list says nothing of its interval; 05:07 to 05:14, three in the first five minutes
+        snapshot = vdlive(vd("A", T + 60 * i, lane(50, 5, 3)))["VDLives"]
+        put(tmp_path / f"raw/{i}.json", json.dumps(snapshot))
+    with pytest.raises(
+        InputError, match="6 of 8 records fall on .* is data.interval = 300 s that of the files"
+    ):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw", interval=300)
+
+
+def test_copies_are_no_other_interval_and_two_versions_of_the_data_are_refused(tmp_path):
+    settings = {"time_zone": "UTC", "interval": 3600, "feature": "volume", "unit": "veh/h"}
+    for name, more in (("copy", 0), ("revised", 1)):
+        rows = "".join(f"2026-10-01 {h:02}:00,{h + more}\n" for h in range(24))
+        put(tmp_path / f"{name}/raw/a.csv", "time,A\n" + rows)
+        put(
+            tmp_path / f"{name}/raw/b.csv",
+            "time,A\n" + "".join(f"2026-10-01 {h:02}:00,{h}\n" for h in range(24)),
+        )
+    _, report = run(tmp_path / "copy", "wide_table", tmp_path / "copy/raw", **settings)
+    assert report["counts"] == {"records": 48, "duplicates": 24}
+    with pytest.raises(InputError, match="24 of 48 records differ .* holds two versions of the same data"):
+        run(tmp_path / "revised", "wide_table", tmp_path / "revised/raw", **settings)
+
+
 def test_v11_of_another_schema(tmp_path):
     for data, sentence in (
         (as_xml(GOOD), "its root is <VDLiveList>, not the <XML_Head>"),
-        (v11(("", 0, "2015/03/31 23:50:00", [])), "VD number 1 has no id or no time"),
-        (v11(("A", 0, "2015/03/31 25:50:00", [])), "time of A"),
+        (v11(("", 0, "2015/03/31 23:50:00", [])), "VD number 1 has no id"),
+        (v11(("A", 0, "", [("0", 1, 1, [1])])), "not one of its 1 VDs has a time"),
+        (v11(("A", 0, "2015/03/31 23:50:00", [])), "healthy ones among them, and not one lane"),
+        (v11(("A", 0, "2015/03/31 23:50:00", [("0", "x", 1, [1])])), "speed of A is 'x', not a number"),
+        (v11(("A", 0, "2015/03/31 25:50:00", [("0", 1, 1, [1])])), "time of A"),
     ):
         put(tmp_path / "raw/a.xml", data)
         with pytest.raises(InputError, match=sentence):

@@ -25,6 +25,36 @@ def test_the_hour_that_clocks_repeat_is_first_daylight_then_standard_time(tmp_pa
     assert "duplicates" not in report["counts"]
 
 
+def test_the_newest_row_may_come_first(tmp_path):
+    """The last 01:00 in the file is daylight time, the one before it standard time; half an hour apart are six."""
+    texts = ["02:00", "01:30", "01:00", "01:30", "01:00", "00:30"]
+    table, _ = wide(tmp_path, [(f"2024-11-03 {t}", 5 - i) for i, t in enumerate(texts)])
+    assert table.timestamps.tolist() == [utc("2024-11-03T00:30:00-07:00") + 1800 * i for i in range(6)]
+    assert table.values[:, 0, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    once = ["02:00", "01:30", "01:00", "00:30"]  # not repeated: daylight time, and a gap
+    table, _ = wide(tmp_path / "once", [(f"2024-11-03 {t}", 3 - i) for i, t in enumerate(once)])
+    np.testing.assert_equal(table.values[:, 0, 0], [0, 1, 2, np.nan, np.nan, 3])
+
+
+def test_each_detector_of_a_long_table_may_have_its_newest_row_first(tmp_path):
+    rows = [(t, vd, i) for vd in "AB" for i, t in enumerate(["02:00", "01:00", "01:00", "00:00"])]
+    put(tmp_path / "raw.csv", "time,vd,n\n" + "".join(f"2024-11-03 {t},{vd},{i}\n" for t, vd, i in rows))
+    settings = {"time_zone": "America/Los_Angeles", "interval": 3600, "units": {"n": "veh/h"}}
+    table, _ = run(tmp_path, "long_table", tmp_path / "raw.csv", **settings)
+    assert table.values[:, :, 0].tolist() == [[3, 3], [2, 2], [1, 1], [0, 0]]
+
+
+def test_rows_in_no_order_in_the_hour_that_clocks_repeat_are_refused(tmp_path):
+    """And nowhere else: what is not ambiguous may come in any order."""
+    texts = ["01:00", "00:30", "01:30", "02:00", "01:00"]
+    with pytest.raises(
+        InputError, match=r"'raw\.csv': clocks repeat the hour of 2024-11-03T01:.* sort the rows by time"
+    ):
+        wide(tmp_path, [(f"2024-11-03 {t}", 1) for t in texts])
+    table, _ = wide(tmp_path, [(f"2024-11-04 {t}", i) for i, t in enumerate(["01:30", "00:30", "01:00"])])
+    assert table.values[:, 0, 0].tolist() == [1, 2, 0]
+
+
 def test_an_hour_that_was_not_repeated_in_the_file_is_daylight_time_and_leaves_a_gap(tmp_path):
     table, _ = wide(tmp_path, [(f"2024-11-03 0{h}:{m}", h) for h in range(3) for m in ("00", "30")])
     assert np.isnan(table.values[:, 0, 0]).tolist() == [False] * 4 + [True] * 2 + [False] * 2

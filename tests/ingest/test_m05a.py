@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from vdcast.errors import InputError
+from vdcast.params import TaiwanM05A
 
 from .raw import put, run, utc
 
@@ -48,18 +50,27 @@ def test_a_type_that_is_not_there_makes_the_sum_missing_and_a_repeated_row_count
     assert report["counts"]["duplicates"] == 1
 
 
+def test_vehicle_types_are_those_of_the_bureau_once_each():
+    for types, sentence in (([3], "Input should be 31, 32, 41, 42 or 5"), ([31, 31], "name one twice")):
+        with pytest.raises(ValidationError, match=sentence):
+            TaiwanM05A(format="taiwan_m05a", raw="raw", vehicle_types=types)
+
+
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        (rows(("B", "A", [(95, 1)] * 5), time="2024/05/01 00:05"), "is not that of its name"),
-        (rows(("B", "A", [(95, 1)] * 5), types=(31, 32, 41, 42, 6)), "line 5: vehicle type 6 is none of"),
-        (rows(("B", "A", [("x", 1)] * 5)), "is not rows of time, from, to"),
         (
-            rows(("B", "A", [(95, 1)] * 5))[:-20],
-            "is not rows of time, from, to|not that of its name|has a row that",
+            rows(("B", "A", [(95, 1)] * 5), time="2024/05/01 00:05"),
+            "line 1: time '2024/05/01 00:05' is not that of the file's name",
+        ),
+        (rows(("B", "A", [(95, 1)] * 5), types=(31, 32, 41, 42, 6)), "line 5: vehicle type 6 is none of"),
+        (rows(("B", "A", [("x", 1)] * 5)), "is not rows of time, from, to.*: line 1: .*'x'"),
+        (
+            rows(("B", "A", [(95, 123)] * 5))[:-3],
+            "does not end in a line break, as these files do: it is truncated",
         ),
         ("時間,起,迄,車種,車速,車流\n" + rows(("B", "A", [(95, 1)] * 5)), "is not rows of time, from, to"),
-        (rows(("", "A", [(95, 1)] * 5)), "has a row that is not time, from, to"),
+        (rows(("B", "A", [(95, 1)] * 5), ("", "A", [(95, 1)] * 5)), "line 6: lacks from of time, from, to"),
     ],
 )
 def test_what_is_no_m05a(tmp_path, text, sentence):

@@ -4,9 +4,11 @@ import gzip
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from vdcast.errors import InputError
 from vdcast.ingest import tables
@@ -136,8 +138,14 @@ def test_long_tables_against_a_dictionary(tmp_path_factory, rows):
         ("time,A\n", "has a header and no row"),
         ("when,A\n2026-10-01 00:00,1\n", "has no column 'time'; it has when, A"),
         ("time,A,A\n2026-10-01 00:00,1,2\n", "names column 'A' twice"),
-        ("time,A\n2026-10-01 00:00,1,2\n", "not a table of numbers"),
-        ("time,A\n2026-10-01 00:00,one\n", "not a table of numbers.*'one'"),
+        (
+            "time,A\n2026-10-01 00:00,1,2\n",
+            "not a table of numbers as expected: .*line 2: Expected 2 columns",
+        ),
+        (
+            "time,A\n2026-10-01 00:00,1\n2026-10-01 00:05,one\n",
+            "not a table of numbers as expected: .*line 3: .*'one'",
+        ),
         ("time\n2026-10-01 00:00\n", "no column of numbers"),
         (b"time,\xa4\xba\n2026-10-01 00:00,1\n", "cannot be read as utf-8"),
         (b"PAR1" + bytes(60), "damaged parquet"),
@@ -147,6 +155,16 @@ def test_what_is_no_table(tmp_path, text, sentence):
     put(tmp_path / "raw.csv", text)
     with pytest.raises(InputError, match=rf"'raw\.csv': .*{sentence}"):
         run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+
+
+def test_a_table_without_a_last_line_break_is_read_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "BLOCK_BYTES", 60)  # the last of several parts, and no part twice
+    text = "time,A\n" + "".join(f"2026-10-01 00:{m:02},123\n" for m in range(0, 60, 5))
+    for cut, unended in ((0, {}), (1, {"unended": 1})):
+        put(tmp_path / "raw.csv", text[: len(text) - cut])
+        table, report = run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+        assert table.values.ravel().tolist() == [123] * 12
+        assert report["counts"] == {"records": 12, **unended}
 
 
 def test_columns_that_are_no_detectors_can_be_left_out(tmp_path):
@@ -175,6 +193,107 @@ def test_day_rows(tmp_path):
     assert table.vd_ids == ("970 N",)
     assert table.timestamps[0] == utc("2006-10-01T00:00:00+10:00")
     assert table.values[:, 0, 0].tolist() == [100 + h for h in range(24)] + [200 + h for h in range(24)]
+
+
+LIMITED = {"volume": "veh/5min", "speed": "mph", "occupancy": "%"}
+
+
+def test_what_is_called_volume_speed_or_occupancy_has_its_limits(tmp_path):
+    """124 mph are 199.6 km/h, 125 mph 201.2; a speed where no vehicle passed is none."""
+    rows = [(-1, 124, 100), (0, 0, 101), (2, 125, -1), (2, -1, 0)]
+    text = "".join(f"2026-10-01 00:{5 * i:02},A,{v},{s},{o}\n" for i, (v, s, o) in enumerate(rows))
+    put(tmp_path / "raw.csv", "time,vd,volume,speed,occupancy\n" + text)
+    table, report = run(tmp_path, "long_table", tmp_path / "raw.csv", **{**LONG, "units": LIMITED})
+    n = np.nan
+    np.testing.assert_equal(table.values[:, 0], [[n, 124, 100], [0, n, n], [2, n, n], [2, n, 0]])
+    assert report["counts"]["impossible_values"] == 5
+    assert report["missing"]["speed"]["by_cause"] == {"no_vehicle": 0.25, "impossible": 0.5}
+    table, _ = run(
+        tmp_path, "long_table", tmp_path / "raw.csv", **{**LONG, "units": LIMITED}, max_speed=250.0
+    )
+    assert table.values[2, 0, 1] == 125
+    # by another name, or in a unit that is not known, a number is what it is
+    text = "time,vd,flow,speed\n2026-10-01 00:00,A,-1,999\n"
+    put(tmp_path / "raw.csv", text)
+    units = {"flow": "veh/5min", "speed": "furlongs/day"}
+    table, _ = run(tmp_path, "long_table", tmp_path / "raw.csv", **{**LONG, "units": units})
+    assert table.values.tolist() == [[[-1, 999]]]
+
+
+def test_limits_hold_in_wide_tables_and_day_rows(tmp_path):
+    put(tmp_path / "raw.csv", "time,A,B\n2026-10-01 00:00,-5,1e39\n2026-10-01 00:05,0,7\n")
+    table, report = run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+    np.testing.assert_equal(table.values[:, :, 0], [[np.nan, np.nan], [0, 7]])
+    assert report["counts"] == {"records": 4, "impossible_values": 2}
+    put(
+        tmp_path / "days.csv",
+        "Site,Date," + ",".join(f"V{i:02}" for i in range(24)) + "\n1,2026-10-01" + ",-3" * 24 + "\n",
+    )
+    days = {
+        "time_zone": "UTC",
+        "interval": 3600,
+        "vd_columns": ["Site"],
+        "feature": "volume",
+        "unit": "veh/h",
+    }
+    table, report = run(tmp_path, "day_rows", tmp_path / "days.csv", **days)
+    assert np.isnan(table.values).all() and report["counts"]["impossible_values"] == 24
+
+
+@pytest.mark.parametrize("name, text", [("", ",time,A"), ("Unnamed: 0", "Unnamed: 0,time,A")])
+def test_an_index_that_pandas_has_written_is_no_detector(tmp_path, name, text):
+    put(tmp_path / "raw.csv", f"{text}\n0,2026-10-01 00:00,5\n")
+    with pytest.raises(
+        InputError, match=f"column 1 is called '{name}', as an index .*index=False.*data.columns"
+    ):
+        run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw.csv", columns=["A"], **WIDE)
+    assert table.vd_ids == ("A",) and table.values.tolist() == [[[5]]]
+
+
+TEXTS = ["2026-10-01 00:00", "2026-10-01 00:05"]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pa.array(TEXTS, pa.large_string()),
+        pa.array(TEXTS).dictionary_encode(),
+        pa.array(["2026-10-01", "2026-10-02"]).cast(pa.date32()),
+    ],
+    ids=["large_string", "dictionary", "date32"],
+)
+def test_parquet_keeps_times_in_many_ways(tmp_path, times):
+    parquet.write_table(pa.table({"time": times, "A": [1.0, 2.0]}), tmp_path / "raw.parquet")
+    days = times.type == pa.date32()
+    table, _ = run(
+        tmp_path, "wide_table", tmp_path / "raw.parquet", **{**WIDE, "interval": 86400 if days else 300}
+    )
+    assert table.timestamps.tolist() == [T, T + (86400 if days else 300)]
+    assert table.values.ravel().tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("unit", ["ms", "s"])
+def test_parquet_times_of_another_geological_age(tmp_path, unit):
+    times = pa.array([1000, 900_000_000_000_000], pa.int64()).cast(pa.timestamp(unit))
+    parquet.write_table(pa.table({"time": times, "A": [1.0, 2.0]}), tmp_path / "raw.parquet")
+    with pytest.raises(InputError, match="line 3: its time lies outside the years 1970 to 2100"):
+        run(tmp_path, "wide_table", tmp_path / "raw.parquet", **WIDE)
+
+
+def test_a_parquet_bomb_of_one_long_text(tmp_path):
+    """300 rows name one text of a mebibyte: two kilobytes that would be 300 MiB when each is written out."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 300, pa.int32()), pa.array(["x" * (1 << 20)]))
+    for name, column in (
+        ("time", {"time": text, "A": [1.0] * 300}),
+        ("A", {"time": [TEXTS[0]] * 300, "A": text}),
+    ):
+        path = tmp_path / name / "raw.parquet"
+        path.parent.mkdir()
+        parquet.write_table(pa.table(column), path, compression="gzip", store_schema=False)
+        assert path.stat().st_size < 4096
+        with pytest.raises(InputError, match="decompression bomb"):
+            run(tmp_path / name, "wide_table", path, **WIDE)
 
 
 def test_a_parquet_bomb(tmp_path):

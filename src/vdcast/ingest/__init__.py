@@ -8,7 +8,7 @@ settings in ``vdcast.params``. The module has
 ``features(settings)``         ((name, unit), ...)
 ``parse(file, settings)``      a file's ``Records``, in one or many parts, or InputError by ``file.bad``
 ``info(path, vd_ids)``         where the format has a ``vd_list``: what that says of each detector, for
-                               ``Detectors.info``
+                               ``Detectors.info``; ``listed(path)``, where that is a list of detectors: their ids
 
 and knows nothing of the grid, of other files, or of h5: ``spool`` keeps what was parsed, ``assemble``
 lays it on the grid, ``quality`` says what it is worth.

@@ -13,7 +13,7 @@ from vdcast.errors import InputError
 from vdcast.ingest.records import GAP, OBSERVED
 from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
 
-MAX_CONFLICTS = 0.2  # of the records: beyond, the interval is wrong, not the data
+MAX_CONFLICTS = 0.2  # of the records: beyond, the interval or the choice of files is wrong, not the data
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
 
 
@@ -46,7 +46,13 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
     if span is None:
         bad = spool.errors()
         skipped = f": {len(bad)} bad files were skipped, the first is {bad[0]}" if bad else ""
-        raise InputError(f"{spool.listed} raw files hold no record at all{skipped}")
+        counts = spool.counts()
+        lost = "; ".join(
+            f"{counts[name]} are {name}" for name in ("stale", "undated", "nonexistent") if counts[name]
+        )
+        raise InputError(
+            f"{spool.listed} raw files hold no record at all{f' ({lost})' * bool(lost)}{skipped}"
+        )
     first, last = span
     blocks = last // BLOCK - first // BLOCK + 1
     if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()):
@@ -73,45 +79,56 @@ def blocks(
     for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
         values = np.full((BLOCK * V, features), np.nan, "f4")
         cause = np.full((BLOCK * V, features), GAP, "u1")
-        filled = np.zeros(BLOCK * V, bool)
+        late = np.full(
+            BLOCK * V, -1, "i4"
+        )  # seconds past the step's start of the last record; -1: there is none
         for vdset, records, data in spool.pieces(block):
             if vdset not in columns:
                 if len(columns) > 64:
                     columns.clear()
                 columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
-            step, vd, new_cause, new = unpack(data, records, features)
+            step, vd, new_late, new_cause, new = unpack(data, records, features)
             cell = step.astype("i8") * V + columns[vdset][vd]
-            _lay(cell, new, new_cause, values, cause, filled, counts)
+            _lay(cell, new_late, new, new_cause, values, cause, late, counts)
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
-        seen = filled.reshape(BLOCK, V)[rows]
+        seen = late.reshape(BLOCK, V)[rows] >= 0
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         shape = (BLOCK, V, features)
         yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+    if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
+        raise InputError(
+            f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
+            f"record of another time; is data.interval = {layout.grid.interval} s that of the files?"
+        )
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
-            f"{counts['conflicting']} of {counts['records']} records fall on an interval that another one with "
-            f"other values has taken; is data.interval = {layout.grid.interval} s that of the files?"
+            f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
+            "interval; if data.raw holds two versions of the same data, remove one"
         )
 
 
 def _lay(
     cell: np.ndarray,
+    when: np.ndarray,
     x: np.ndarray,
     why: np.ndarray,
     values: np.ndarray,
     cause: np.ndarray,
-    filled: np.ndarray,
+    late: np.ndarray,
     counts: Counter,
 ) -> None:
-    """Lay N records, ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
+    """Lay N records, ``when`` (N,), ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
     order = np.argsort(cell, kind="stable")
-    cell, x, why = cell[order], x[order], why[order]
+    cell, when, x, why = cell[order], when[order].astype("i4"), x[order], why[order]
     first = np.r_[True, cell[1:] != cell[:-1]]
     last = np.r_[first[1:], True]
     target, start = cell[first], np.flatnonzero(first)
     group = np.cumsum(first) - 1
     old, old_cause = values[target], cause[target]
-    counts["duplicates"] += len(cell) - int((~filled[target]).sum())
+    ahead = np.r_[-1, when[:-1]]  # when the record before it in its cell was; -1: there is none
+    ahead[first] = late[target]
+    counts["duplicates"] += int((ahead >= 0).sum())
+    counts["crowded"] += int(((ahead >= 0) & (ahead != when)).sum())
 
     seen = why == OBSERVED
     row = np.arange(len(cell))[:, None]
@@ -127,7 +144,7 @@ def _lay(
     found = latest >= start[:, None]
     values[target] = np.where(found, np.take_along_axis(x, latest, axis=0), old)
     cause[target] = np.where(found | (old_cause == OBSERVED), OBSERVED, why[last])
-    filled[target] = True
+    late[target] = when[last]
 
 
 def _natural(name: str) -> tuple:

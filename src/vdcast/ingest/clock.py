@@ -7,12 +7,19 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from vdcast.errors import InputError
+from vdcast.ingest.files import RawFile
+
 EPOCH_YEARS = (1970, 2100)
 _ISO = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:([T ]+)(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?)?(.*)")
 _DAY_FIRST_OR_LAST = re.compile(
     r"(\d{1,2})([-/])(\d{1,2})\2(\d{4})(?:( +)(\d{1,2}):(\d{2})(?::(\d{2}))?)?(.*)"
 )
 _OFFSET = re.compile(r"Z|[+-]\d{2}:?\d{2}")
+
+
+class NoTime(ValueError):
+    """A time that stands for none: 0001-01-01 is what a program writes whose clock was never set."""
 
 
 def instant(text: str, zone: ZoneInfo) -> int:
@@ -27,7 +34,7 @@ def instant(text: str, zone: ZoneInfo) -> int:
     year, _, month, day, _, hour, minute, second, _, offset = found.groups()
     time = datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0))
     if not EPOCH_YEARS[0] <= time.year <= EPOCH_YEARS[1]:
-        raise ValueError(f"{text!r} lies outside the years {EPOCH_YEARS[0]} to {EPOCH_YEARS[1]}")
+        raise NoTime(f"{text!r} lies outside the years {EPOCH_YEARS[0]} to {EPOCH_YEARS[1]}")
     if offset:
         return int(datetime.fromisoformat(time.isoformat() + offset).timestamp())
     return int(time.replace(tzinfo=zone).timestamp())
@@ -56,11 +63,16 @@ def column(texts: np.ndarray, date_order: str | None) -> tuple[np.ndarray, bool]
     if aware:
         times = times.dt.tz_localize(None)
     values = times.to_numpy().astype("M8[s]")
-    years = values.astype("M8[Y]").astype(int) + 1970
-    if (bad := (years < EPOCH_YEARS[0]) | (years > EPOCH_YEARS[1])).any():
+    if (bad := outside(values)).any():
         row = int(bad.argmax())
         raise ValueError(row, f"time {str(texts[row])[:40]!r} lies outside the years 1970 to 2100")
     return values, aware
+
+
+def outside(values: np.ndarray) -> np.ndarray:
+    """Which of datetime64 (N,) no detector has lived in."""
+    years = values.astype("M8[Y]").astype("i8") + 1970
+    return (years < EPOCH_YEARS[0]) | (years > EPOCH_YEARS[1])
 
 
 def _layout(text: str, date_order: str | None) -> str:
@@ -96,7 +108,8 @@ def start(file, text: str, date_order: str | None) -> np.datetime64:
 
 def taken(localiser: "Localiser") -> Counter:
     """What ``localiser`` has counted since this was last asked."""
-    counts, localiser.counts = localiser.counts, Counter()
+    counts = localiser.counts.copy()
+    localiser.counts.clear()
     return counts
 
 
@@ -104,17 +117,21 @@ class Localiser:
     """Local times of one file to UTC, right across daylight saving.
 
     In the hour that clocks repeat, a detector's first row with a time is taken as daylight-saving time
-    and its second as standard time, so the rows are seen in their order, over all calls. Times in the
-    hour that clocks skip do not exist: they are dropped and counted.
+    and its second as standard time, so the rows are seen in their order, over all calls; in a file whose
+    newest row comes first, from the last to the first. Times in the hour that clocks skip do not exist:
+    they are dropped and counted.
     """
 
-    def __init__(self, zone: str):
-        self.zone = zone
+    def __init__(self, file: RawFile, zone: str):
+        self.file, self.zone = file, zone
         self.counts: Counter[str] = Counter()
         self._seen: Counter[tuple] = Counter()
 
     def utc(self, local: np.ndarray, groups: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Unix seconds (N,) i8 of naive datetime64[s] (N,), and which of them exist (N,) bool."""
+        """Unix seconds (N,) i8 of naive datetime64[s] (N,), and which of them exist (N,) bool.
+
+        Raises InputError where rows in the hour that clocks repeat are in no order.
+        """
         import pandas as pd
 
         index = pd.DatetimeIndex(local)
@@ -129,9 +146,44 @@ class Localiser:
         )
         repeated = exists & (early != late)
         self.counts["repeated_hour"] += int(repeated.sum())
-        for i in np.flatnonzero(repeated):
-            key = (None if groups is None else groups[i], local[i])
-            if self._seen[key]:
-                early[i] = late[i]
-            self._seen[key] += 1
+        if repeated.any():
+            second = self._second(local, repeated, groups)
+            early[second] = late[second]
         return early, exists
+
+    def _second(self, local: np.ndarray, repeated: np.ndarray, groups: np.ndarray | None) -> list[int]:
+        """The rows of the ``repeated`` hour that are its second, in standard time."""
+        rows, before, second = np.flatnonzero(repeated), set(self._seen), []
+        backwards = self._backwards(local, repeated, groups)
+        for i in rows[::-1] if backwards else rows:
+            key = (None if groups is None else groups[i], local[i])
+            if (
+                backwards and key in before
+            ):  # what was read before is the second of them, and was taken as the first
+                raise self._disorder(local[i])
+            if self._seen[key]:
+                second.append(i)
+            self._seen[key] += 1
+        return second
+
+    def _backwards(self, local: np.ndarray, repeated: np.ndarray, groups: np.ndarray | None) -> bool:
+        """Whether a detector's rows go back in time, where they enter and leave the hour that clocks repeat."""
+        import pandas as pd
+
+        group = np.zeros(len(local), int) if groups is None else pd.factorize(groups)[0]
+        order = np.argsort(group, kind="stable")
+        group, local, repeated = group[order], local[order], repeated[order]
+        same = group[1:] == group[:-1]
+        sign = np.sign(np.diff(local).astype("i8"))
+        edge = sign[same & (repeated[1:] != repeated[:-1])]
+        if not len(edge):  # the file has nothing but that hour
+            return int(sign[same & repeated[1:]].sum()) < 0
+        if edge.min() != edge.max():
+            raise self._disorder(local[repeated][0])
+        return bool(edge[0] < 0)
+
+    def _disorder(self, local: np.datetime64) -> InputError:
+        return self.file.bad(
+            f"clocks repeat the hour of {local}, and its rows are in no order there, so which of the two hours they "
+            "mean cannot be told; sort the rows by time, or give times with their offset"
+        )

@@ -4,6 +4,7 @@ The columns of values are named like ``value_columns``, V00, counting up; the fi
 starts at midnight. A detector is what ``vd_columns`` say together (a SCATS site alone has several approaches).
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow.compute
 
 from vdcast.ingest import clock, tables
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import Records, judge, observed
+from vdcast.ingest.records import Records, observed
 from vdcast.params import DayRows
 
 SUFFIXES = tables.SUFFIXES
@@ -24,33 +25,31 @@ def features(settings: DayRows) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: DayRows) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     columns = _value_columns(settings)
     line = 2
-    for part in tables.batches(file, settings, [settings.date_column, *settings.vd_columns], columns):
+    for part in tables.batches(
+        file, settings, localiser.counts, [settings.date_column, *settings.vd_columns], columns
+    ):
         names = [part.column(name) for name in settings.vd_columns]
         if any(name.null_count for name in (*names, part.column(settings.date_column))):
             raise file.bad(f"line {line} or after: a row has no date or no detector")
         vd = pa.compute.binary_join_element_wise(*(name.cast(pa.string()) for name in names), " ")
         vd = vd.combine_chunks().dictionary_encode()
-        try:
-            days, _ = clock.column(part.column(settings.date_column).to_numpy(), settings.date_order)
-        except ValueError as error:
-            at, what = error.args
-            raise file.bad(f"line {line + at}: {what}") from None
+        days, _ = tables.local(file, part.column(settings.date_column), settings, line)
         steps = settings.interval * np.arange(len(columns))
         local = (days[:, None] + steps.astype("m8[s]")).ravel()
         vd_ids, index = vd.dictionary.to_pylist(), np.repeat(vd.indices.to_numpy(), len(columns))
         time, exists = localiser.utc(local, np.array(vd_ids, object)[index])
-        x = np.stack([tables.number(part, name) for name in columns], axis=1).ravel()
-        cause = judge(x, settings.missing_codes)
+        x = np.stack([tables.number(part, name) for name in columns], axis=1).reshape(-1, 1)
+        cause, impossible = tables.judged(x, features(settings), settings)
         yield Records(
             vd_ids=vd_ids,
             vd=index[exists],
             time=time[exists],
-            values=observed(x, cause)[exists, None],
-            cause=cause[exists, None],
-            counts=clock.taken(localiser),
+            values=observed(x, cause)[exists],
+            cause=cause[exists],
+            counts=clock.taken(localiser) + Counter(impossible_values=impossible),
         )
         line += part.num_rows
 

@@ -25,6 +25,7 @@ MIB = 1 << 20
 GZIP = b"\x1f\x8b"
 EXPANSION = 200  # traffic snapshots compress 10 to 80 times, bombs a thousand times
 ALWAYS = 64 * MIB  # small files may expand to this, whatever the ratio
+MACOS = "__MACOSX"  # the folder in a zip in which macOS keeps what its Finder knows of each file
 IN_MEMORY = 512 * MIB  # what a format that reads a file as a whole takes at most
 
 
@@ -56,7 +57,7 @@ class RawFile:
         """The whole content, decompressed; for files of at most ``IN_MEMORY`` bytes."""
         room = min(self.limit, IN_MEMORY)
         if self.size > room:
-            raise self.bad(f"is larger than {room // MIB} MiB; one snapshot is a few")
+            raise self._too_large()
         try:
             with self._stored() as stored:
                 data = stored.read()
@@ -78,11 +79,17 @@ class RawFile:
             parts.append(member.decompress(data, left + 1))
             left -= len(parts[-1])
             if left < 0:
-                raise self.bomb(room)
+                raise self._too_large() if room == IN_MEMORY < self.limit else self.bomb(room)
             if not member.eof:
                 raise EOFError("it ends before its end is marked")
             data = member.unused_data.lstrip(b"\0")
         return b"".join(parts)
+
+    def _too_large(self) -> InputError:
+        what = (
+            "split it, or pack a zip, whose files are read one by one" if _is_tar(self.path) else "split it"
+        )
+        return self.bad(f"is larger than {IN_MEMORY // MIB} MiB, and can be read only as a whole; {what}")
 
     def bomb(self, limit: int) -> InputError:
         """The sentence for a file that expands to more than ``limit`` bytes."""
@@ -114,17 +121,27 @@ class RawFile:
         if self.member is None:
             with open(self.path, "rb") as stream:
                 yield stream
-        elif _is_tar(self.path):
-            data, members = _tar(self.path)
+            return
+        state = self.path.stat()
+        version = self.path, state.st_mtime_ns, state.st_size
+        if _is_tar(self.path):
+            data, members = _tar(*version)
+            if self.member not in members:
+                raise self._gone()
             at = members[self.member]
             yield io.BufferedReader(io.BytesIO(data[at.offset_data : at.offset_data + at.size]))
         else:
             try:
-                stream = _zip(self.path, os.getpid()).open(self.member)
+                stream = _zip(*version, os.getpid()).open(self.member)
+            except KeyError:
+                raise self._gone() from None
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
                 raise self.bad(f"cannot be read from its zip archive ({error})") from None
             with stream:
                 yield stream
+
+    def _gone(self) -> InputError:
+        return self.bad("is no longer in its archive, which has changed since it was listed; run this again")
 
 
 def find(
@@ -135,6 +152,22 @@ def find(
     Between them, as text, the names of files passed over, and, as errors, archives and members that are
     bad before they are opened. Raises InputError where ``raw`` does not exist, or ``vd_list`` is not in it.
     """
+    for found in _find(raw, suffixes, pattern, vd_list):
+        name = found.name if isinstance(found, RawFile) else str(found)
+        plain = name.encode(
+            "utf-8", "backslashreplace"
+        ).decode()  # Python keeps bytes that are no UTF-8 as such
+        if plain == name:
+            yield found
+        elif isinstance(found, RawFile):
+            yield InputError(f"'{plain}': its name is not UTF-8; rename it")
+        else:
+            yield type(found)(plain)
+
+
+def _find(
+    raw: Path, suffixes: tuple[str, ...], pattern: str, vd_list: str | None
+) -> Iterator["RawFile | str | InputError"]:
     if not raw.exists():
         raise InputError(f"data.raw '{raw}' does not exist; set it to a file or a folder of raw files")
     if vd_list and (
@@ -207,6 +240,8 @@ def _members(
         label = f"{name}/{member.name}"
         if member.name.startswith(("/", "\\")) or ".." in PurePosixPath(member.name).parts:
             yield InputError(f"'{label}': this member points outside its archive; do not unpack it")
+        elif any(part.startswith(".") or part == MACOS for part in PurePosixPath(member.name).parts):
+            continue  # as loose ones are
         elif member.name in seen:
             yield InputError(f"'{label}': the archive holds this name twice")
         elif not _wanted(member.name, suffixes, pattern):
@@ -232,8 +267,8 @@ def _in_zip(path: Path, name: str) -> list[_Member]:
 
 
 @functools.lru_cache(maxsize=2)
-def _zip(path: Path, process: int) -> zipfile.ZipFile:
-    """The archive, opened once per process: forked ones would share its position in the file."""
+def _zip(path: Path, mtime_ns: int, size: int, process: int) -> zipfile.ZipFile:
+    """The archive as it is now, opened once per process: forked ones would share its position in the file."""
     return zipfile.ZipFile(path)
 
 
@@ -265,16 +300,18 @@ def _expanded(file: RawFile) -> tuple[bytes, list[tarfile.TarInfo]]:
 
 
 @functools.lru_cache(maxsize=1)
-def _tar(path: Path) -> tuple[bytes, dict[str, tarfile.TarInfo]]:
-    data, members = _expanded(RawFile(path, None, path.name, path.stat().st_size, ""))
+def _tar(path: Path, mtime_ns: int, size: int) -> tuple[bytes, dict[str, tarfile.TarInfo]]:
+    """The archive as it is now, and its members."""
+    data, members = _expanded(RawFile(path, None, path.name, size, ""))
     return data, {m.name: m for m in members}
 
 
 class _Bounded(io.RawIOBase):
-    """A stream that refuses to give more than its file may hold."""
+    """A stream that refuses to give more than its file may hold, and knows the last byte that it gave."""
 
     def __init__(self, stream: BinaryIO, file: RawFile):
         self._stream, self._file, self._given = stream, file, 0
+        self.last = b""
 
     def readable(self) -> bool:
         return True
@@ -285,4 +322,5 @@ class _Bounded(io.RawIOBase):
         if self._given > self._file.limit:
             raise self._file.bomb(self._file.limit)
         buffer[: len(data)] = data
+        self.last = data[-1:] or self.last
         return len(data)

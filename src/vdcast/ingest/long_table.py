@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from vdcast.ingest import clock, tables
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import Records, judge, observed
+from vdcast.ingest.records import Records, observed
 from vdcast.params import LongTable
 
 SUFFIXES = tables.SUFFIXES
@@ -20,11 +20,10 @@ def features(settings: LongTable) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     line = 2
-    for part in tables.batches(
-        file, settings, [settings.time_column, settings.vd_column], list(settings.units)
-    ):
+    texts = [settings.time_column, settings.vd_column]
+    for part in tables.batches(file, settings, localiser.counts, texts, list(settings.units)):
         vd = part.column(settings.vd_column)
         if vd.null_count:
             raise file.bad(f"line {line} or after: a row has no {settings.vd_column}")
@@ -34,7 +33,7 @@ def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
         column = part.column(settings.time_column)
         time, exists = tables.times(file, column, settings, localiser, names[index], line)
         x = np.stack([tables.number(part, name) for name in settings.units], axis=1)
-        cause = judge(x, settings.missing_codes)
+        cause, impossible = tables.judged(x, features(settings), settings)
         yield Records(
             vd_ids=names.tolist(),
             vd=index[exists],
@@ -42,7 +41,9 @@ def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
             values=observed(x, cause)[exists],
             cause=cause[exists],
             counts=clock.taken(localiser)
-            + Counter(rows_out_of_order=_backwards(index[exists], time[exists])),
+            + Counter(
+                rows_out_of_order=_backwards(index[exists], time[exists]), impossible_values=impossible
+            ),
         )
         line += part.num_rows
 

@@ -5,6 +5,7 @@ pandas' fixed format: a group with ``axis0`` (detectors), ``axis1`` (times, ns, 
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -26,7 +27,7 @@ def features(settings: MetrLA) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: MetrLA) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     latest = None
     for vd_ids, local, mph in _rows(file):
         time, exists = localiser.utc(local)
@@ -71,14 +72,14 @@ def _rows(file: RawFile) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
             vd_ids = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in names[:].tolist()]
             if len(set(vd_ids)) != V:
                 raise file.bad("names a detector twice")
+            unit = _unit(times)
             steps = max(1, ROWS_BYTES // (V * values.dtype.itemsize))
             for first in range(0, T, steps):
                 rows = slice(first, min(first + steps, T))
-                local = times[rows].astype("M8[ns]").astype("M8[s]")
-                years = local.astype("M8[Y]").astype(int) + 1970
-                if ((years < clock.EPOCH_YEARS[0]) | (years > clock.EPOCH_YEARS[1])).any():
+                local = times[rows].astype(f"M8[{unit}]").astype("M8[s]")
+                if clock.outside(local).any():
                     raise file.bad(
-                        f"a time in rows {rows.start} to {rows.stop} is not in nanoseconds since 1970"
+                        f"a time in rows {rows.start} to {rows.stop} lies outside the years 1970 to 2100"
                     )
                 yield vd_ids, local, values[rows].astype("f8")
     except (
@@ -91,6 +92,13 @@ def _rows(file: RawFile) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
         IndexError,
     ) as error:
         raise file.bad(f"is a damaged h5 file, or none ({error})") from None
+
+
+def _unit(times: h5py.Dataset) -> str:
+    """What the numbers of ``axis1`` count: pandas says it as ``kind``, "datetime64[us]"; older ones count ns."""
+    kind = times.attrs.get("kind", "")
+    found = re.search(r"\[(s|ms|us|ns)\]", kind.decode("utf-8") if isinstance(kind, bytes) else str(kind))
+    return found[1] if found else "ns"
 
 
 def _inside(group: h5py.Group, name: str) -> bool:

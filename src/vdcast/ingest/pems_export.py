@@ -23,6 +23,8 @@ SUFFIXES = (".csv", ".txt")
 ORDERED = True
 _COLUMN = re.compile(r"(?:Lane (\d+) )?(?:Agg )?(Flow|Occ|Occupancy|Speed)(?: \((.+)\))?")
 _QUANTITY = {"Flow": "volume", "Occ": "occupancy", "Occupancy": "occupancy", "Speed": "speed"}
+_PERIOD = re.compile(r"Veh/(?:(\d+) )?(Minute|Hour)s?")
+_SECONDS = {"Minute": 60, "Hour": 3600}
 _UNITS = {"speed": "km/h", "occupancy": "%"}
 
 
@@ -32,14 +34,16 @@ def features(settings: PemsExport) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     with file.open() as stream:
-        header, body = tables.header_of(file, stream, "utf-8")
+        header = tables.header_of(file, stream, "utf-8")
         found = _columns(file, header, settings)
         used = {name for lanes in found.values() for name, _ in lanes}
         share = next((name for name in header if name.startswith("% Observed")), None)
         types = {name: pa.float64() for name in header if name in used or name == share}
-        parts = list(tables.read_csv(file, body, "utf-8", header, {header[0]: pa.string(), **types}))
+        parts = list(tables.read_csv(file, stream, "utf-8", header, {header[0]: pa.string(), **types}, 2))
+        if not tables.ended(stream):
+            raise file.bad(tables.CUT)
     table = pa.concat_tables(parts)
     if table.column(header[0]).null_count:
         raise file.bad("has a row without a time")
@@ -72,13 +76,18 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
 
 
 def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str, list[tuple[str, float]]]:
-    """Per quantity, its column per lane, or its one total, each with the factor to our unit."""
+    """Per quantity, its column per lane, or its one total, each with the factor to our unit.
+
+    Speeds are weighted by volumes, where there are any. Raises InputError for what is lacking, or in a unit unknown.
+    """
+    wanted = {*settings.features, *(["volume"] if "speed" in settings.features else [])}
     found: dict[str, dict[str | None, tuple[str, float]]] = {}
     for name in header[1:]:
         if match := _COLUMN.fullmatch(name):
             lane, quantity, unit = match.groups()
-            factor = MPH if quantity == "Speed" and (unit or "").lower() != "km/h" else 1.0
-            found.setdefault(_QUANTITY[quantity], {})[lane] = (name, factor)
+            if (quantity := _QUANTITY[quantity]) in wanted:
+                factor = _factor(file, name, quantity, unit or "", settings.interval)
+                found.setdefault(quantity, {})[lane] = (name, factor)
     for name in settings.features:
         if name not in found:
             raise file.bad(f"has no column of {name} ({', '.join(header)}); set data.features to what it has")
@@ -87,6 +96,19 @@ def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str
         raise file.bad("gives one quantity per lane and another as a total; export them alike")
     chosen = [None] if None in lanes else sorted(lanes, key=int)
     return {name: [columns[lane] for lane in chosen] for name, columns in found.items()}
+
+
+def _factor(file: RawFile, name: str, quantity: str, unit: str, interval: int) -> float:
+    """From the unit of column ``name`` to ours. Raises InputError for another unit, and for none."""
+    if quantity == "volume":
+        found = _PERIOD.fullmatch(unit)
+        if not found or int(found[1] or 1) * _SECONDS[found[2]] != interval:
+            raise file.bad(f"column {name!r} does not count vehicles per data.interval, {interval} s")
+        return 1.0
+    factors = {"speed": {"mph": MPH, "km/h": 1.0, "kph": 1.0}, "occupancy": {"%": 1.0}}[quantity]
+    if unit.lower() not in factors:
+        raise file.bad(f"column {name!r} has no unit that is known for {quantity}: {', '.join(factors)}")
+    return factors[unit.lower()]
 
 
 def _aggregate(

@@ -6,6 +6,7 @@ The file has no timestamps: ``start`` gives the local time of the first row (PEM
 
 import math
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 
@@ -28,7 +29,7 @@ def features(settings: PemsNpz) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     start = clock.start(file, settings.start, None)
     row = 0
     for x in _rows(file, len(settings.features)):
@@ -78,6 +79,7 @@ def _rows(file: RawFile, features: int) -> Iterator[np.ndarray]:
                     yield np.frombuffer(data, dtype).reshape(n, *shape[1:]).astype("f8")
     except (
         zipfile.BadZipFile,
+        zlib.error,
         EOFError,
         ValueError,
         NotImplementedError,

@@ -31,7 +31,7 @@ def features(settings: PemsStation) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     with file.open() as stream:
         width = stream.peek(1 << 16).split(b"\n", 1)[0].count(b",") + 1
         if width < HEAD or (width - HEAD) % PER_LANE:
@@ -40,9 +40,11 @@ def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
         text = ("time", "station")
         types = {name: pa.string() if name in text else pa.float64() for name in _USED.values()}
         line = 1
-        for part in tables.read_csv(file, stream, "utf-8", names, types):
+        for part in tables.read_csv(file, stream, "utf-8", names, types, line):
             yield _records(file, settings, localiser, part, line)
             line += part.num_rows
+        if not tables.ended(stream):
+            raise file.bad(tables.CUT)
 
 
 def _records(
@@ -88,8 +90,26 @@ def quantities(
     return x, cause, impossible
 
 
+def listed(path: Path) -> list[str]:
+    """Every station of the metadata."""
+    return [station for station in _stations(path) if station]
+
+
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
-    """From the clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated)."""
+    """What the metadata says of each station."""
+    rows = _stations(path)
+    found = [rows.get(vd, {}) for vd in vd_ids]
+    return {
+        "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
+        "lat": np.array([_float(row.get("Latitude")) for row in found], "f8"),
+        "road": np.array([row.get("Fwy") or "" for row in found], "U"),
+        "direction": np.array([row.get("Dir") or "" for row in found], "U"),
+        "lanes": np.array([taiwan.lane_count(row.get("Lanes")) for row in found], "i4"),
+    }
+
+
+def _stations(path: Path) -> dict[str, dict]:
+    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), by station."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}
@@ -99,14 +119,7 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."
         )
-    found = [rows.get(vd, {}) for vd in vd_ids]
-    return {
-        "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
-        "lat": np.array([_float(row.get("Latitude")) for row in found], "f8"),
-        "road": np.array([row.get("Fwy") or "" for row in found], "U"),
-        "direction": np.array([row.get("Dir") or "" for row in found], "U"),
-        "lanes": np.array([int(np.nan_to_num(_float(row.get("Lanes")))) for row in found], "i4"),
-    }
+    return rows
 
 
 def _float(text: str | None) -> float:

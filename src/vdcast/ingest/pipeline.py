@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -53,6 +53,11 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
         counts = spool.counts()
         tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
         info = module.info(raw / vd_list, layout.vd_ids) if vd_list else {}
+        silent = (
+            _silent(module.listed(raw / vd_list), layout.vd_ids)
+            if vd_list and hasattr(module, "listed")
+            else []
+        )
         empty = Detectors(
             values=np.empty((0, len(layout.vd_ids), len(features)), "f4"),
             timestamps=np.empty(0, "i8"),
@@ -79,7 +84,14 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
             tally,
             counts,
             {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+            silent,
         )
+
+
+def _silent(listed: list[str], vd_ids: Sequence[str]) -> list[str]:
+    """The detectors of a list that no file names, alone or as one of their links."""
+    named = {*vd_ids, *(vd.rpartition("/")[0] for vd in vd_ids)}
+    return [vd for vd in listed if vd not in named]
 
 
 def format_of(settings: Raw):

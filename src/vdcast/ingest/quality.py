@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
-from vdcast.ingest.records import CAUSES, OBSERVED
+from vdcast.ingest.records import AHEAD, CAUSES, OBSERVED
 from vdcast.store import Detectors
 
 BINS = 168  # columns of the coverage map
@@ -19,15 +19,20 @@ WARN_MISSING = 0.2
 COUNTS = {
     "records": "records read",
     "duplicates": "records of a detector and interval that another record had before",
-    "conflicting": "of these, with other values; the later one in the order of the files stands",
+    "conflicting": "of the duplicates, with other values; the later one in the order of the files stands",
+    "crowded": "of these, of another time within the interval",
     "files_out_of_order": "files that start before the one before them",
     "rows_out_of_order": "rows of a table that lie before the row before them",
     "off_grid": "records whose time is not the start of an interval; it was floored",
-    "stale": "records dropped: older, or newer, than their snapshot by more than data.max_age",
+    "stale": f"records dropped: older than their snapshot by more than data.max_age, or newer by more than {AHEAD} s",
+    "undated": "records dropped: without a time, or with one like 0001-01-01",
+    "error_type": "lanes with an ErrorType other than diag0; their values are taken as they are",
     "nonexistent": "rows dropped: local times that clocks skip when daylight saving starts",
     "repeated_hour": "rows in the hour that clocks repeat when daylight saving ends",
     "impossible_values": "raw values beyond the limits, lanes and vehicle classes each counted",
     "steps_without_records": "intervals in which no detector has a record",
+    "unended": "tables that do not end in a line break: legal, but what is cut off would leave them so, and the last "
+    "number may be cut short",
     "undated_order": "files whose dates only one order of day and month fits",
 }
 
@@ -80,11 +85,17 @@ class Tally:
 
 
 def write(
-    folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Counter, files: dict
+    folder: Path,
+    table: Detectors,
+    timestamps: np.ndarray,
+    tally: Tally,
+    counts: Counter,
+    files: dict,
+    silent: list[str],
 ) -> dict:
     """Write ``quality.json``, ``quality.md`` and the plots to ``folder``; returns what the JSON says."""
     folder.mkdir(parents=True, exist_ok=True)
-    report = summary(table, timestamps, tally, counts, files)
+    report = summary(table, timestamps, tally, counts, files, silent)
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)
     (folder / "quality.json").write_bytes(text + b"\n")
     plots = plot(folder, table, timestamps, tally)
@@ -92,8 +103,10 @@ def write(
     return report
 
 
-def summary(table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Counter, files: dict) -> dict:
-    """Everything that the report says, as JSON types; shares are of all steps."""
+def summary(
+    table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Counter, files: dict, silent: list[str]
+) -> dict:
+    """Everything that the report says, as JSON types; shares are of all steps. ``silent``: listed, and in no file."""
     T = tally.steps
     verdict = tally.verdict()
     series = []
@@ -139,6 +152,7 @@ def summary(table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Coun
         "counts": {name: counts[name] for name in COUNTS if counts[name]},
         "files": files,
         "located": _located(table),
+        "silent": silent,
         "series": series,
     }
 
@@ -219,6 +233,11 @@ def _warnings(report: dict) -> list[str]:
             lines.append(f"- **{name}** series: {len(found)} ({some}{more})")
     if found := [s for s in report["series"] if WARN_MISSING < s["missing"] < 1]:
         lines.append(f"- **{len(found)} series lack more than {_percent(WARN_MISSING)}** of their values")
+    if silent := report["silent"]:
+        some = ", ".join(map(_cell, silent[:5])) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        lines.append(
+            f"- **{len(silent)} detectors of data.vd_list never reported**, and are not in the table ({some})"
+        )
     if report["files"]["bad"]:
         lines.append(f"- **{len(report['files']['bad'])} bad files** were skipped; they are listed below")
     return [*lines, ""] if lines else []

@@ -16,7 +16,9 @@ CAUSES = {
     IMPOSSIBLE: "impossible",  # beyond the limits
     STATUS: "status",  # the device says that it is not well
 }
+AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
 MPH = 1.609344  # km/h
+LARGEST = float(np.finfo("f4").max)  # what the table can hold; beyond, it would say infinity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +38,9 @@ class Records:
 
 
 def judge(x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
-    """Why each of ``x`` is missing, (same shape) u1: absent (NaN), a code, or outside ``low``..``high``."""
+    """Why each of ``x`` is missing, (same shape) u1: absent (NaN), a code, or outside ``low``..``high`` or f4."""
     out = np.full(x.shape, OBSERVED, "u1")
-    out[(x < low) | (x > high) | np.isinf(x)] = IMPOSSIBLE
+    out[(x < max(low, -LARGEST)) | (x > min(high, LARGEST))] = IMPOSSIBLE
     for code in codes:
         out[x == code] = CODE
     out[np.isnan(x)] = EMPTY
@@ -79,6 +81,7 @@ def by_lane(
 
     flow, flow_cause = _reduce(lanes, lane, volume, volume_cause, strict)  # (L,)
     total, total_cause = _reduce(groups, group, flow, flow_cause, strict)  # (G,)
+    total_cause[(total_cause == OBSERVED) & (total > LARGEST)] = IMPOSSIBLE
     share, share_cause = _reduce(groups, group, occupancy, occupancy_cause, strict, mean=True)
 
     known = flow_cause == OBSERVED

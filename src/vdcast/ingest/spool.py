@@ -82,12 +82,13 @@ def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Pie
     """Records of a file as pieces; fills ``parsed`` on the way."""
     for part in records:
         parsed.counts += part.counts
+        known = [parsed.vd_ids.setdefault(vd, len(parsed.vd_ids)) for vd in part.vd_ids]
         if not len(part.time):
             continue
-        known = [parsed.vd_ids.setdefault(vd, len(parsed.vd_ids)) for vd in part.vd_ids]
         vd = np.asarray(known, "u4")[part.vd]
         step = grid.step(part.time.astype("i8"))
-        parsed.counts["off_grid"] += int((grid.time(step) != part.time).sum())
+        late = part.time.astype("i8") - grid.time(step)
+        parsed.counts["off_grid"] += int((late != 0).sum())
         low, high = int(step.min()), int(step.max())
         parsed.first = low if parsed.first is None else min(parsed.first, low)
         parsed.last = high if parsed.last is None else max(parsed.last, high)
@@ -98,6 +99,7 @@ def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Pie
             columns = (
                 (step[rows] % BLOCK).astype("u1"),
                 vd[rows],
+                late[rows].astype("u4"),
                 part.cause[rows].astype("u1"),
                 part.values[rows].astype("f4"),
             )
@@ -105,15 +107,15 @@ def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Pie
             yield Piece(int(block[rows[0]]), len(rows), data)
 
 
-def unpack(data: bytes, records: int, features: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Step in block (N,), detector in file (N,), cause (N, F), value (N, F) of a piece."""
+def unpack(data: bytes, records: int, features: int) -> tuple[np.ndarray, ...]:
+    """Step in block, detector in file, seconds past the step's start (each (N,)), cause and value (N, F) of a piece."""
     data = zlib.decompress(data)
-    ends = np.cumsum([0, records, 4 * records, features * records, 4 * features * records])
-    step, vd, cause, values = (
+    ends = np.cumsum([0, records, 4 * records, 4 * records, features * records, 4 * features * records])
+    step, vd, late, cause, values = (
         np.frombuffer(data[a:b], dtype)
-        for a, b, dtype in zip(ends, ends[1:], ("u1", "u4", "u1", "f4"), strict=False)
+        for a, b, dtype in zip(ends, ends[1:], ("u1", "u4", "u4", "u1", "f4"), strict=False)
     )
-    return step, vd, cause.reshape(records, features), values.reshape(records, features)
+    return step, vd, late, cause.reshape(records, features), values.reshape(records, features)
 
 
 class Spool:

@@ -3,10 +3,11 @@
 import contextlib
 import csv
 import io
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,12 +18,15 @@ import pyarrow as pa
 
 from vdcast.ingest import clock, xml_tables
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.ingest.records import AHEAD, STATUS, Records, by_lane, observed
 from vdcast.ingest.xml_tables import BOM
 from vdcast.params import TaiwanLanes
 
 NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
-AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
+MOST_LANES = 100
+HEALTHY = b"diag0"  # the ErrorType that lanes carry where all is well; no source says what others mean
+_ERROR = re.compile(rb'ErrorType(?:"\s*:\s*"|>)\s*([^"<\s]+)')
+NEVER = np.iinfo("i8").min  # the time of a record that has none
 
 
 @dataclass
@@ -32,13 +36,14 @@ class Lanes:
     updated: str | None  # time of the snapshot
     interval: np.ndarray  # () seconds
     ids: list[str]  # per detector
-    times: list[str]
+    times: list[str | None]
     status: np.ndarray  # (G,)
     detector: np.ndarray  # (L,) i8
     speed: np.ndarray  # (L,)
     occupancy: np.ndarray  # (L,)
     lane: np.ndarray  # (M,) i8
     volume: np.ndarray  # (M,)
+    counts: Counter = field(default_factory=Counter)
 
 
 def features(settings: TaiwanLanes) -> tuple[tuple[str, str], ...]:
@@ -53,16 +58,24 @@ def per(interval: int) -> str:
 def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) -> Records:
     """The records of a snapshot; its times, less ``shift`` seconds, are starts of intervals.
 
-    Raises InputError for a time that is none, and for another interval than the settings'.
+    A detector whose record is stale, or has no time, is named without one: what never reports shows as missing.
+    Raises InputError for what is written like no time, for another interval than the settings', and for a
+    snapshot that holds nothing.
     """
     zone = ZoneInfo(settings.time_zone)
     interval = lanes.interval
-    if np.isfinite(interval) and interval != settings.interval:
+    if interval > 0 and interval != settings.interval:  # 0 and -1 say nothing
         raise file.bad(
             f"is a snapshot per {interval:g} s; set data.interval to that ({settings.interval} now)"
         )
+    well = np.nan_to_num(lanes.status) == 0  # an absent status says nothing
+    if len(lanes.detector) == 0 and well.any():
+        raise file.bad("has VDs, healthy ones among them, and not one lane in them; is it of another schema?")
     times = {text: _time(file, lanes, text, zone) for text in set(lanes.times)}
-    time = np.array([times[text] for text in lanes.times], "i8") - shift
+    time = np.array([times[text] for text in lanes.times], "i8")
+    dated = time != NEVER
+    if lanes.ids and not dated.any():
+        raise file.bad(f"not one of its {len(lanes.ids)} VDs has a time")
     values, cause, impossible = by_lane(
         groups=len(lanes.ids),
         group=lanes.detector,
@@ -74,40 +87,53 @@ def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) 
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
     )
-    cause[np.nan_to_num(lanes.status) != 0] = STATUS  # an absent one says nothing
-    keep = np.ones(len(time), bool)
-    if lanes.updated is not None:
-        updated = _time(file, lanes, lanes.updated, zone)
-        keep = (time + shift >= updated - settings.max_age) & (time + shift <= updated + AHEAD)
+    cause[~well] = STATUS
+    keep = dated
+    updated = NEVER if lanes.updated is None else _time(file, lanes, lanes.updated, zone)
+    if updated != NEVER:
+        keep = dated & (time >= updated - settings.max_age) & (time <= updated + AHEAD)
+    index: dict[str, int] = {}
+    vd = np.array([index.setdefault(name, len(index)) for name in lanes.ids], "i8")
     return Records(
-        vd_ids=_unique(lanes.ids, keep),
-        vd=_indices(lanes.ids, keep),
-        time=time[keep],
+        vd_ids=list(index),
+        vd=vd[keep],
+        time=time[keep] - shift,
         values=observed(values, cause)[keep],
         cause=cause[keep],
-        counts=Counter(impossible_values=impossible, stale=int((~keep).sum())),
+        counts=lanes.counts
+        + Counter(
+            impossible_values=impossible, undated=int((~dated).sum()), stale=int((dated & ~keep).sum())
+        ),
     )
 
 
-def _unique(ids: list, keep: np.ndarray) -> list[str]:
-    return list(dict.fromkeys(vd for vd, k in zip(ids, keep.tolist(), strict=True) if k))
-
-
-def _indices(ids: list, keep: np.ndarray) -> np.ndarray:
-    index = {vd: i for i, vd in enumerate(_unique(ids, keep))}
-    return np.array([index[vd] for vd, k in zip(ids, keep.tolist(), strict=True) if k], "i8")
-
-
-def numbers(file: RawFile, what: str, values: list | pa.Array) -> np.ndarray:
-    """Numbers, or text of them, as f8, NaN where absent. Raises InputError for what is none."""
-    if isinstance(values, pa.Array):  # of text, in which few different ones repeat
-        coded = values.dictionary_encode("encode")
-        return numbers(file, what, coded.dictionary.to_pylist())[coded.indices.to_numpy()]
+def numbers(
+    file: RawFile, what: str, values: list | pa.Array, owner: Callable[[int], str] | None = None
+) -> np.ndarray:
+    """Numbers, or text of them, as f8, NaN where absent. Raises InputError for what is none, naming its ``owner``."""
     try:
-        plain = set(map(type, values)) <= _NUMBER
-        return np.array(values if plain else [_number(value) for value in values], "f8")
+        if isinstance(values, pa.Array):  # of text, in which few different ones repeat
+            coded = values.dictionary_encode("encode")
+            return _floats(coded.dictionary.to_pylist())[coded.indices.to_numpy()]
+        return _floats(values)
+    except (ValueError, OverflowError):
+        values = values.to_pylist() if isinstance(values, pa.Array) else values
+        at, error = next(filter(None, map(_wrong, itertools.count(), values)))
+        raise file.bad(f"{what}{f' of {owner(at)}' if owner else ''} {error}") from None
+
+
+def _floats(values: list) -> np.ndarray:
+    plain = set(map(type, values)) <= _NUMBER
+    return np.array(values if plain else [_number(value) for value in values], "f8")
+
+
+def _wrong(at: int, value) -> tuple[int, Exception] | None:
+    """Where a value is no number: its place, and what is wrong with it."""
+    try:
+        _number(value)
     except (ValueError, OverflowError) as error:
-        raise file.bad(f"{what} {error}") from None
+        return at, error
+    return None
 
 
 _NUMBER = {int, float, type(None)}
@@ -127,23 +153,62 @@ def _number(value) -> float:
     raise ValueError(f"is {str(value)[:40]!r}, not a number")
 
 
-def _time(file: RawFile, lanes: Lanes, text, zone: ZoneInfo) -> int:
+def _time(file: RawFile, lanes: Lanes, text: str | None, zone: ZoneInfo) -> int:
+    """Unix seconds, or NEVER."""
     try:
-        if not isinstance(text, str):
-            raise ValueError(f"{text!r} is not a time like 2026-10-01T05:07:11+08:00")
-        return clock.instant(text, zone)
+        return clock.instant(text, zone) if text and text.strip() else NEVER
+    except clock.NoTime:
+        return NEVER
     except ValueError as error:
         owner = lanes.ids[lanes.times.index(text)] if text in lanes.times else "the snapshot"
         raise file.bad(f"time of {owner}: {error}") from None
 
 
-def names(file: RawFile, ids: list[str | None], times: list[str | None]) -> tuple[list[str], list[str]]:
-    """Ids and times of the VDs of a snapshot in XML. Raises InputError for one that lacks its own."""
+def names(file: RawFile, ids: list[str | None]) -> list[str]:
+    """Ids of the VDs of a snapshot in XML. Raises InputError for one that has none."""
     ids = [(vd or "").strip() for vd in ids]
-    for number, (vd, time) in enumerate(zip(ids, times, strict=True), 1):
-        if not vd or not time:
-            raise file.bad(f"VD number {number} has no id or no time")
-    return ids, times
+    if "" in ids:
+        raise file.bad(f"VD number {ids.index('') + 1} has no id")
+    return ids
+
+
+def gathered(size: int, index: Iterable[int], values: Iterable) -> list[set]:
+    """The values that go by each of ``size`` indices."""
+    out: list[set] = [set() for _ in range(size)]
+    for i, value in zip(index, values, strict=True):
+        out[i].add(value)
+    return out
+
+
+def together(lanes: Lanes, links: Callable[[], list[set]]) -> Lanes:
+    """Records of one VD and time with ``links`` of their own, one per direction say, as one.
+
+    A record that repeats a link of one before it is a later version of it, and stays on its own.
+    """
+    if len(set(lanes.ids)) == len(lanes.ids):
+        return lanes
+    first: dict[tuple, tuple[int, set]] = {}
+    whole = np.arange(len(lanes.ids))  # the record that each is a part of
+    for i, (vd, time, own) in enumerate(zip(lanes.ids, lanes.times, links(), strict=True)):
+        at, known = first.get((vd, time), (i, set()))
+        at, known = (at, known) if known.isdisjoint(own) else (i, set())
+        first[vd, time] = at, known | own
+        whole[i] = at
+    kept = np.flatnonzero(whole == np.arange(len(whole)))
+    status = lanes.status.copy()
+    np.fmax.at(status, whole, lanes.status)  # one direction that is not well leaves no sound sum
+    return replace(
+        lanes,
+        ids=[lanes.ids[i] for i in kept],
+        times=[lanes.times[i] for i in kept],
+        status=status[kept],
+        detector=np.searchsorted(kept, whole[lanes.detector]),
+    )
+
+
+def error_types(data: bytes) -> Counter:
+    """How many lanes of a snapshot, JSON or XML, carry an ErrorType that is not that of a healthy one."""
+    return Counter(error_type=sum(found != HEALTHY for found in _ERROR.findall(data)))
 
 
 @contextlib.contextmanager
@@ -168,6 +233,11 @@ def kind(file: RawFile, data: bytes) -> str:
 
 
 # --- the static list -------------------------------------------------------------------------------
+
+
+def listed(path: Path) -> list[str]:
+    """Every VD of the list."""
+    return list(dict.fromkeys(row["VDID"] for row in read_vd_list(path)))
 
 
 def vd_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
@@ -200,10 +270,16 @@ def _text(links: list[dict], name: str) -> str:
 
 
 def _lanes(link: dict) -> int:
+    return lane_count(link.get("LaneNum") or link.get("LaneNumber"))
+
+
+def lane_count(value: float | str | None) -> int:
+    """A number of lanes; 0 for what is none, as no road has more than ``MOST_LANES``."""
     try:
-        return int(link.get("LaneNum") or link.get("LaneNumber") or 0)
-    except (TypeError, ValueError):
+        number = float(value or 0)
+    except ValueError:
         return 0
+    return int(number) if 0 <= number <= MOST_LANES else 0
 
 
 def read_vd_list(path: Path) -> list[dict]:
@@ -213,7 +289,7 @@ def read_vd_list(path: Path) -> list[dict]:
     """
     file = RawFile(path, None, path.name, path.stat().st_size, "")
     data = file.read()
-    if data.removeprefix(BOM)[:4] == b"VDID":
+    if data.removeprefix(BOM).lstrip()[:1] not in (b"{", b"[", b"<") and b"VDID" in data.split(b"\n", 1)[0]:
         rows = _list_csv(file, data)
     else:
         rows = _list_json(file, data) if kind(file, data) == "json" else _list_xml(file, data)

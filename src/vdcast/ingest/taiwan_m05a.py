@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from vdcast.errors import InputError
-from vdcast.ingest import clock, taiwan
+from vdcast.ingest import clock, tables, taiwan
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records, by_lane
 from vdcast.params import TaiwanM05A
@@ -46,8 +46,10 @@ def features(settings: TaiwanM05A) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
     # as a whole: the types of one segment are rows of their own
     rows = _table(file)
-    if any(rows.column(name).null_count for name in ("time", "from", "to", "type")):
-        raise file.bad("has a row that is not time, from, to, vehicle type, speed, volume")
+    for name in ("time", "from", "to", "type"):
+        if rows.column(name).null_count:
+            line = 1 + int(rows.column(name).is_null().to_numpy().argmax())
+            raise file.bad(f"line {line}: lacks {name} of time, from, to, vehicle type, speed, volume")
     time = rows.column("time").combine_chunks().dictionary_encode()
     shape = _shape(
         *(_text(rows, name) for name in ("from", "to")),
@@ -78,7 +80,7 @@ def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
     yield Records(
         vd_ids=shape.vd_ids,
         vd=shape.vd,
-        time=_times(file, time.dictionary.to_pylist(), ZoneInfo(settings.time_zone))[shape.time],
+        time=_times(file, time, ZoneInfo(settings.time_zone))[shape.time],
         values=values[:, :2],
         cause=cause[:, :2],
         counts=Counter(impossible_values=impossible, duplicates=shape.repeated),
@@ -88,7 +90,7 @@ def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
 def _table(file: RawFile) -> pa.Table:
     data = file.read()
     try:
-        return pa.csv.read_csv(
+        rows = pa.csv.read_csv(
             pa.BufferReader(data),
             pa.csv.ReadOptions(use_threads=False, column_names=list(_COLUMNS), block_size=len(data) + 1),
             convert_options=pa.csv.ConvertOptions(
@@ -96,7 +98,12 @@ def _table(file: RawFile) -> pa.Table:
             ),
         )
     except pa.ArrowException as error:
-        raise file.bad(f"is not rows of time, from, to, vehicle type, speed, volume: {error}") from None
+        raise file.bad(
+            f"is not rows of time, from, to, vehicle type, speed, volume: {tables.in_lines(error, 1)}"
+        ) from None
+    if not data.endswith(b"\n"):
+        raise file.bad(tables.CUT)
+    return rows
 
 
 def _text(table: pa.Table, name: str) -> tuple[bytes, bytes]:
@@ -149,20 +156,29 @@ def _shape(froms: tuple, tos: tuple, time_of: bytes, kinds: bytes, wanted: tuple
     )
 
 
-def _times(file: RawFile, texts: Sequence[str], zone: ZoneInfo) -> np.ndarray:
-    """Unix seconds of the times in a file; they must be what its name says, where it follows the pattern."""
+def _times(file: RawFile, time: pa.DictionaryArray, zone: ZoneInfo) -> np.ndarray:
+    """Unix seconds of the different times in a file, which must be what its name says, where it says one."""
+    named = _named(file, zone)
+    times = []
+    for i, text in enumerate(time.dictionary.to_pylist()):
+        try:
+            times.append(clock.instant(text, zone))
+            if named not in (None, times[-1]):
+                raise ValueError(f"time {text!r} is not that of the file's name")
+        except ValueError as error:
+            raise file.bad(f"line {1 + int((time.indices.to_numpy() == i).argmax())}: {error}") from None
+    return np.array(times, "i8")
+
+
+def _named(file: RawFile, zone: ZoneInfo) -> int | None:
+    """Unix seconds of the time in the file's name."""
+    if not (found := _NAME.search(file.name.rpartition("/")[2])):
+        return None
+    day, minute = found.groups()
     try:
-        times = np.array([clock.instant(text, zone) for text in texts], "i8")
-        if found := _NAME.search(file.name.rpartition("/")[2]):
-            day, minute = found.groups()
-            named = clock.instant(f"{day[:4]}-{day[4:6]}-{day[6:]} {minute[:2]}:{minute[2:]}", zone)
-            if (times != named).any():
-                raise ValueError(
-                    f"a row's time {texts[int((times != named).argmax())]!r} is not that of its name"
-                )
+        return clock.instant(f"{day[:4]}-{day[4:6]}-{day[6:]} {minute[:2]}:{minute[2:]}", zone)
     except ValueError as error:
-        raise file.bad(str(error)) from None
-    return times
+        raise file.bad(f"its name holds no time: {error}") from None
 
 
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:

@@ -11,11 +11,11 @@ import numpy as np
 from vdcast.ingest import taiwan, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
-from vdcast.ingest.taiwan import Lanes, features
+from vdcast.ingest.taiwan import Lanes, features, listed
 from vdcast.ingest.taiwan import vd_info as info
 from vdcast.params import TaiwanV11
 
-__all__ = ["ORDERED", "SUFFIXES", "features", "info", "parse"]
+__all__ = ["ORDERED", "SUFFIXES", "features", "info", "listed", "parse"]
 
 SUFFIXES = (".xml",)
 ORDERED = False
@@ -45,23 +45,39 @@ def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     xml_tables.check(file, data, "XML_Head", None, element)
     if not seen["Infos"] or -1 in vd or -1 in lane:
         raise file.bad("has no <lane> in <Info> in <Infos>; it is no snapshot of the standard v1.1")
-    names, times = taiwan.names(
-        file,
-        [info.get("vdid") for info in seen["Info"]],
-        [info.get("datacollecttime") for info in seen["Info"]],
-    )
-    ways = [(v, lane.get("vsrdir") if by_link else None) for v, lane in zip(vd, seen["lane"], strict=True)]
-    keys = dict.fromkeys(ways if by_link else ((v, None) for v in range(len(names))))
+    names = taiwan.names(file, [info.get("vdid") for info in seen["Info"]])
+    times = [info.get("datacollecttime") for info in seen["Info"]]
+    directions = [lane.get("vsrdir") or "" for lane in seen["lane"]]
+    ways = list(zip(vd, directions if by_link else [None] * len(vd), strict=True))
+    bare = set(range(len(names))) - set(vd)  # without a lane, as dead ones are
+    keys = [*dict.fromkeys(ways), *((v, None) for v in sorted(bare))]
+    if not by_link:
+        keys = [(v, None) for v in range(len(names))]
     index = {key: i for i, key in enumerate(keys)}
-    return Lanes(
+    ids = [names[v] if way is None else f"{names[v]}/{way}" for v, way in keys]
+    detector = np.array([index[way] for way in ways], "i8")
+
+    def of_lane(at: int) -> str:
+        return ids[detector[at]]
+
+    lanes = Lanes(
         updated=seen["XML_Head"][0].get("updatetime"),
         interval=taiwan.numbers(file, "the snapshot's interval", [seen["XML_Head"][0].get("interval")])[0],
-        ids=[f"{names[v]}/{way or ''}" if by_link else names[v] for v, way in keys],
+        ids=ids,
         times=[times[v] for v, _ in keys],
-        status=taiwan.numbers(file, "Status", [seen["Info"][v].get("status") for v, _ in keys]),
-        detector=np.array([index[way] for way in ways], "i8"),
-        speed=taiwan.numbers(file, "speed", [lane.get("speed") for lane in seen["lane"]]),
-        occupancy=taiwan.numbers(file, "laneoccupy", [lane.get("laneoccupy") for lane in seen["lane"]]),
+        status=taiwan.numbers(
+            file, "status", [seen["Info"][v].get("status") for v, _ in keys], ids.__getitem__
+        ),
+        detector=detector,
+        speed=taiwan.numbers(file, "speed", [lane.get("speed") for lane in seen["lane"]], of_lane),
+        occupancy=taiwan.numbers(
+            file, "laneoccupy", [lane.get("laneoccupy") for lane in seen["lane"]], of_lane
+        ),
         lane=np.array(lane, "i8"),
-        volume=taiwan.numbers(file, "volume", [cars.get("volume") for cars in seen["cars"]]),
+        volume=taiwan.numbers(
+            file, "volume", [cars.get("volume") for cars in seen["cars"]], lambda at: of_lane(lane[at])
+        ),
     )
+    if by_link:
+        return lanes
+    return taiwan.together(lanes, lambda: taiwan.gathered(len(names), vd, directions))

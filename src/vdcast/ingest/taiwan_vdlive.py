@@ -14,11 +14,11 @@ import numpy as np
 from vdcast.ingest import taiwan, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
-from vdcast.ingest.taiwan import NAMESPACE, Lanes, features
+from vdcast.ingest.taiwan import NAMESPACE, Lanes, features, listed
 from vdcast.ingest.taiwan import vd_info as info
 from vdcast.params import TaiwanVDLive
 
-__all__ = ["ORDERED", "SUFFIXES", "features", "info", "parse"]
+__all__ = ["ORDERED", "SUFFIXES", "features", "info", "listed", "parse"]
 
 SUFFIXES = (".json", ".xml")
 ORDERED = False
@@ -28,7 +28,9 @@ def parse(file: RawFile, settings: TaiwanVDLive) -> Iterator[Records]:
     data = file.read()
     by_link = settings.per == "link"
     read = from_json if taiwan.kind(file, data) == "json" else from_xml
-    yield taiwan.records(file, settings, read(file, data, by_link))
+    lanes = read(file, data, by_link)
+    lanes.counts += taiwan.error_types(data)
+    yield taiwan.records(file, settings, lanes)
 
 
 # The schema of the JSON flavour, as far as it is read. Decoding into it is several times faster than into
@@ -57,7 +59,7 @@ class LinkFlow(_Part):
 
 class VDLive(_Part):
     VDID: Annotated[str, msgspec.Meta(pattern=r"\S")]
-    DataCollectTime: str
+    DataCollectTime: str | None = None
     Status: Number = None
     LinkFlows: list[LinkFlow] | None = None
 
@@ -79,7 +81,7 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     ids, times, status, detector, speed, occupancy, vehicles, volume = ([] for _ in range(8))
     for vd in snapshot.VDLives:
         links = vd.LinkFlows or []
-        for part in [[link] for link in links] if by_link else [links]:
+        for part in [[link] for link in links] if by_link and links else [links]:
             name = vd.VDID.strip()
             for link in part:
                 lanes = link.Lanes or ()
@@ -90,20 +92,30 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
                     occupancy.append(lane.Occupancy)
                     vehicles.append(len(classes))
                     volume += [vehicle.Volume for vehicle in classes]
-            ids.append(f"{name}/{part[0].LinkID or ''}" if by_link else name)
+            ids.append(f"{name}/{part[0].LinkID or ''}" if by_link and links else name)
             times.append(vd.DataCollectTime)
             status.append(vd.Status)
-    return Lanes(
+    lane = np.repeat(np.arange(len(vehicles)), np.array(vehicles, "i8"))
+
+    def of_lane(at: int) -> str:
+        return ids[detector[at]]
+
+    lanes = Lanes(
         updated=snapshot.UpdateTime,
         interval=taiwan.numbers(file, "the snapshot's interval", [snapshot.UpdateInterval])[0],
         ids=ids,
         times=times,
-        status=taiwan.numbers(file, "Status", status),
+        status=taiwan.numbers(file, "Status", status, ids.__getitem__),
         detector=np.array(detector, "i8"),
-        speed=taiwan.numbers(file, "Speed", speed),
-        occupancy=taiwan.numbers(file, "Occupancy", occupancy),
-        lane=np.repeat(np.arange(len(vehicles)), np.array(vehicles, "i8")),
-        volume=taiwan.numbers(file, "Volume", volume),
+        speed=taiwan.numbers(file, "Speed", speed, of_lane),
+        occupancy=taiwan.numbers(file, "Occupancy", occupancy, of_lane),
+        lane=lane,
+        volume=taiwan.numbers(file, "Volume", volume, lambda at: of_lane(lane[at])),
+    )
+    if by_link:
+        return lanes
+    return taiwan.together(
+        lanes, lambda: [{link.LinkID for link in vd.LinkFlows or ()} for vd in snapshot.VDLives]
     )
 
 
@@ -111,22 +123,35 @@ def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     """The lanes of an XML snapshot. Raises InputError for another schema."""
     tables = xml_tables.read(file, data, "taiwan_vdlive", "VDLiveList", "VDLives", NAMESPACE)
     snapshot, vds, links, lanes, vehicles = tables.values()
-    names, times = taiwan.names(file, *(vds.column(name).to_pylist() for name in ("id", "time")))
+    names, times = taiwan.names(file, vds.column("id").to_pylist()), vds.column("time").to_pylist()
     vd, detector = xml_tables.parents(file, vds, links), xml_tables.parents(file, links, lanes)
+    of_link = vd
     if by_link:
         ends = zip(vd.tolist(), links.column("id").to_pylist(), strict=True)
-        ids = [f"{names[v]}/{(link or '').strip()}" for v, link in ends]
+        bare = np.setdiff1d(np.arange(len(names)), vd)  # without a link, as dead ones are
+        ids = [f"{names[v]}/{(link or '').strip()}" for v, link in ends] + [names[v] for v in bare]
+        vd = np.concatenate([vd, bare])
     else:
         ids, vd, detector = names, np.arange(len(names)), vd[detector]
-    return Lanes(
+    lane = xml_tables.parents(file, lanes, vehicles)
+
+    def of_lane(at: int) -> str:
+        return ids[detector[at]]
+
+    lanes = Lanes(
         updated=snapshot.column("updated")[0].as_py(),
         interval=taiwan.numbers(file, "the snapshot's interval", snapshot.column("interval"))[0],
         ids=ids,
         times=[times[v] for v in vd.tolist()],
-        status=taiwan.numbers(file, "Status", vds.column("status"))[vd],
+        status=taiwan.numbers(file, "Status", vds.column("status"), names.__getitem__)[vd],
         detector=detector,
-        speed=taiwan.numbers(file, "Speed", lanes.column("speed")),
-        occupancy=taiwan.numbers(file, "Occupancy", lanes.column("occupancy")),
-        lane=xml_tables.parents(file, lanes, vehicles),
-        volume=taiwan.numbers(file, "Volume", vehicles.column("volume")),
+        speed=taiwan.numbers(file, "Speed", lanes.column("speed"), of_lane),
+        occupancy=taiwan.numbers(file, "Occupancy", lanes.column("occupancy"), of_lane),
+        lane=lane,
+        volume=taiwan.numbers(file, "Volume", vehicles.column("volume"), lambda at: of_lane(lane[at])),
+    )
+    if by_link:
+        return lanes
+    return taiwan.together(
+        lanes, lambda: taiwan.gathered(len(names), of_link, links.column("id").to_pylist())
     )

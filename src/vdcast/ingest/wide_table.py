@@ -11,7 +11,7 @@ import numpy as np
 
 from vdcast.ingest import clock, tables
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import Records, judge, observed
+from vdcast.ingest.records import Records, observed
 from vdcast.params import WideTable
 
 SUFFIXES = tables.SUFFIXES
@@ -23,10 +23,10 @@ def features(settings: WideTable) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
-    localiser = clock.Localiser(settings.time_zone)
+    localiser = clock.Localiser(file, settings.time_zone)
     texts = [] if settings.time_column is None else [settings.time_column]
     line, latest = 2, -np.inf
-    for part in tables.batches(file, settings, texts, settings.columns):
+    for part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
         if settings.time_column is None:
             local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
                 settings.interval, "s"
@@ -37,7 +37,7 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
             time, exists = tables.times(file, column, settings, localiser, None, line)
         vd_ids = [name for name in part.column_names if name not in texts]
         x = np.stack([tables.number(part, name) for name in vd_ids], axis=1)[exists]  # (n, V)
-        cause = judge(x, settings.missing_codes)
+        cause, impossible = tables.judged(x[..., None], features(settings), settings)
         time = time[exists]
         n, V = x.shape
         back = int((np.diff(time, prepend=latest if np.isfinite(latest) else time[:1]) < 0).sum()) if n else 0
@@ -45,9 +45,9 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
             vd_ids=vd_ids,
             vd=np.tile(np.arange(V), n),
             time=np.repeat(time, V),
-            values=observed(x, cause).reshape(-1, 1),
+            values=observed(x[..., None], cause).reshape(-1, 1),
             cause=cause.reshape(-1, 1),
-            counts=clock.taken(localiser) + Counter(rows_out_of_order=back),
+            counts=clock.taken(localiser) + Counter(rows_out_of_order=back, impossible_values=impossible),
         )
         line += part.num_rows
         latest = time[-1] if n else latest

@@ -86,8 +86,11 @@ def check(
     parser = expat.ParserCreate("utf-8", " ")
 
     def first(name, attributes):
-        if name not in (root, f"{namespace} {root}"):
-            raise file.bad(f"its root is <{name.rpartition(' ')[2]}>, not the <{root}> of the standard")
+        own, _, local = name.rpartition(" ")
+        if local != root:
+            raise file.bad(f"its root is <{local}>, not the <{root}> of the standard")
+        if own not in ("", namespace):
+            raise file.bad(f"its <{root}> is of the namespace '{own}', not of '{namespace or ''}'")
         parser.StartElementHandler = element
         if element:
             element(name, attributes)
