@@ -135,7 +135,7 @@ class RawFile:
                 stream = _zip(*version, os.getpid()).open(self.member)
             except KeyError:
                 raise self._gone() from None
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
                 raise self.bad(f"cannot be read from its zip archive ({error})") from None
             with stream:
                 yield stream
