@@ -53,7 +53,6 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     [
         (slice(72, 288), "feature of which every VD lacks 75.0% or more in the training part, over 50%"),
         (slice(288, 384), "feature without any observation in the validation part"),
-        (slice(384, None), "feature without any observation in the test part"),
     ],
 )
 def test_an_input_that_no_vd_could_use_is_dropped_before_vds_are_judged(

@@ -5,7 +5,7 @@ import pytest
 from vdcast.run_report import suspicious
 
 HISTORY = pd.DataFrame({"validation_loss": [0.5, 0.3, 0.31], "validation_mae": [5.0, 3.0, 3.1]})
-TRAINING = {"best_epoch": [2], "epochs": 3, "copies": 1}
+TRAINING = {"best_epoch": [2], "epochs": 3, "epoch_limit": 100, "patience": 8, "copies": 1}
 HORIZONS = pd.DataFrame({"horizon": [15.0, 30.0], "skill": [0.1, 0.2]})
 OVERALL = pd.Series({"skill": 0.15, "mae": 3.2, "r2": 0.9})
 
@@ -23,7 +23,7 @@ def changed(**figures) -> pd.Series:
             "Overfitting: validation loss rose from 0.300",
         ),
         (
-            {"epochs": 10, "training": TRAINING | {"best_epoch": [3]}},
+            {"training": TRAINING | {"epoch_limit": 10, "best_epoch": [3]}},
             "Not converged: 1 of 1 networks were still improving",
         ),
         (
@@ -36,6 +36,6 @@ def changed(**figures) -> pd.Series:
     ],
 )
 def test_what_looks_suspicious_is_said(changes, sentence):
-    case = {"history": HISTORY, "training": TRAINING, "epochs": 100, "horizons": HORIZONS, "overall": OVERALL}
-    found = suspicious(**(case | changes), patience=8)
+    case = {"history": HISTORY, "training": TRAINING, "horizons": HORIZONS, "overall": OVERALL}
+    found = suspicious(**(case | changes))
     assert (found == []) if sentence is None else (len(found) == 1 and sentence in found[0])

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from vdcast import store
+from vdcast import windows as windowing
 from vdcast.windows import AT_ONCE, Windows, ungrouped
 
 
@@ -125,9 +126,10 @@ def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, dete
 @given(
     sizes=st.lists(st.integers(1, 5), min_size=1, max_size=9),
     at_once=st.integers(1, 12),
+    largest=st.integers(1, 100),
     copies=st.integers(1, 2),
 )
-def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, copies):
+def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, largest, copies):
     values = np.random.default_rng(0).normal(size=(40, 2, 2))
     values[::7] = np.nan
     w = windows(values, joint=False)
@@ -135,6 +137,7 @@ def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, co
     starts = [torch.randint(len(w), (copies, size)) for size in sizes]
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(AT_ONCE, "cpu", at_once)
+        patch.setattr(windowing, "LARGEST", largest)
         together = list(w.batches(group, starts))
     for found, expected in zip(together, (w.batch(group, start) for start in starts), strict=True):
         for name, tensor in vars(expected).items():

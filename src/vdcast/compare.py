@@ -64,8 +64,7 @@ def compare(mode: str, settings: params.Params) -> None:
         for model, run in runs.items()
     }
     for model, training in spent.items():
-        limit = settings.run(f"{model}-{mode}").train
-        if cut_short := convergence.cut_short(training, limit.epochs, limit.patience):
+        if cut_short := convergence.cut_short(training):
             training["notes"] = [
                 *training["notes"],
                 f"In {mode}, {figures.LABELS[model]} has not converged: {cut_short}.",

@@ -119,32 +119,24 @@ def evaluate_run(run: params.Run, settings: params.Params) -> None:
 
 def cost_of(trained: Trained, test: store.Detectors, device: str) -> dict:
     """What one seed's forecast takes; in a file of its own, as times are never twice the same."""
-    from dataclasses import replace
-
     import torch
 
     from vdcast.cost import flops, latency_ms
     from vdcast.layout import LATENCY_BATCH
 
     one = trained.one_seed
-    if "slstm_backend" in (
-        network := one.run["network"]
-    ):  # counted on a CPU, where a CUDA kernel has no place
-        portable = replace(one, run=one.run | {"network": network | {"slstm_backend": "vanilla"}})
-    else:
-        portable = one
 
-    def at(model: Trained, where: str, windows: int):
+    def at(where: str, windows: int):
         """The network there, and a batch of so many windows (of fewer, again and again)."""
-        all_windows = model.windows(test, where)
+        all_windows = one.windows(test, where)
         group = torch.arange(all_windows.groups, device=where)
         start = torch.arange(windows, device=where) % len(all_windows)
-        return model.model(all_windows).to(where), all_windows.batch(group, start.expand(len(group), -1))
+        return one.model(all_windows).to(where), all_windows.batch(group, start.expand(len(group), -1))
 
     return {
-        "flops_per_window": flops(*at(portable, "cpu", 1)),
-        "latency_ms": latency_ms(*at(one, device, 1)),
-        "latency_batch_ms": latency_ms(*at(one, device, LATENCY_BATCH)),
+        "flops_per_window": flops(*at("cpu", 1)),
+        "latency_ms": latency_ms(*at(device, 1)),
+        "latency_batch_ms": latency_ms(*at(device, LATENCY_BATCH)),
         "device": device,
         "threads": torch.get_num_threads(),
     }

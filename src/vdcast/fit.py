@@ -49,8 +49,10 @@ class Copies:
     groups: list[int]
 
     def cut(self, largest: int) -> list["Copies"]:
-        """Pieces of at most ``largest`` copies, in order."""
-        cuts = [slice(i, i + largest) for i in range(0, len(self.seeds), largest)]
+        """Pieces of at most ``largest`` copies, in order and as even as can be, so that no core waits for the longest."""
+        N = len(self.seeds)
+        size = math.ceil(N / math.ceil(N / largest))
+        cuts = [slice(i, i + size) for i in range(0, N, size)]
         return [Copies(self.seeds[cut], self.groups[cut]) for cut in cuts]
 
 
@@ -182,6 +184,7 @@ def deterministic(device: str) -> None:
     The fill of new memory guards against reads that we do not make, and costs time.
     """
     torch.use_deterministic_algorithms(device == "cpu")
+    torch.backends.cudnn.allow_tf32 = False  # it would round in the LSTM alone: matrix products are float32
     torch.utils.deterministic.fill_uninitialized_memory = False
 
 

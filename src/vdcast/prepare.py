@@ -89,7 +89,7 @@ def split(table: store.Detectors, shares: list[float]) -> dict[str, store.Detect
 def usable_features(
     parts: dict[str, store.Detectors], settings: params.Prepare
 ) -> tuple[list[str], list[Dropped]]:
-    """Features that every part observes, and one VD at least well enough. A target that training lacks is an error.
+    """Features that training and validation observe, and one VD at least well enough. A target that training lacks is an error.
 
     An input that is missing everywhere would otherwise drop every VD, or go to the models as a constant.
     """
@@ -111,9 +111,9 @@ def usable_features(
 
 def _unusable(parts: dict[str, store.Detectors], feature: str, max_missing: float) -> str | None:
     """Why no VD could use a feature; None where one could."""
-    for name, part in parts.items():
-        if not _observed(part, feature).any():
-            return f"feature without any observation in the {'training' if name == 'train' else name} part"
+    for name, what in (("train", "training"), ("validation", "validation")):  # the test part decides nothing
+        if not _observed(parts[name], feature).any():
+            return f"feature without any observation in the {what} part"
     least = 1 - _observed(parts["train"], feature).mean(axis=0).max()
     if least > max_missing:
         return f"feature of which every VD lacks {least:.1%} or more in the training part, over {max_missing:.0%}"

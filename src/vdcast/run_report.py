@@ -48,8 +48,6 @@ def write(
         training,
         horizons.loc[[target]],
         rows(everyone, cuts.overall()).loc[target],
-        epochs=run.train.epochs,
-        patience=run.train.patience,
     )
     settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
     lines = [
@@ -115,14 +113,11 @@ def suspicious(
     training: dict,
     horizons: pd.DataFrame,
     overall: pd.Series,
-    *,
-    epochs: int,
-    patience: int,
 ) -> list[str]:
     """What a careful reader would want to be told first, of the headline target."""
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
-    if cut_short := convergence.cut_short(training, epochs, patience):
+    if cut_short := convergence.cut_short(training):
         found.append(f"Not converged: {cut_short}.")
     if last > OVERFIT * best:
         found.append(

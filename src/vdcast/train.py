@@ -216,6 +216,8 @@ def files_of(run: params.Run, settings: params.Params, prepared, fitted, inputs:
         "parameters": parameters_per_copy(fitted.weights) * inputs["train"].groups,
         "windows": len(inputs["train"]),
         "epochs": len(fitted.seconds),
+        "epoch_limit": run.train.epochs,
+        "patience": run.train.patience,
         "best_epoch": fitted.best_epoch,
         "validation_loss": [loss if math.isfinite(loss) else None for loss in fitted.best_loss],
         "device": inputs["device"],

@@ -20,6 +20,9 @@ from vdcast import calendar, store
 # Copies times windows that are assembled at once, and go through a network without gradients. On a CPU its activations should stay in the cache: 10
 # copies of the default xLSTM took 1.5 s over 476 windows in batches of 64, and 4.2 s in one batch.
 AT_ONCE = {"cpu": 640, "cuda": 2**16}
+LARGEST = (
+    2**24
+)  # numbers that are assembled at once: hundreds of MB on the way, however many channels there are
 
 
 @dataclass(frozen=True)
@@ -110,15 +113,20 @@ class Windows:
 
     def batches(self, group: Tensor, starts: Sequence[Tensor]) -> Iterator[Batch]:
         """``batch`` of each of ``starts``, (N, B) each; several are assembled at once, which costs little more than one."""
-        size = max(1, AT_ONCE[group.device.type] // starts[0].numel())
+        size = self._at_once(starts[0].numel())
         for first in range(0, len(starts), size):
             some = starts[first : first + size]
             whole = vars(self.batch(group, torch.cat(some, dim=1))).values()
             yield from map(Batch, *(each.split([start.shape[1] for start in some], dim=1) for each in whole))
 
+    def _at_once(self, unit: int) -> int:
+        """How many times ``unit`` windows are assembled at once."""
+        of_each = (self.L + self.H) * self.values.shape[2]
+        return max(1, min(AT_ONCE[self.values.device.type], LARGEST // of_each) // unit)
+
     def in_order(self, group: Tensor, part: slice = slice(None)) -> Iterator[Batch]:
         """Every window of the groups ``group`` (N,), or ``part`` of them, first to last, in large batches."""
-        size = max(1, AT_ONCE[group.device.type] // len(group))
+        size = self._at_once(len(group))
         for start in torch.arange(len(self), device=group.device)[part].split(size):
             yield self.batch(group, start.expand(len(group), -1))
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,13 @@ def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_s
     np.testing.assert_allclose(ahead, known, rtol=1e-5)
     with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
         trained.forecast_next(test.rows(0, 5))
+
+
+def test_a_model_trained_with_the_kernel_of_gpus_forecasts_on_a_cpu(detectors, prepare_settings, small_xlstm):
+    trained, test = train(detectors, prepare_settings, small_xlstm, "multi_vd")
+    network = trained.run["network"] | {"slstm_backend": "cuda"}
+    from_gpu = replace(trained, run=trained.run | {"network": network})
+    np.testing.assert_array_equal(from_gpu.forecast(test), trained.forecast(test))
 
 
 def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):

@@ -89,9 +89,11 @@ class Trained:
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
-        settings = self.settings
+        settings, network = self.settings, self.settings.network
+        if not windows.values.is_cuda and hasattr(network, "slstm_backend"):
+            network = network.model_copy(update={"slstm_backend": "vanilla"})  # the kernel's place is a GPU
         model = build(
-            settings.network,
+            network,
             copies=copies,
             channels=windows.channels,
             horizon=self.horizon,
