@@ -39,16 +39,16 @@ def networks(quick: bool) -> list[str]:
     seconds = 0.5 if quick else 8
     measured = f"Measured: matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s."
     one = one_table([32] if quick else [32, 512], seconds, rates)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    alone = machine()
-    one += [
-        f"And on one thread, as every stack of a run trains; measured: matmul {alone[0] / 1e9:.0f} GFLOP/s, memory "
-        f"{alone[1] / 1e9:.0f} GB/s.",
-        "",
-        *one_table([32], seconds, alone)[2:],
-    ]
-    torch.set_num_threads(threads)
+    if (threads := torch.get_num_threads()) > 1:
+        torch.set_num_threads(1)
+        alone = machine()
+        one += [
+            f"And on one thread, as every stack of a run trains; measured: matmul {alone[0] / 1e9:.0f} GFLOP/s, memory "
+            f"{alone[1] / 1e9:.0f} GB/s.",
+            "",
+            *one_table([32], seconds, alone)[2:],
+        ]
+        torch.set_num_threads(threads)
     return [measured, "", *one, *many_table([10] if quick else [10, 100], seconds)]
 
 
