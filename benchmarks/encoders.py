@@ -9,14 +9,15 @@ what the machine's measured matmul rate and memory bandwidth allow for the step'
 
 import argparse
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = (
-    "1"  # a compilation that an earlier run paid is no measurement
-)
+# a compilation that an earlier run paid is no measurement
+os.environ["TORCHINDUCTOR_FORCE_DISABLE_CACHES"] = "1"
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp()  # of compiled C++, which the switch above leaves
 
 import torch
 from torch import Tensor, nn
