@@ -330,6 +330,11 @@ def stamp(file: Path) -> tuple[int, int, int]:
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
 
 
+def python_path(clone: Path) -> str:
+    """PYTHONPATH with the code of ``clone`` before all else."""
+    return os.pathsep.join([str(clone / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def dvc(*arguments: str) -> list[str]:
     return [*DVC, *arguments]
 
@@ -340,9 +345,8 @@ WITH_US = 'exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -9 0; } & exec 3<&-;
 
 def execute(command: list[str]) -> int:
     """Exit status of ``command``; it and what it started are gone when this returns, or is killed."""
-    source = Path("src").resolve()  # the stages run the code of this clone, which is what DVC has hashed
     environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(source), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "PYTHONPATH": python_path(Path.cwd()),  # the code of this clone, which is what DVC has hashed
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "DVC_NO_ANALYTICS": "1",  # what it leaves behind to report would outlive us
     }

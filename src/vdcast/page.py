@@ -171,9 +171,8 @@ def commit(folder: Path) -> dict | None:
     try:
         revision, date = git("log", "-1", "--format=%H %cs").split()
         changed = git("status", "--porcelain", "-z", "--no-renames", "--", *DECIDING).split("\0")
-        committed = (
-            git("show", f"HEAD:./{LOCK}") if git("ls-tree", "HEAD", "--", str(LOCK)) else ""
-        )  # raw data need not lie in git
+        # raw data need not lie in git, but their hash does
+        committed = git("show", f"HEAD:./{LOCK}") if git("ls-tree", "HEAD", "--", str(LOCK)) else ""
     except (OSError, ValueError, subprocess.CalledProcessError):
         return None
     now = (folder / LOCK).read_text("utf-8") if (folder / LOCK).exists() else ""

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from vdcast import params
 from vdcast.errors import InputError, first_line
-from vdcast.job import Remote, bring, forget_lost, job
+from vdcast.job import Remote, bring, forget_lost, job, python_path
 from vdcast.layout import LOGS, PARAMS
 from vdcast.repro import descendants, execute, graph, left_undone, stale
 
@@ -318,10 +318,6 @@ def run_on_node(files: bytes, remote: dict, task: Task, share: str | None, cpus:
             (place / ".dvc/config.local").unlink(missing_ok=True)
         else:
             shutil.rmtree(place, ignore_errors=True)
-
-
-def python_path(place: Path) -> str:
-    return os.pathsep.join([str(place / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def set_remote(place: Path, remote: dict) -> None:

@@ -320,8 +320,10 @@ def test_an_update_interval_that_is_none_says_nothing(tmp_path, interval):
     assert table.values[0, 0].tolist() == [50, 2, 1]
 
 
-def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
-    rows = "".join(f"2026-10-01 00:{m:02},{m}\n" for m in range(0, 60, 5))
+@pytest.mark.parametrize("values", [list(range(0, 60, 5)), [7] * 12], ids=["that differ", "that repeat"])
+def test_an_interval_coarser_than_the_files_is_refused(tmp_path, values):
+    """Of values that repeat no two records differ: 7 in each five minutes is 21 in a quarter of an hour, and not 7."""
+    rows = "".join(f"2026-10-01 00:{5 * i:02},{value}\n" for i, value in enumerate(values))
     put(tmp_path / "raw.csv", "time,A\n" + rows)
     settings = {"time_zone": "UTC", "feature": "volume", "unit": "veh/15min"}
     with pytest.raises(
@@ -329,21 +331,12 @@ def test_an_interval_coarser_than_the_files_is_refused(tmp_path):
     ):
         run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=900, **settings)
     table, _ = run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=300, **settings)
-    assert table.values[:, 0, 0].tolist() == list(range(0, 60, 5))
+    assert table.values[:, 0, 0].tolist() == values
 
 
-def test_an_interval_coarser_than_the_files_is_refused_where_values_repeat(tmp_path):
-    """No two records differ: 7 in each five minutes is 21 in a quarter of an hour, and not 7."""
-    rows = "".join(f"2026-10-01 00:{m:02},7\n" for m in range(0, 60, 5))
-    put(tmp_path / "raw.csv", "time,A\n" + rows)
-    settings = {"time_zone": "UTC", "feature": "volume", "unit": "veh/15min"}
-    with pytest.raises(
-        InputError, match="8 of 12 records fall on .* is data.interval = 900 s that of the files"
-    ):
-        run(tmp_path, "wide_table", tmp_path / "raw.csv", interval=900, **settings)
-    for i in range(
-        8
-    ):  # a bare list says nothing of its interval; 05:07 to 05:14, three in the first five minutes
+def test_an_interval_coarser_than_that_of_bare_lists_is_refused(tmp_path):
+    """They say nothing of their interval; 05:07 to 05:14, three in the first five minutes."""
+    for i in range(8):
         snapshot = vdlive(vd("A", T + 60 * i, lane(50, 5, 3)))["VDLives"]
         put(tmp_path / f"raw/{i}.json", json.dumps(snapshot))
     with pytest.raises(

@@ -79,9 +79,8 @@ def blocks(
     for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
         values = np.full((BLOCK * V, features), np.nan, "f4")
         cause = np.full((BLOCK * V, features), GAP, "u1")
-        late = np.full(
-            BLOCK * V, -1, "i4"
-        )  # seconds past the step's start of the last record; -1: there is none
+        # seconds past the step's start of the last record; -1: there is none
+        late = np.full(BLOCK * V, -1, "i4")
         for vdset, records, data in spool.pieces(block):
             if vdset not in columns:
                 if len(columns) > 64:

@@ -157,9 +157,7 @@ class Localiser:
         backwards = self._backwards(local, repeated, groups)
         for i in rows[::-1] if backwards else rows:
             key = (None if groups is None else groups[i], local[i])
-            if (
-                backwards and key in before
-            ):  # what was read before is the second of them, and was taken as the first
+            if backwards and key in before:  # that was the second of them, and was taken for the first
                 raise self._disorder(local[i])
             if self._seen[key]:
                 second.append(i)

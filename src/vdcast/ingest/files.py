@@ -154,9 +154,8 @@ def find(
     """
     for found in _find(raw, suffixes, pattern, vd_list):
         name = found.name if isinstance(found, RawFile) else str(found)
-        plain = name.encode(
-            "utf-8", "backslashreplace"
-        ).decode()  # Python keeps bytes that are no UTF-8 as such
+        # Python keeps bytes that are no UTF-8 as such
+        plain = name.encode("utf-8", "backslashreplace").decode()
         if plain == name:
             yield found
         elif isinstance(found, RawFile):
