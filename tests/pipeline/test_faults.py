@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -269,9 +270,15 @@ def shared(prepared):
     shutil.rmtree(place)
 
 
+# What DVC says where the two put one object into the cache at the same instant; whoever is first owns it.
+LOST_A_RACE = re.compile(
+    r"unable to remove '.*' without a confirmation|failed to transfer '.*Permission denied"
+)
+
+
 @pytest.mark.slow
 def test_two_users_of_one_cache(shared, whole):
-    """They make the same at once; then the second one is given what the first has trained."""
+    """They make the same at once, and whom DVC sends away begins again; then one is given what the other trained."""
     at_once = [
         subprocess.Popen(
             [*user, "dvc", "repro", STAGE], cwd=clone.path, env=clone.env, text=True,
@@ -280,7 +287,10 @@ def test_two_users_of_one_cache(shared, whole):
         for clone, user in shared
     ]  # fmt: skip
     outputs = [process.communicate()[0] for process in at_once]
-    assert [process.returncode for process in at_once] == [0, 0], outputs
+    for (clone, user), process, output in zip(shared, at_once, outputs, strict=True):
+        if process.returncode:
+            assert LOST_A_RACE.search(output), output
+            clone.run(*user, "dvc", "repro", STAGE)
     assert [trained(clone) for clone, _ in shared] == 2 * [trained(whole)]
     other = "train@lstm-single_vd"
     ran = [stages_run(clone.run(*user, "dvc", "repro", other)) for clone, user in shared]
