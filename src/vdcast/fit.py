@@ -295,7 +295,8 @@ def fit_stack(
     if run.train.precision == "bfloat16":
         model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
     if getattr(run.network, "compile", False):
-        model.encoder.compile()
+        full = min(B, W)
+        model.encoder.compile_for(N, len(range(full)[ranks.part(full)]))
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=run.network.learning_rate, weight_decay=run.network.weight_decay, fused=True
     )

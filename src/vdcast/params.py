@@ -323,7 +323,7 @@ class XLSTM(Optimiser):
     slstm_at: list[int]
     num_heads: Positive
     context_length: Positive
-    slstm_backend: Literal["vanilla", "cuda"]
+    slstm_backend: Literal["auto", "vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]
     compile: bool
 

@@ -101,16 +101,19 @@ def test_outputs_and_gradients_are_the_packages(twins):
 
 
 def test_float32_is_as_exact_as_the_packages(twins):
-    """Within 1e-5 of the package in float64; or, where its own float32 is not, within three times its error.
+    """Within 1e-5 of the package in float64; gradients of gate biases within three times the package's own error.
 
-    That is the gradient of gate biases: a common shift of the gates cancels in the cell but for the floor.
+    A common shift of the mLSTM's gates cancels in the cell but for the floor, so that what is left of these sums is
+    mostly rounding, in the package and here.
     """
     mine, theirs, x = twins
     found = first_copy(value_and_gradients(mine, x[None].float()))
     same = value_and_gradients(theirs, x.float())
     exact = value_and_gradients(theirs.double(), x)
     for name, value in exact.items():
-        tolerance = max(1e-5 * value.norm(), 3 * (same[name] - value).norm())
+        tolerance = 1e-5 * value.norm()
+        if name.endswith("gate.bias"):
+            tolerance = max(tolerance, 3 * (same[name] - value).norm())
         assert (found[name] - value).norm() <= tolerance, name
 
 
@@ -320,7 +323,7 @@ def test_compiled_blocks_change_nothing(dropout):
     def trained(compile_it):
         model = perturbed(build(32, 3, [1], 4, copies=2, dropout=dropout)).double()
         if compile_it:
-            model.compile(backend="aot_eager", fullgraph=dropout == 0)
+            model.compile_for(2, 3, backend="aot_eager", fullgraph=True)
         return train(model, x, [1, 2])
 
     try:
@@ -332,10 +335,11 @@ def test_compiled_blocks_change_nothing(dropout):
 def test_cuda_backend_speaks_the_kernels_layout(monkeypatch):
     """The package's kernel needs a GPU; here its vanilla cell stands in for it, in the kernel's layout."""
     M, d, L, B = 3, 4, 6, 2
+    heads = 4  # the next power of two
     gates, recurrent = inputs(M, 4 * d, L, B, dtype=torch.float32), inputs(M, 4 * d, d, dtype=torch.float32)
 
     def generator(training, config):
-        assert (config.num_heads, config.head_dim, config.dtype) == (M, d, "float32")
+        assert (config.num_heads, config.head_dim, config.dtype) == (heads, d, "float32")
         cell = package_cell.sLSTMCell_cuda(config, skip_backend_init=True)
         vanilla = package_cell.sLSTMCell_vanilla(config)
 
@@ -343,7 +347,7 @@ def test_cuda_backend_speaks_the_kernels_layout(monkeypatch):
             @staticmethod
             def apply(training, x, states, kernel, bias):
                 return slstm_forward(
-                    x.view(L, B, M, 4, d).transpose(2, 3).reshape(L, B, -1),
+                    x.view(L, B, heads, 4, d).transpose(2, 3).reshape(L, B, -1),
                     states,
                     vanilla._recurrent_kernel_ext2int(cell._recurrent_kernel_int2ext(kernel)),
                     vanilla._bias_ext2int(cell._bias_int2ext(bias)),
@@ -360,6 +364,59 @@ def test_cuda_backend_speaks_the_kernels_layout(monkeypatch):
     finally:
         ours.kernel.cache_clear()
     torch.testing.assert_close(found, slstm(gates, recurrent), rtol=1e-5, atol=1e-6)
+
+
+def replayed(function, samples):
+    """Does what torch.cuda.make_graphed_callables does, without a GPU: all runs write to the same memory."""
+    inputs = [sample.detach().clone().requires_grad_() for sample in samples]
+    memory = torch.empty_like(function(*inputs))
+    grads = [torch.empty_like(part) for part in inputs]
+
+    class Replay(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *given):
+            for part, value in zip(inputs, given, strict=True):
+                part.data.copy_(value)
+            with torch.enable_grad():
+                Replay.out = function(*inputs)
+            return memory.copy_(Replay.out.detach()).detach()
+
+        @staticmethod
+        def backward(ctx, grad):
+            for part, value in zip(grads, torch.autograd.grad(Replay.out, inputs, grad), strict=True):
+                part.copy_(value)
+            return tuple(part.detach() for part in grads)
+
+    replayed.shapes.append(tuple(samples[0].shape))
+    return Replay.apply
+
+
+def test_without_its_kernel_a_gpu_replays_a_graph_of_the_scan(monkeypatch):
+    """Two sLSTM blocks, batches of two sizes, a forecast, and a copy that stops: as step by step."""
+    replayed.shapes = []
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", replayed)
+
+    def trained(backend):
+        model = perturbed(build(32, 3, [0, 2], 4, copies=2, slstm_backend=backend)).double()
+        train(model, inputs(2, 3, 6, 32), [1, 2])
+        with torch.no_grad():
+            forecast = model(inputs(2, 5, 6, 32))
+        train(model, inputs(2, 2, 6, 32), [1, 2])
+        keep_copies(model, [1])
+        return dict(train(model, inputs(1, 3, 6, 32), [2]), forecast=forecast)
+
+    step_by_step = trained("vanilla")
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    assert_close(trained("auto"), step_by_step, 1e-12)
+    of_a_block = [(8, 32, 6, 3), (8, 32, 6, 2), (4, 32, 6, 3)]
+    assert sorted(replayed.shapes) == sorted(2 * of_a_block)
+
+
+def test_a_gpu_takes_the_kernel_if_it_compiles(monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    monkeypatch.setattr(ours, "slstm_by_kernel", lambda gates, recurrent: "by the kernel")
+    scan = ours.FastestScan()
+    assert [scan(torch.zeros(1), None) for _ in range(2)] == 2 * ["by the kernel"]
 
 
 def test_cuda_backend_without_a_gpu_is_a_users_mistake():

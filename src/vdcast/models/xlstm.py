@@ -9,8 +9,9 @@ Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM bl
 E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
 """
 
+from collections.abc import Callable
 from functools import cache
-from math import ceil, log, sqrt
+from math import ceil, log, log2, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -28,9 +29,10 @@ EPS = 1e-6  # keeps the mLSTM normaliser off zero
 class XLSTM(nn.Module):
     """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
 
-    Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "cuda" runs the sLSTM
-    recurrence by the package's kernel and needs a GPU; "vanilla" runs it here, on any device. For mLSTM
-    "vanilla", the parallel form, is the only backend.
+    Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "vanilla" runs the sLSTM
+    recurrence step by step, on any device; "cuda" by the package's kernel, which needs a GPU; "auto", on a
+    GPU, by that kernel where it compiles and as a CUDA graph elsewhere. For mLSTM "vanilla", the parallel
+    form, is the only backend.
     Raises InputError for widths that the heads do not divide.
     """
 
@@ -42,7 +44,7 @@ class XLSTM(nn.Module):
         slstm_at: list[int],
         num_heads: int,
         context_length: int,
-        slstm_backend: str = "vanilla",
+        slstm_backend: str = "auto",
         mlstm_backend: str = "vanilla",
         dropout: float = 0.0,
     ):
@@ -70,14 +72,17 @@ class XLSTM(nn.Module):
             for block in self.blocks:
                 block.init(n)
 
-    def compile(self, **options) -> None:
-        """Let torch.compile fuse the mLSTM blocks, which share one graph; ``options`` are its own.
+    def compile_for(self, copies: int, windows: int, **options) -> None:
+        """Let torch.compile fuse the mLSTM layers in training steps of so many copies and windows.
 
-        sLSTM stays eager: compiled by torch 2.13, the gradient of its recurrent weights is wrong.
+        A graph is of one shape, and takes long to make. Most steps have that of a full batch; an epoch's last
+        batch, validation, and what is left of a stack once a copy has stopped run as they would without.
+        ``options`` are those of torch.compile. sLSTM stays eager: compiled by torch 2.13, the gradient of its
+        recurrent weights is wrong.
         """
         for block in self.blocks:
             if isinstance(block, MLSTMBlock):
-                block.compile(dynamic=False, **options)
+                block.compile_for(copies, windows, **options)
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
@@ -158,8 +163,21 @@ class MLSTMBlock(nn.Module):
         cell.fgate.bias[n] = torch.linspace(3.0, 6.0, self.heads)
         layer.learnable_skip[n] = 1
 
+    def compile_for(self, copies: int, windows: int, **options) -> None:
+        eager, fused = self.layer, torch.compile(self.layer, dynamic=False, **options)
+
+        def layer(x: Tensor, steps: int | None) -> Tensor:
+            fits = self.training and (x.shape[0], x.shape[2]) == (copies, windows)
+            return (fused if fits else eager)(x, steps)
+
+        self.layer = layer
+
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
+        return _last(x, steps) + self.dropout(self.layer(x, steps))
+
+    def layer(self, x: Tensor, steps: int | None) -> Tensor:
+        """What is added to x: nothing in it is random, so that it compiles to one graph."""
         layer, cell = self.xlstm, self.xlstm.mlstm_cell
         normed = self.xlstm_norm(x)
         # two products rather than one and a split: both halves lie in memory of their own
@@ -175,7 +193,7 @@ class MLSTMBlock(nn.Module):
             1 + cell.outnorm.weight,
             layer.learnable_skip,
         )
-        return _last(x, steps) + self.dropout(linear(y, layer.proj_down.weight))
+        return linear(y, layer.proj_down.weight)
 
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
@@ -209,7 +227,7 @@ class SLSTMBlock(nn.Module):
     ):
         super().__init__()
         self.heads, self.num_blocks, self.index = heads, num_blocks, index
-        self.scan = SCANS[backend]
+        self.scan = SCANS[backend]()
         head = width // heads
         hidden = _multiple_of_64(1.3 * width)
         gate = (copies, heads, head, head)
@@ -499,7 +517,8 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
 def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
     """``slstm`` by the package's CUDA kernel, in float32; copies are more heads to it.
 
-    Raises InputError where there is no GPU or the kernel does not compile.
+    The kernel is compiled for a number of heads, here for the next power of two: a stack whose copies stop one
+    by one has few compilations to wait for. Raises InputError where there is no GPU or the kernel does not compile.
     """
     if not gates.is_cuda:
         raise InputError(
@@ -507,12 +526,11 @@ def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
             "set slstm_backend to vanilla, or device to cuda"
         )
     M, G, L, B = gates.shape
-    d = G // 4
-    x = gates.permute(2, 3, 0, 1).reshape(L, B, M * G).float()
-    states = kernel(M, d).apply(
-        True, x, x.new_zeros(4, B, M * d), recurrent.mT.contiguous().float(), x.new_zeros(M * G)
-    )
-    return states[0, 1:].view(L, B, M, d).permute(0, 2, 3, 1).to(gates.dtype)
+    d, heads = G // 4, 2 ** ceil(log2(M))
+    x = F.pad(gates.permute(2, 3, 0, 1), (0, 0, 0, heads - M)).reshape(L, B, heads * G).float()
+    weights = F.pad(recurrent.mT, (0, 0, 0, 0, 0, heads - M)).contiguous().float()
+    states = kernel(heads, d).apply(True, x, x.new_zeros(4, B, heads * d), weights, x.new_zeros(heads * G))
+    return states[0, 1:].view(L, B, heads, d)[:, :, :M].permute(0, 2, 3, 1).to(gates.dtype)
 
 
 @cache
@@ -532,7 +550,52 @@ def kernel(heads: int, head_dim: int) -> type[torch.autograd.Function]:
         ) from error
 
 
-SCANS = {"vanilla": slstm, "cuda": slstm_by_kernel}
+class GraphedScan:
+    """``slstm`` as a CUDA graph, which starts the kernels of all its steps, forward or backward, at once.
+
+    A graph is captured for each shape that training meets; where no gradient is wanted, the scan runs step by
+    step. Each block needs one of its own: what a graph has computed lies where its next run will write.
+    ``capture`` is for tests, where there is no GPU.
+    """
+
+    def __init__(self, capture: Callable | None = None):
+        self.capture = capture or torch.cuda.make_graphed_callables
+        self.graphs: dict[torch.Size, Callable[[Tensor, Tensor], Tensor]] = {}
+
+    def __call__(self, gates: Tensor, recurrent: Tensor) -> Tensor:
+        if not torch.is_grad_enabled():
+            return slstm(gates, recurrent)
+        shape = gates.shape
+        if shape not in self.graphs:
+            # copies that have stopped do not come back: their graphs' memory is free again
+            self.graphs = {other: graph for other, graph in self.graphs.items() if other[0] == shape[0]}
+            samples = tuple(torch.zeros_like(part).requires_grad_() for part in (gates, recurrent))
+            self.graphs[shape] = self.capture(slstm, samples)
+        return self.graphs[shape](gates, recurrent)
+
+
+class FastestScan:
+    """``slstm`` by what is fastest on the device: the package's kernel if it compiles, else a CUDA graph; on CPU as it is."""
+
+    def __init__(self):
+        self.on_gpu: Callable[[Tensor, Tensor], Tensor] | None = None
+
+    def __call__(self, gates: Tensor, recurrent: Tensor) -> Tensor:
+        if not gates.is_cuda:
+            return slstm(gates, recurrent)
+        if self.on_gpu is None:
+            try:
+                h = slstm_by_kernel(gates, recurrent)
+            except InputError:
+                self.on_gpu = GraphedScan()
+            else:
+                self.on_gpu = slstm_by_kernel
+                return h
+        return self.on_gpu(gates, recurrent)
+
+
+# what makes the scan of one block
+SCANS = {"auto": FastestScan, "vanilla": lambda: slstm, "cuda": lambda: slstm_by_kernel}
 
 
 class SLSTMScan(torch.autograd.Function):
