@@ -1,11 +1,18 @@
-"""Windows per second of a training step over sequence length, batch and number of detectors, as figures."""
+"""Windows per second of training over sequence length, batch and number of detectors, as figures."""
 
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from encoders import LSTMSize, XLSTMSize, training_step
+from loop import synthetic
 from measure import medians, table
+from sample import budget
+from vdcast.fit import fit_stack, stacks_of
+from vdcast.windows import Windows
 
 LENGTHS = (12, 20, 48, 128, 512)
 BATCHES = (8, 32, 128, 512)
@@ -18,7 +25,6 @@ def curves(folder: Path, seconds: float) -> list[str]:
     for title, axis, values in (
         ("sequence length, batch 32", "steps", LENGTHS),
         ("batch, 20 steps", "batch", BATCHES),
-        ("detectors as one joint input, 20 steps, batch 32", "detectors", DETECTORS),
     ):
         rows = [{axis: value} | rates(axis, value, seconds) for value in values]
         draw(folder / f"{axis}.png", axis, rows)
@@ -35,25 +41,63 @@ def rates(axis: str, value: int, seconds: float) -> dict[str, float]:
     named = {}
     for name, size in (("LSTM", LSTMSize(64, 1, 64)), ("xLSTM", XLSTMSize(64, 2, (1,), steps=steps))):
         other = {"LSTM": "nn.LSTM", "xLSTM": "package"}[name]
-        detectors = value if axis == "detectors" else 64
-        x = torch.randn(1, batch, steps, detectors)
-        networks = {f"{name}, ours": size.ours(1), f"{name}, {other}": size.other()}
-        for who, encoder in networks.items():
-            if axis == "detectors":  # what meets the detectors is the projection in front, and the head
-                encoder = torch.nn.Sequential(torch.nn.Linear(detectors, 64), encoder)
-            named[who] = training_step(encoder, x if who.endswith("ours") else x[0])
+        x = torch.randn(1, batch, steps, 64)
+        named[f"{name}, ours"] = training_step(size.ours(1), x)
+        named[f"{name}, {other}"] = training_step(size.other(), x[0])
     ms = medians(seconds, **named)
     return {who: 1e3 * batch / each for who, each in ms.items()}
 
 
-def draw(path: Path, axis: str, rows: list[dict[str, float]]) -> None:
+RUNS = ("lstm-multi_vd", "xlstm-multi_vd", "lstm-independent_multi_vd", "xlstm-independent_multi_vd")
+
+
+def trainings(folder: Path) -> list[str]:
+    """Whole trainings as ``fit`` does them, over the number of detectors; each in a process of its own."""
+    rates, memory = [], []
+    for V in DETECTORS:
+        rates.append({"detectors": V})
+        memory.append({"detectors": V})
+        for name in RUNS:
+            spawn = multiprocessing.get_context("spawn")
+            with ProcessPoolExecutor(1, mp_context=spawn) as process:
+                rates[-1][name], memory[-1][name] = process.submit(training, name, V).result()
+    draw(folder / "detectors.png", "detectors", rates, "observations forecast / CPU second of training")
+    lines = []
+    for title, rows in (
+        ("Observations that a CPU second of training forecasts (windows x detectors x horizon)", rates),
+        ("Peak memory of the training process, MB", memory),
+    ):
+        shown = [{key: f"{value:,.0f}" for key, value in row.items()} for row in rows]
+        lines += [f"### {title}, over detectors", "", *table(shown), ""]
+    return [*lines, f"![over detectors]({folder.name}/detectors.png)", ""]
+
+
+def training(name: str, V: int) -> tuple[float, float]:
+    """Two epochs of 256 windows by V synthetic detectors, on one thread: rate in the second one, and MB."""
+    torch.set_num_threads(1)
+    run, joint = budget(name, seeds=[0], epochs=2, patience=2), name.endswith("-multi_vd")
+    mean, std = np.zeros((V, 1)), np.ones((V, 1))
+    train, validation = (
+        Windows(synthetic(T, V), mean, std, ("volume",), length=20, horizon=4, joint=joint) for T in (279, 55)
+    )
+    scale = torch.ones(1, V) if joint else torch.ones(V, 1)
+    parts = [
+        fit_stack(run, train, validation, scale, "cpu", copies, i)
+        for i, copies in enumerate(stacks_of(run, train.groups, "cpu"))
+    ]
+    seconds = sum(part.seconds[1] for part in parts)
+    return len(train) * V * train.H / seconds, max(part.peak_memory_mb for part in parts)
+
+
+def draw(path: Path, axis: str, rows: list[dict[str, float]], label: str = "training windows/s") -> None:
     import matplotlib.pyplot as plt
 
     figure, ax = plt.subplots(figsize=(6, 4), layout="constrained")
     for who in [key for key in rows[0] if key != axis]:
-        style = dict(color="C0" if who.startswith("LSTM") else "C1", ls="-" if who.endswith("ours") else "--")
+        dashed = who.endswith(("nn.LSTM", "package", "-independent_multi_vd"))
+        style = dict(color="C0" if who.lower().startswith("lstm") else "C1", ls="--" if dashed else "-")
         ax.plot([row[axis] for row in rows], [row[who] for row in rows], label=who, marker="o", **style)
-    ax.set(xscale="log", yscale="log", xlabel=axis, ylabel="training windows/s")
+    ax.set(xscale="log", yscale="log", xlabel=axis, ylabel=label)
     ax.legend()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=100)

@@ -21,10 +21,12 @@ os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp()  # of compiled C++, w
 
 import torch
 from torch import Tensor, nn
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from measure import cpu_name, machine, medians, table
 from vdcast.models.lstm import LSTM
+from vdcast.models.stacked import seed_dropout
 from vdcast.models.xlstm import XLSTM
 
 with warnings.catch_warnings():
@@ -69,12 +71,14 @@ class XLSTMSize:
     def __str__(self) -> str:
         return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
 
-    def ours(self, copies: int, slstm_backend: str = "vanilla") -> nn.Module:
+    def ours(self, copies: int, slstm_backend: str = "vanilla", dropout: float = 0.0) -> nn.Module:
         shape = (copies, self.input_size, self.num_blocks, list(self.slstm_at), self.num_heads)
-        return XLSTM(*shape, context_length=self.steps, slstm_backend=slstm_backend)
+        model = XLSTM(*shape, context_length=self.steps, slstm_backend=slstm_backend, dropout=dropout)
+        seed_dropout(model, range(copies))
+        return model
 
-    def other(self) -> nn.Module:
-        slstm = package.sLSTMLayerConfig(backend="vanilla", num_heads=self.num_heads)
+    def other(self, slstm_backend: str = "vanilla", dropout: float = 0.0) -> nn.Module:
+        slstm = package.sLSTMLayerConfig(backend=slstm_backend, num_heads=self.num_heads)
         config = package.xLSTMBlockStackConfig(
             mlstm_block=package.mLSTMBlockConfig(mlstm=package.mLSTMLayerConfig(num_heads=self.num_heads)),
             slstm_block=package.sLSTMBlockConfig(slstm=slstm),
@@ -82,6 +86,7 @@ class XLSTMSize:
             num_blocks=self.num_blocks,
             slstm_at=list(self.slstm_at),
             context_length=self.steps,
+            dropout=dropout,
         )
         return package.xLSTMBlockStack(config)
 
@@ -194,15 +199,15 @@ def compiled_table(sizes: list[XLSTMSize], seconds: float) -> list[str]:
     for size in sizes:
         torch.compiler.reset()
         x = torch.randn(1, 32, STEPS, size.input_size)
-        eager, compiled = size.ours(1), size.ours(1)
-        compiled.compile()
+        eager, compiled = size.ours(1, dropout=0.1), size.ours(1, dropout=0.1)
+        compiled.compile_for(1, 32)
         step = training_step(compiled, x, last_only=True)
         began = time.perf_counter()
         step()
         cost = time.perf_counter() - began
         ms = medians(
             seconds,
-            other=training_step(size.other(), x[0]),
+            other=training_step(size.other(dropout=0.1), x[0]),
             eager=training_step(eager, x, last_only=True),
             compiled=step,
         )
@@ -219,7 +224,50 @@ def compiled_table(sizes: list[XLSTMSize], seconds: float) -> list[str]:
                 "pays after steps": f"{1e3 * cost / saved:,.0f}" if saved > 0 else "never",
             }
         )
-    return ["### torch.compile of the mLSTM blocks, batch 32 (needs a C++ compiler)", "", *table(rows), ""]
+    title = (
+        "### torch.compile of the mLSTM layers, batch 32, dropout 0.1 as in training (needs a C++ compiler)"
+    )
+    return [title, "", *table(rows), ""]
+
+
+PRODUCTS = {"addmm", "mm", "bmm", "baddbmm", "baddbmm_", "_linear_pointwise"}
+FUSED = {"mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"}
+COPIES = {"copy_", "cat", "stack", "_to_copy", "clone", "contiguous", "fill_", "zero_", "empty", "empty_like"}
+
+
+def where_table(sizes: list[LSTMSize | XLSTMSize], batch: int = 32, steps: int = 20) -> list[str]:
+    """Shares of a step by kind of operation, as torch's profiler sees it; profiling itself costs a few µs each."""
+    rows = []
+    for size in sizes:
+        step = training_step(size.ours(1), torch.randn(1, batch, STEPS, size.input_size), last_only=True)
+        for _ in range(3):
+            step()
+        with profile(activities=[ProfilerActivity.CPU]) as profiled:
+            began = time.perf_counter()
+            for _ in range(steps):
+                step()
+            whole = 1e6 * (time.perf_counter() - began)
+        spent = dict.fromkeys(
+            ("matrix products", "torch.lstm's kernel", "copies", "element-wise, sums, norms"), 0.0
+        )
+        calls = 0
+        for event in profiled.key_averages():
+            library, _, name = event.key.rpartition("::")
+            if library not in ("aten", "mkldnn"):
+                continue
+            calls += event.count
+            kind = (
+                "matrix products" if name in PRODUCTS
+                else "torch.lstm's kernel" if name in FUSED
+                else "copies" if name in COPIES
+                else "element-wise, sums, norms"
+            )  # fmt: skip
+            spent[kind] += event.self_cpu_time_total
+        rest = whole - sum(spent.values())
+        shares = {kind: f"{us / whole:.0%}" for kind, us in spent.items()}
+        row = {"encoder": str(size), "operations": f"{calls // steps:,}"} | shares
+        rows.append(row | {"Python, autograd, the profiler": f"{rest / whole:.0%}"})
+    return [f"### Where a step's time goes, batch {batch}", "", *table(rows), ""]
 
 
 def main() -> None:

@@ -1,25 +1,38 @@
-"""The same steps on a GPU: of one model, with either way to compute the sLSTM recurrence, and of many as one stack."""
+"""The same steps on a GPU: of one model, with every way to compute the sLSTM recurrence, and of many as one stack."""
 
 from collections.abc import Callable
 
 import torch
 
-from encoders import DEFAULTS, SMALL, STEPS, XLSTMSize, training_step
+from encoders import DEFAULTS, SMALL, STEPS, LSTMSize, XLSTMSize, training_step
 from measure import medians, table
-from vdcast.errors import InputError
+from sample import budget, prepared, settings
+from vdcast.fit import fit
+from vdcast.models.xlstm import GraphedScan, SLSTMBlock
+from vdcast.train import headline_scale, windows_of
 
 
-def gpu_tables(seconds: float, device: str, counts: tuple[int, ...] = (10, 100)) -> list[str]:
-    one = [one_model(size, batch, seconds, device) for batch in (32, 512) for size in DEFAULTS]
+def gpu_tables(
+    seconds: float, device: str, counts: tuple[int, ...] = (10, 100), epochs: int = 20
+) -> list[str]:
+    one = [one_model(size, batch, seconds, device) for size in DEFAULTS for batch in (32, 512)]
+    xlstm = len([size for size in DEFAULTS if isinstance(size, LSTMSize)]) * 2
     many = [many_models(size, copies, seconds, device) for size in SMALL for copies in counts]
+    halves = [precisions(f"{model}-multi_vd", device, epochs) for model in ("lstm", "xlstm")]
     return [
-        "### One training step of one model",
+        "### One training step of one model, ms",
         "",
-        *table(one),
+        *table(one[:xlstm]),
+        "",
+        *table(one[xlstm:]),
         "",
         "### One training step of N models, batch 32 each: a tenth of N single steps is what a stack is for",
         "",
         *table(many),
+        "",
+        f"### bfloat16 against float32: {epochs} epochs of the sample",
+        "",
+        *table(halves),
         "",
     ]
 
@@ -35,37 +48,54 @@ def waited_for(step: Callable[[], None], device: str) -> Callable[[], None]:
     return whole
 
 
-def one_model(size, batch: int, seconds: float, device: str) -> dict[str, str]:
+def graphed(model: torch.nn.Module) -> torch.nn.Module:
+    for block in model.blocks:
+        if isinstance(block, SLSTMBlock):
+            block.scan = GraphedScan()
+    return model
+
+
+def in_bfloat16(model: torch.nn.Module, device: str) -> torch.nn.Module:
+    model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+    return model
+
+
+def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, device: str) -> dict[str, str]:
+    """What does not run here (a kernel that does not compile, a graph without a GPU) is named by its error."""
     x = torch.randn(1, batch, STEPS, size.input_size, device=device)
-    steps = {"other": training_step(size.other().to(device), x[0])}
-    steps["ours"] = training_step(size.ours(1).to(device), x, last_only=True)
-    refused = ""
+    networks = {"package" if isinstance(size, XLSTMSize) else "nn.LSTM": size.other}
     if isinstance(size, XLSTMSize):
-        kernel = size.ours(1, slstm_backend="cuda").to(device)
-        try:
-            training_step(kernel, x, last_only=True)()
-            steps["kernel"] = training_step(kernel, x, last_only=True)
-        except InputError as error:
-            refused = str(error)
-    half = size.ours(1).to(device)
-    half.forward = torch.autocast(device, torch.bfloat16)(half.forward)
-    steps["bfloat16"] = training_step(half, x, last_only=True)
-    ms = medians(seconds, **{name: waited_for(step, device) for name, step in steps.items()})
-    return {
-        "encoder": str(size),
-        "batch": str(batch),
-        "package or nn.LSTM, ms": f"{ms['other']:.2f}",
-        "ours, ms": f"{ms['ours']:.2f}",
-        "ratio": f"{ms['other'] / ms['ours']:.2f}",
-        "ours, the package's sLSTM kernel, ms": f"{ms['kernel']:.2f}" if "kernel" in ms else refused,
-        "ours, bfloat16, ms": f"{ms['bfloat16']:.2f}",
+        networks |= {
+            "package, its kernel": lambda: size.other("cuda"),
+            "ours, step by step": lambda: size.ours(1),
+            "ours, CUDA graph": lambda: graphed(size.ours(1)),
+            "ours, the package's kernel": lambda: size.ours(1, "cuda"),
+        }
+    networks |= {
+        "ours, auto": lambda: size.ours(1, "auto") if isinstance(size, XLSTMSize) else size.ours(1),
+        "ours, auto, bfloat16": lambda: in_bfloat16(networks["ours, auto"](), device),
     }
+    steps, cells = {}, dict.fromkeys(networks, "")
+    for name, build in networks.items():
+        try:
+            theirs = name.startswith(("package", "nn.LSTM"))
+            model = build().to(device)
+            step = training_step(model, x[0]) if theirs else training_step(model, x, last_only=True)
+            step()
+            steps[name] = waited_for(step, device)
+        except Exception as error:  # whatever a build of foreign code ends with
+            cells[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:60]}"
+    cells |= {name: f"{ms:.2f}" for name, ms in medians(seconds, **steps).items()}
+    return {"encoder": str(size), "batch": str(batch)} | cells
 
 
-def many_models(size, copies: int, seconds: float, device: str) -> dict[str, str]:
+def many_models(size: LSTMSize | XLSTMSize, copies: int, seconds: float, device: str) -> dict[str, str]:
+    def ours(N: int) -> torch.nn.Module:
+        return (size.ours(N, "auto") if isinstance(size, XLSTMSize) else size.ours(N)).to(device)
+
     x = torch.randn(copies, 32, STEPS, size.input_size, device=device)
-    single = training_step(size.ours(1).to(device), x[:1], last_only=True)
-    stack = training_step(size.ours(copies).to(device), x, last_only=True)
+    single = training_step(ours(1), x[:1], last_only=True)
+    stack = training_step(ours(copies), x, last_only=True)
     ms = medians(seconds, single=waited_for(single, device), stacked=waited_for(stack, device))
     return {
         "encoder": str(size),
@@ -74,3 +104,17 @@ def many_models(size, copies: int, seconds: float, device: str) -> dict[str, str
         "the stack, ms": f"{ms['stacked']:.2f}",
         "of N single steps": f"{ms['stacked'] / (copies * ms['single']):.1%}",
     }
+
+
+def precisions(name: str, device: str, epochs: int) -> dict[str, str]:
+    """Best MAE of the target VD on the validation part, seed by seed, and seconds an epoch."""
+    row = {"run": name}
+    for precision in ("float32", "bfloat16"):
+        run = budget(name, epochs=epochs, patience=epochs, precision=precision)
+        windows = windows_of(prepared(), settings(), run.mode, device)
+        scale = headline_scale(prepared(), settings(), run.mode, windows["train"].groups).to(device)
+        fitted = fit(run, windows["train"], windows["validation"], scale, device)
+        mae = fitted.figures[:, :, 2].min(dim=0).values.tolist()
+        row[f"{precision}, MAE"] = ", ".join(f"{each:.3f}" for each in mae)
+        row[f"{precision}, s an epoch"] = f"{sum(fitted.seconds) / len(fitted.seconds):.2f}"
+    return row

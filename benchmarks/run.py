@@ -32,13 +32,14 @@ def networks(quick: bool) -> list[str]:
     What is above it: element-wise kernels of the gates and their gradients, which neither count, the steps of the
     recurrence, whose matrices are too small for that rate, and the starts of kernels, a few microseconds each.
     """
-    from encoders import many_table, one_table
+    from encoders import DEFAULTS, SMALL, many_table, one_table, where_table
     from measure import machine
 
     rates = machine()
     seconds = 0.5 if quick else 8
     measured = f"Measured: matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s."
     one = one_table([32] if quick else [32, 512], seconds, rates)
+    where = where_table(DEFAULTS + SMALL)
     if (threads := torch.get_num_threads()) > 1:
         torch.set_num_threads(1)
         alone = machine()
@@ -48,12 +49,14 @@ def networks(quick: bool) -> list[str]:
             "",
             *one_table([32], seconds, alone)[2:],
         ]
+        where = where_table(DEFAULTS + SMALL)
         torch.set_num_threads(threads)
-    return [measured, "", *one, *many_table([10] if quick else [10, 100], seconds)]
+    return [measured, "", *one, *where, *many_table([10] if quick else [10, 100], seconds)]
 
 
 def compile(quick: bool) -> list[str]:
-    """`xlstm.compile` is off by default: a run of the sample ends before it pays."""
+    """`xlstm.compile` is off by default: a run of the sample ends before it pays. The cost is that of the first step,
+    forward and backward; a stack pays it once, and all steps of another shape run without."""
     from encoders import XLSTMSize, compiled_table
 
     small, large = XLSTMSize(64, 2, (1,)), XLSTMSize(128, 6, (1, 3))
@@ -98,7 +101,7 @@ def curves(quick: bool) -> list[str]:
     if quick:
         curves.LENGTHS, curves.BATCHES, curves.DETECTORS = (12, 20), (8, 32), (10, 100)
     folder = Path(tempfile.mkdtemp()) / "figures" if quick else HERE / "figures"
-    return curves.curves(folder, 0.3 if quick else 4)
+    return [*curves.curves(folder, 0.3 if quick else 4), *curves.trainings(folder)]
 
 
 def frameworks(quick: bool) -> list[str]:
@@ -113,7 +116,7 @@ def gpu(quick: bool) -> list[str]:
     from gpu import gpu_tables
 
     if quick:
-        return gpu_tables(0.1, "cpu", counts=(3,))
+        return gpu_tables(0.1, "cpu", counts=(3,), epochs=1)
     if not torch.cuda.is_available():
         return ["No GPU was at hand."]
     return [torch.cuda.get_device_name(), "", *gpu_tables(3, "cuda")]
