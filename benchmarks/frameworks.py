@@ -9,7 +9,6 @@ neuralforecast is installed into a virtual environment under the user's cache fo
 
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -52,6 +51,7 @@ def main() -> None:
     import torch
 
     from sample import budget, prepared, settings
+    from vdcast.cost import peak_memory_mb
     from vdcast.fit import Copies, fit_stack, run_epoch, validate
     from vdcast.models import stacked
     from vdcast.models.forecaster import build, build_seeded
@@ -92,7 +92,7 @@ def main() -> None:
         "test": test_mae,  # the weights that it leaves are those of its best validation
         "test_at_best": test_mae,
         "persistence": {"validation": persistence(validation), "test": persistence(test)},
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+        "peak_mb": peak_memory_mb("cpu"),
         "import_seconds": import_seconds,
     }
     print(json.dumps(result))

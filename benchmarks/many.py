@@ -14,14 +14,14 @@ from vdcast.windows import Windows
 STEPS = {"train": 663, "validation": 151}  # 20 batches of 32, and 4: minutes rather than hours at N = 100
 
 
-def many_table(counts: dict[int, int]) -> list[str]:
-    """``counts``: epochs by N. The loop with one thread or all, whichever is faster; ``fit`` by processes of stacks.
+def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
+    """``counts``: epochs by model and N. The loop with one thread or all, whichever is faster; ``fit`` by processes of stacks.
 
     What starting the processes costs is in the time of ``fit``.
     """
     rows = []
-    for model in ("lstm", "xlstm"):
-        for N, epochs in counts.items():
+    for model, epochs_of in counts.items():
+        for N, epochs in epochs_of.items():
             run = budget(f"{model}-independent_multi_vd", seeds=[0], epochs=epochs, patience=epochs)
             train, validation = (copied(part, N) for part in ("train", "validation"))
             scale = headline_scale(prepared(), settings(), "single_vd", 1).expand(N, -1)

@@ -34,6 +34,13 @@ def test_peak_memory_grows_by_what_is_held():
     assert held[-1] == 1
 
 
+def test_peak_memory_is_not_that_of_the_process_that_started_this_one():
+    held = np.ones(int(700e6 / 8))
+    code = "from vdcast import cost; print(cost.peak_memory_mb('cpu'))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert held[-1] == 1 and float(output) < 600
+
+
 def test_seconds_of_a_cpu_are_those_of_computing_here_or_in_a_child():
     def taken(step) -> float:
         began = cost.clock("cpu")

@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from math import prod
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,17 @@ def peak_memory_mb(device: str) -> float:
     """The most memory so far, in MB: on the GPU if it computes there, else in RAM by the largest process."""
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
+    own, children = (
+        resource.getrusage(who).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    status = Path("/proc/self/status")  # Linux counts into the former what started this process held then
+    if status.exists():
+        own = (
+            next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            / 1e3
+        )
+    return max(own, children)
 
 
 def clock(device: str) -> float:

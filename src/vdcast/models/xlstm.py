@@ -73,16 +73,17 @@ class XLSTM(nn.Module):
                 block.init(n)
 
     def compile_for(self, copies: int, windows: int, **options) -> None:
-        """Let torch.compile fuse the mLSTM layers in training steps of so many copies and windows.
+        """Let torch.compile fuse all but the sLSTM recurrence in training steps of so many copies and windows.
 
         A graph is of one shape, and takes long to make. Most steps have that of a full batch; an epoch's last
         batch, validation, and what is left of a stack once a copy has stopped run as they would without.
-        ``options`` are those of torch.compile. sLSTM stays eager: compiled by torch 2.13, the gradient of its
-        recurrent weights is wrong.
+        ``options`` are those of torch.compile. The recurrence stays eager: compiled by torch 2.13, the gradient
+        of its weights is wrong.
         """
         for block in self.blocks:
-            if isinstance(block, MLSTMBlock):
-                block.compile_for(copies, windows, **options)
+            for name in block.COMPILES:
+                function = getattr(block, name)
+                setattr(block, name, compiled_for(block, function, copies, windows, **options))
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
@@ -96,6 +97,17 @@ class XLSTM(nn.Module):
             x = block(x)
         x = last(x, 1) if last_only else last(x)
         return self.post_blocks_norm(x).transpose(1, 2)
+
+
+def compiled_for(module: nn.Module, function: Callable, copies: int, windows: int, **options) -> Callable:
+    """``function`` of x (N, L, B, ...), compiled for N = copies and B = windows while ``module`` trains."""
+    fused = torch.compile(function, dynamic=False, **options)
+
+    def either(x: Tensor, *rest) -> Tensor:
+        fits = module.training and (x.shape[0], x.shape[2]) == (copies, windows)
+        return (fused if fits else function)(x, *rest)
+
+    return either
 
 
 class Weights(nn.Module):
@@ -119,6 +131,8 @@ class Norm(Weights):
 
 class MLSTMBlock(nn.Module):
     """x + mLSTM layer(norm(x)): (N, L, B, D) -> the same shape (paper, figure 11)."""
+
+    COMPILES = ("layer",)
 
     def __init__(self, copies: int, width: int, heads: int, num_blocks: int, dropout: float):
         super().__init__()
@@ -162,15 +176,6 @@ class MLSTMBlock(nn.Module):
         cell.fgate.weight[n] = 0
         cell.fgate.bias[n] = torch.linspace(3.0, 6.0, self.heads)
         layer.learnable_skip[n] = 1
-
-    def compile_for(self, copies: int, windows: int, **options) -> None:
-        eager, fused = self.layer, torch.compile(self.layer, dynamic=False, **options)
-
-        def layer(x: Tensor, steps: int | None) -> Tensor:
-            fits = self.training and (x.shape[0], x.shape[2]) == (copies, windows)
-            return (fused if fits else eager)(x, steps)
-
-        self.layer = layer
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
@@ -222,6 +227,8 @@ class MLSTMBlock(nn.Module):
 class SLSTMBlock(nn.Module):
     """x + sLSTM layer(norm(x)), then a gated feed-forward: (N, L, B, D) -> the same shape (figure 10)."""
 
+    COMPILES = ("gates", "feed_forward")
+
     def __init__(
         self, copies: int, width: int, heads: int, num_blocks: int, index: int, dropout: float, backend: str
     ):
@@ -272,22 +279,24 @@ class SLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` of them."""
-        layer, cell = self.xlstm, self.xlstm.slstm_cell
-        u = self.xlstm_norm(x)
-        a = in_full_precision(ConvSiLU.apply, u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
-        recurrent = cell._recurrent_kernel_.flatten(0, 1)
-        h = in_full_precision(self.scan, self._gates(a, u), recurrent)  # (L, N*H, d, B)
+        layer = self.xlstm
+        recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
+        h = in_full_precision(self.scan, self.gates(x), recurrent)  # (L, N*H, d, B)
         h = _last(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, steps, B, H, d)
         h = F.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        x = _last(x, steps) + h * _row(1 + layer.group_norm.weight)
+        return self.feed_forward(_last(x, steps) + h * _row(1 + layer.group_norm.weight))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
         normed = self.ffn_norm(x)
         gate, up = (linear(normed, weight) for weight in self.ffn.proj_up.weight.chunk(2, dim=1))
         return x + linear(F.gelu(gate) * up, self.ffn.proj_down.weight)
 
-    def _gates(self, a: Tensor, u: Tensor) -> Tensor:
+    def gates(self, x: Tensor) -> Tensor:
         """What the input gives to the gates i, f, z, o of all steps: (N, L, B, D) -> (N*H, 4d, L, B)."""
         layer = self.xlstm
-        N, L, B, _ = u.shape
+        N, L, B, _ = x.shape
+        u = self.xlstm_norm(x)
+        a = in_full_precision(ConvSiLU.apply, u, layer.conv1d.conv.weight, layer.conv1d.conv.bias)
 
         def project(x: Tensor, *weights: Tensor) -> Tensor:
             columns = x.reshape(N, L * B, self.heads, -1).permute(0, 2, 3, 1)  # (N, H, d, L*B)
