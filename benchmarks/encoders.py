@@ -228,9 +228,13 @@ def compiled_table(sizes: list[XLSTMSize], seconds: float) -> list[str]:
     return [title, "", *table(rows), ""]
 
 
-PRODUCTS = {"addmm", "mm", "bmm", "baddbmm", "baddbmm_", "_linear_pointwise"}
-FUSED = {"mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"}
-COPIES = {"copy_", "cat", "stack", "_to_copy", "clone", "contiguous", "fill_", "zero_", "empty", "empty_like"}
+REST = "element-wise, sums, norms"
+KINDS = {
+    **dict.fromkeys(("addmm", "mm", "bmm", "baddbmm", "baddbmm_", "_linear_pointwise"), "matrix products"),
+    **dict.fromkeys(("mkldnn_rnn_layer", "mkldnn_rnn_layer_backward"), "torch.lstm's kernel"),
+    **dict.fromkeys(("copy_", "cat", "stack", "_to_copy", "clone", "contiguous"), "copies"),
+    **dict.fromkeys(("fill_", "zero_", "empty", "empty_like"), "copies"),
+}
 
 
 def where_table(sizes: list[LSTMSize | XLSTMSize], batch: int = 32, steps: int = 20) -> list[str]:
@@ -245,22 +249,14 @@ def where_table(sizes: list[LSTMSize | XLSTMSize], batch: int = 32, steps: int =
             for _ in range(steps):
                 step()
             whole = 1e6 * (time.perf_counter() - began)
-        spent = dict.fromkeys(
-            ("matrix products", "torch.lstm's kernel", "copies", "element-wise, sums, norms"), 0.0
-        )
+        spent = dict.fromkeys([*KINDS.values(), REST], 0.0)
         calls = 0
         for event in profiled.key_averages():
             library, _, name = event.key.rpartition("::")
             if library not in ("aten", "mkldnn"):
                 continue
             calls += event.count
-            kind = (
-                "matrix products" if name in PRODUCTS
-                else "torch.lstm's kernel" if name in FUSED
-                else "copies" if name in COPIES
-                else "element-wise, sums, norms"
-            )  # fmt: skip
-            spent[kind] += event.self_cpu_time_total
+            spent[KINDS.get(name, REST)] += event.self_cpu_time_total
         rest = whole - sum(spent.values())
         shares = {kind: f"{us / whole:.0%}" for kind, us in spent.items()}
         row = {"encoder": str(size), "operations": f"{calls // steps:,}"} | shares

@@ -15,17 +15,15 @@ from vdcast.train import headline_scale, windows_of
 def gpu_tables(
     seconds: float, device: str, counts: tuple[int, ...] = (10, 100), epochs: int = 20
 ) -> list[str]:
-    one = [one_model(size, batch, seconds, device) for size in DEFAULTS for batch in (32, 512)]
-    xlstm = len([size for size in DEFAULTS if isinstance(size, LSTMSize)]) * 2
+    one = []
+    for size in DEFAULTS:  # a table each, as there are not the same ways to compute them
+        one += [*table([one_model(size, batch, seconds, device) for batch in (32, 512)]), ""]
     many = [many_models(size, copies, seconds, device) for size in SMALL for copies in counts]
     halves = [precisions(f"{model}-multi_vd", device, epochs) for model in ("lstm", "xlstm")]
     return [
         "### One training step of one model, ms",
         "",
-        *table(one[:xlstm]),
-        "",
-        *table(one[xlstm:]),
-        "",
+        *one,
         "### One training step of N models, batch 32 each: a tenth of N single steps is what a stack is for",
         "",
         *table(many),
@@ -60,6 +58,10 @@ def in_bfloat16(model: torch.nn.Module, device: str) -> torch.nn.Module:
     return model
 
 
+def automatic(size: LSTMSize | XLSTMSize, copies: int) -> torch.nn.Module:
+    return size.ours(copies, "auto") if isinstance(size, XLSTMSize) else size.ours(copies)
+
+
 def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, device: str) -> dict[str, str]:
     """What does not run here (a kernel that does not compile, a graph without a GPU) is named by its error."""
     x = torch.randn(1, batch, STEPS, size.input_size, device=device)
@@ -72,8 +74,8 @@ def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, device: st
             "ours, the package's kernel": lambda: size.ours(1, "cuda"),
         }
     networks |= {
-        "ours, auto": lambda: size.ours(1, "auto") if isinstance(size, XLSTMSize) else size.ours(1),
-        "ours, auto, bfloat16": lambda: in_bfloat16(networks["ours, auto"](), device),
+        "ours, auto": lambda: automatic(size, 1),
+        "ours, auto, bfloat16": lambda: in_bfloat16(automatic(size, 1), device),
     }
     steps, cells = {}, dict.fromkeys(networks, "")
     for name, build in networks.items():
@@ -90,12 +92,9 @@ def one_model(size: LSTMSize | XLSTMSize, batch: int, seconds: float, device: st
 
 
 def many_models(size: LSTMSize | XLSTMSize, copies: int, seconds: float, device: str) -> dict[str, str]:
-    def ours(N: int) -> torch.nn.Module:
-        return (size.ours(N, "auto") if isinstance(size, XLSTMSize) else size.ours(N)).to(device)
-
     x = torch.randn(copies, 32, STEPS, size.input_size, device=device)
-    single = training_step(ours(1), x[:1], last_only=True)
-    stack = training_step(ours(copies), x, last_only=True)
+    single = training_step(automatic(size, 1).to(device), x[:1], last_only=True)
+    stack = training_step(automatic(size, copies).to(device), x, last_only=True)
     ms = medians(seconds, single=waited_for(single, device), stacked=waited_for(stack, device))
     return {
         "encoder": str(size),

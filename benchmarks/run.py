@@ -39,7 +39,6 @@ def networks(quick: bool) -> list[str]:
     seconds = 0.5 if quick else 8
     measured = f"Measured: matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s."
     one = one_table([32] if quick else [32, 512], seconds, rates)
-    where = where_table(DEFAULTS + SMALL)
     if (threads := torch.get_num_threads()) > 1:
         torch.set_num_threads(1)
         alone = machine()
@@ -49,8 +48,8 @@ def networks(quick: bool) -> list[str]:
             "",
             *one_table([32], seconds, alone)[2:],
         ]
-        where = where_table(DEFAULTS + SMALL)
-        torch.set_num_threads(threads)
+    where = where_table(DEFAULTS + SMALL)  # on one thread as well
+    torch.set_num_threads(threads)
     return [measured, "", *one, *where, *many_table([10] if quick else [10, 100], seconds)]
 
 

@@ -10,27 +10,27 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
+def printed(script: str, *arguments: str) -> str:
+    command = [sys.executable, BENCHMARKS / script, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["networks", "compile", "many", "loop", "data", "start", "curves", "gpu"])
 def test_every_part_runs_and_prints_its_table(part):
     if part == "compile" and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")
     before = (BENCHMARKS / "RESULTS.md").read_bytes()
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "run.py", part, "--quick"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"## {part}\n") and "\n|---|" in done.stdout
+    output = printed("run.py", part, "--quick")
+    assert output.startswith(f"## {part}\n") and "\n|---|" in output
     assert (BENCHMARKS / "RESULTS.md").read_bytes() == before, "a look is not a result"
 
 
 @pytest.mark.slow
 def test_ingest_and_the_plain_way_give_the_same_numbers():
     small = ["--vds", "20", "--snapshots", "12", "--kinds", "json", "xml"]
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "ingest.py", *small], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert [line.split(" | ")[:2] for line in done.stdout.splitlines()[-4:]] == [
+    assert [line.split(" | ")[:2] for line in printed("ingest.py", *small).splitlines()[-4:]] == [
         [f"| 12 {kind}", way] for kind in ("json", "xml") for way in ("plain", "ingest")
     ]
