@@ -13,10 +13,13 @@ import time
 
 import torch
 
-from vdcast import params, store
-from vdcast.fit import fit
+from vdcast import params
+from vdcast.data import store
 from vdcast.layout import PREPARED
-from vdcast.train import headline_scale, windows_of
+from vdcast.params.modes import Modes
+from vdcast.params.sections import Run
+from vdcast.train.run import headline_scale, windows_of
+from vdcast.train.workers import fit
 
 VARIANTS = {
     "lstm": [
@@ -34,9 +37,7 @@ VARIANTS = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--modes", nargs="+", default=["single_vd", "multi_vd"], choices=params.Modes.model_fields
-    )
+    parser.add_argument("--modes", nargs="+", default=["single_vd", "multi_vd"], choices=Modes.model_fields)
     parser.add_argument("--models", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
@@ -53,7 +54,7 @@ def main() -> None:
             for changes in VARIANTS[model]:
                 network = getattr(settings, model).model_copy(update=changes)
                 train = settings.train.model_copy(update={"seeds": arguments.seeds, "device": "cpu"})
-                run = params.Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=train)
+                run = Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=train)
                 began = time.perf_counter()
                 fitted = fit(run, windows["train"], windows["validation"], scale, "cpu")
                 seconds = time.perf_counter() - began

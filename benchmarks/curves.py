@@ -11,8 +11,9 @@ from encoders import LSTMSize, XLSTMSize, training_step
 from loop import synthetic
 from measure import medians, table
 from sample import budget
-from vdcast.fit import fit_stack, stacks_of
-from vdcast.windows import Windows
+from vdcast.models.shared.windows import Windows
+from vdcast.train.copies import stacks_of
+from vdcast.train.loop import fit_stack
 
 LENGTHS = (12, 20, 48, 128, 512)
 BATCHES = (8, 32, 128, 512)

@@ -25,9 +25,9 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from measure import cpu_name, machine, medians, table
-from vdcast.models.lstm import LSTM
-from vdcast.models.stacked import seed_dropout
-from vdcast.models.xlstm import XLSTM
+from vdcast.models.lstm.encoder import LSTM
+from vdcast.models.shared.dropout import seed_dropout
+from vdcast.models.xlstm.encoder import XLSTM
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -51,11 +51,12 @@ def main() -> None:
     import torch
 
     from sample import budget, prepared, settings
-    from vdcast.cost import peak_memory_mb
-    from vdcast.fit import Copies, fit_stack, run_epoch, validate
-    from vdcast.models import stacked
-    from vdcast.models.forecaster import build, build_seeded
-    from vdcast.train import headline_scale, windows_of
+    from vdcast.models.shared.dropout import seed_dropout
+    from vdcast.models.shared.forecaster import build, build_seeded
+    from vdcast.train.copies import Copies
+    from vdcast.train.loop import fit_stack, run_epoch, validate
+    from vdcast.train.meter import peak_memory_mb
+    from vdcast.train.run import headline_scale, windows_of
 
     torch.set_num_threads(threads)
     run = budget(f"{model}-single_vd", network=NETWORKS[model], seeds=[0], epochs=epochs)
@@ -64,7 +65,7 @@ def main() -> None:
     scale, group = headline_scale(prepared(), settings(), run.mode, 1), torch.zeros(1, dtype=torch.long)
 
     net = build_seeded(run.network, seeds=[0], channels=train.channels, horizon=train.H)
-    stacked.seed_dropout(net, [0])
+    seed_dropout(net, [0])
     optimiser = torch.optim.AdamW(net.parameters(), lr=run.network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
     order, levels = torch.randperm(len(train))[None], torch.tensor(run.train.levels)
@@ -120,8 +121,8 @@ def hour_of_week_mae(part, train, target: int, window) -> float:
     """Of the training part's mean of that hour of the week, on every window of ``part``."""
     import numpy as np
 
-    from vdcast import calendar
-    from vdcast.models.naive import hour_of_week_mean
+    from vdcast.baselines.naive import hour_of_week_mean
+    from vdcast.data import calendar
 
     hour = calendar.hour_of_week(part.timestamps, part.time_zone)
     origin = np.arange(window.sequence_length - 1, len(hour) - window.prediction_length)
@@ -135,7 +136,7 @@ def frameworks_table(threads: int, epochs: int = 100) -> list[str]:
 
     from measure import table
     from sample import budget, prepared, settings
-    from vdcast import calendar
+    from vdcast.data import calendar
 
     parts, target = prepared().parts, settings().modes.target_vd_index
     raw = np.concatenate([part.values[:, target, 0] for part in parts.values()])

@@ -7,9 +7,10 @@ import torch
 from encoders import DEFAULTS, SMALL, STEPS, LSTMSize, XLSTMSize, training_step
 from measure import medians, table
 from sample import budget, prepared, settings
-from vdcast.fit import fit
-from vdcast.models.xlstm import GraphedScan, SLSTMBlock
-from vdcast.train import headline_scale, windows_of
+from vdcast.models.xlstm.backends import GraphedScan
+from vdcast.models.xlstm.slstm import SLSTMBlock
+from vdcast.train.run import headline_scale, windows_of
+from vdcast.train.workers import fit
 
 
 def gpu_tables(

@@ -220,7 +220,7 @@ def plain(kind: str, folder: Path):
 
 def ours(kind: str, folder: Path) -> None:
     from vdcast.ingest import pipeline
-    from vdcast.params import FORMATS
+    from vdcast.params.formats import FORMATS
 
     name = "taiwan_m05a" if kind == "m05a" else "taiwan_vdlive"
     work = folder.parent / f"{folder.name}-out"
@@ -259,7 +259,7 @@ def check(kind: str, folder: Path) -> None:
     """Both ways must give the same numbers."""
     import h5py
 
-    from vdcast import store
+    from vdcast.data import store
 
     table = store.read(folder.parent / f"{folder.name}-out" / "t.h5")
     with h5py.File(folder.parent / f"{kind}-plain.h5") as file:

@@ -18,12 +18,14 @@ import torch
 
 from measure import medians, table
 from sample import budget, prepared, settings
-from vdcast import store
-from vdcast.fit import run_epoch, warm_up_then_decay
-from vdcast.models import stacked
-from vdcast.models.forecaster import build_seeded
-from vdcast.train import windows_of
-from vdcast.windows import Windows
+from vdcast.data import store
+from vdcast.data.detectors import Detectors
+from vdcast.models.shared.dropout import seed_dropout
+from vdcast.models.shared.forecaster import build_seeded
+from vdcast.models.shared.windows import Windows
+from vdcast.train.loop import run_epoch
+from vdcast.train.loss import warm_up_then_decay
+from vdcast.train.run import windows_of
 
 
 def loop_table(seconds: float) -> list[str]:
@@ -38,7 +40,7 @@ def loop_table(seconds: float) -> list[str]:
 
         def parts(run=run, windows=windows):
             model = build_seeded(run.network, seeds=[0], channels=windows.channels, horizon=windows.H)
-            stacked.seed_dropout(model, [0])
+            seed_dropout(model, [0])
             return model, torch.optim.AdamW(model.parameters(), fused=True)
 
         model, optimiser = parts()
@@ -75,8 +77,8 @@ def loop_table(seconds: float) -> list[str]:
     return ["### The loop against a bare PyTorch step, batch 32, one copy", "", *table(rows), ""]
 
 
-def synthetic(T: int, V: int) -> store.Detectors:
-    return store.Detectors(
+def synthetic(T: int, V: int) -> Detectors:
+    return Detectors(
         values=np.random.default_rng(0).standard_normal((T, V, 1), dtype=np.float32),
         timestamps=np.arange(T, dtype=np.int64) * 300,
         vd_ids=tuple(map(str, range(V))),

@@ -6,10 +6,12 @@ import torch
 
 from measure import table
 from sample import budget, prepared, settings
-from vdcast import store
-from vdcast.fit import Copies, fit, fit_stack
-from vdcast.train import headline_scale
-from vdcast.windows import Windows
+from vdcast.data.detectors import Detectors
+from vdcast.models.shared.windows import Windows
+from vdcast.train.copies import Copies
+from vdcast.train.loop import fit_stack
+from vdcast.train.run import headline_scale
+from vdcast.train.workers import fit
 
 STEPS = {"train": 663, "validation": 151}  # 20 batches of 32, and 4: minutes rather than hours at N = 100
 
@@ -60,10 +62,10 @@ def loop_seconds(common: tuple, models: int, threads: int) -> float:
 
 def copied(part: str, N: int) -> Windows:
     """N detectors: the first of the sample, N times."""
-    one: store.Detectors = prepared().parts[part]
+    one: Detectors = prepared().parts[part]
     one = one.select(one.vd_ids[:1], one.features).rows(0, STEPS[part])
     values = one.values.repeat(N, axis=1)
-    many = store.Detectors(
+    many = Detectors(
         **{**vars(one), "values": values, "vd_ids": tuple(map(str, range(N))), "info": {}},
     )
     mean, std = (array[:1].repeat(N, axis=0) for array in (prepared().mean, prepared().std))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from vdcast.models.stacked import ONEDNN
+from vdcast.models.shared.onednn import ONEDNN
 
 
 def medians(seconds: float, **steps: Callable[[], None]) -> dict[str, float]:

@@ -34,7 +34,7 @@ HEAD = """# What running side by side, DVC and Ray cost
 Made by `python benchmarks/runs.py`. What is compared ran one after the other on the same machine, on clones of the
 same commit. Each part names its machine, versions and date.
 """
-VDCAST = (sys.executable, "-c", "from vdcast.cli import main; main()")
+VDCAST = (sys.executable, "-c", "from vdcast.commands.cli import main; main()")
 DVC = (sys.executable, "-m", "dvc")
 
 
@@ -151,7 +151,7 @@ def overhead(folder: Path, epochs: int) -> list[str]:
         "`dvc repro train`": lambda clone: clone.seconds(*DVC, "repro", "train"),
         "`vdcast repro -j 1 train`": lambda clone: clone.seconds(*VDCAST, "repro", "-j", "1", "train"),
     }
-    if importlib.util.find_spec("ray") and importlib.util.find_spec("vdcast.ray_runs"):
+    if importlib.util.find_spec("ray") and importlib.util.find_spec("vdcast.machines.on_ray"):
         ways["`vdcast repro --ray`, one node on this machine, a folder as remote"] = on_ray
     times = better_of_two(start, folder, ways)
     least = next(iter(times.values()))
@@ -237,9 +237,14 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     import numpy as np
     import torch
 
-    from vdcast import params, store
-    from vdcast.fit import STACK_ON_CPU, Copies, deterministic, fit_stack
-    from vdcast.windows import Windows
+    from vdcast import params
+    from vdcast.data import store
+    from vdcast.data.detectors import Detectors
+    from vdcast.models.shared.device import deterministic
+    from vdcast.models.shared.windows import Windows
+    from vdcast.params.formats import WideTable
+    from vdcast.train.copies import STACK_ON_CPU, Copies
+    from vdcast.train.loop import fit_stack
 
     deterministic("cpu")
     torch.set_num_threads(1)
@@ -247,9 +252,9 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     steps = DAYS * 86400 // INTERVAL
     train, validation = (round(share * steps) for share in settings.prepare.split[:2])
 
-    def series(T: int, V: int) -> store.Detectors:
+    def series(T: int, V: int) -> Detectors:
         noise = np.random.default_rng(0).normal(100, 20, (T, V, 1)).astype("f4")
-        return store.Detectors(
+        return Detectors(
             values=noise, timestamps=INTERVAL * np.arange(T), vd_ids=tuple(map(str, range(V))),
             features=("volume",), units=("veh",), interval=INTERVAL, time_zone="UTC", source="noise",
         )  # fmt: skip
@@ -293,7 +298,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
             file.write(f"{first + datetime.timedelta(seconds=INTERVAL * number):%Y-%m-%d %H:%M:%S}{line}")
     from vdcast.ingest import pipeline
 
-    data = params.WideTable(
+    data = WideTable(
         format="wide_table", raw=str(raw), time_zone="UTC", interval=INTERVAL, feature="volume", unit="veh"
     )
     began = time.perf_counter()

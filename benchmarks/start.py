@@ -11,8 +11,8 @@ STAGES = ("ingest", "prepare", "train", "evaluate", "compare", "report")
 OTHERS = {
     "an empty program": "pass",
     "import torch": "import torch",
-    "import vdcast's training loop": "import vdcast.fit",
-    "import vdcast's xLSTM": "import vdcast.models.xlstm",
+    "import vdcast's training loop": "import vdcast.train.workers",
+    "import vdcast's xLSTM": "import vdcast.models.xlstm.encoder",
     "import xlstm, the package": "import warnings; warnings.simplefilter('ignore'); import xlstm",
 }
 

@@ -5,7 +5,9 @@ import signal
 import numpy as np
 import pytest
 
-from vdcast import params, store
+from vdcast.data.detectors import Detectors
+from vdcast.params.networks import LSTM, XLSTM
+from vdcast.params.sections import Prepare
 
 DAY = 24
 
@@ -15,7 +17,7 @@ signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture
-def detectors() -> store.Detectors:
+def detectors() -> Detectors:
     """3 VDs, 2 features, 20 days of hours in Taipei; some observations missing, one VD much missing."""
     rng = np.random.default_rng(0)
     T, V, F = 20 * DAY, 3, 2
@@ -25,7 +27,7 @@ def detectors() -> store.Detectors:
     values[:, :, 1] = 100 - values[:, :, 1]
     values[rng.random((T, V, F)) < 0.05] = np.nan
     values[200:230, 1] = np.nan
-    return store.Detectors(
+    return Detectors(
         values=values.astype(np.float32),
         timestamps=1_700_000_000 // 3600 * 3600 + 3600 * np.arange(T),
         vd_ids=("VD-A", "VD-B", "VD-國"),
@@ -38,8 +40,8 @@ def detectors() -> store.Detectors:
 
 
 @pytest.fixture
-def prepare_settings() -> params.Prepare:
-    return params.Prepare(
+def prepare_settings() -> Prepare:
+    return Prepare(
         features=["volume", "speed"],
         targets=["volume"],
         vds="all",
@@ -50,15 +52,15 @@ def prepare_settings() -> params.Prepare:
 
 
 @pytest.fixture
-def small_lstm() -> params.LSTM:
-    return params.LSTM(
+def small_lstm() -> LSTM:
+    return LSTM(
         hidden_size=8, num_layers=2, dropout=0.2, batch_size=16, learning_rate=0.01, weight_decay=0.01
     )
 
 
 @pytest.fixture
-def small_xlstm() -> params.XLSTM:
-    return params.XLSTM(
+def small_xlstm() -> XLSTM:
+    return XLSTM(
         embedding_dim=16,
         num_blocks=2,
         slstm_at=[1],

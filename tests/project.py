@@ -10,8 +10,15 @@ import torch
 import yaml
 
 from tests.pipeline.conftest import merged
-from vdcast import compare, evaluate, params, prepare, report, train
+from vdcast.baselines.__main__ import main as baselines
+from vdcast.compare.__main__ import main as compare
+from vdcast.evaluate.__main__ import main as evaluate
 from vdcast.ingest.__main__ import main as ingest
+from vdcast.params.modes import Modes
+from vdcast.params.sections import STANDARD_RUNS
+from vdcast.prepare.__main__ import main as prepare
+from vdcast.report.__main__ import main as report
+from vdcast.train.__main__ import main as train
 
 ROOT = Path(__file__).parents[1]
 L, H = 6, 2
@@ -56,16 +63,16 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     (folder / "data/raw").mkdir(parents=True)
     table.to_csv(folder / "data/raw/counts.csv")
     torch.set_num_threads(1)
-    for main in (ingest, prepare.main):
+    for main in (ingest, prepare):
         run(main)
-    run(evaluate.main, "naive")
-    for name in params.STANDARD_RUNS:
-        run(train.main, name)
-        run(evaluate.main, name)
+    run(baselines)
+    for name in STANDARD_RUNS:
+        run(train, name)
+        run(evaluate, name)
     torch.use_deterministic_algorithms(False)  # which `train` left on, and other tests do not expect
 
 
 def up_to_report() -> None:
-    for mode in params.Modes.model_fields:
-        run(compare.main, mode)
-    run(report.main)
+    for mode in Modes.model_fields:
+        run(compare, mode)
+    run(report)

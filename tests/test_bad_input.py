@@ -10,7 +10,8 @@ import pytest
 
 from tests.browser import BROWSER, tab
 from tests.project import TEST, L, counts, up_to_evaluate, up_to_report
-from vdcast import params, store
+from vdcast.forecasts import store
+from vdcast.params.modes import Modes
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def one_observation(tmp_path_factory) -> Path:
 def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
     report = (one_observation / "reports/report.md").read_text("utf-8")
     summary = json.loads((one_observation / "reports/summary.json").read_text("utf-8"))
-    for mode in params.Modes.model_fields:
+    for mode in Modes.model_fields:
         assert (
             f"**In {mode}, VD A has no observation 120 minutes ahead: nothing was scored there.**" in report
         )

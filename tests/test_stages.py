@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-STAGES = ("ingest", "prepare", "train", "evaluate", "compare", "report", "plots_page", "verdict")
+STAGES = ("ingest", "prepare", "train", "baselines", "evaluate", "compare", "report")
 HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert", "pydantic", "h5py", "yaml")
 
 

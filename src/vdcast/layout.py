@@ -14,5 +14,3 @@ SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 WRITING = Path(".scratch/writing")  # a lock per run: who writes to runs/<run>
 REPRO_LOCK = Path(".scratch/repro.lock")
 LOGS = Path(".scratch/logs")
-
-LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from unittest import mock
 
-from vdcast import store
+from vdcast.data import store
 from vdcast.ingest import pipeline, quality
-from vdcast.params import FORMATS
+from vdcast.params.formats import FORMATS
 
 NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
 TAIPEI = timezone(timedelta(hours=8))

@@ -12,7 +12,8 @@ import yaml
 
 from tests.disk import small_disk
 from vdcast.errors import InputError
-from vdcast.ingest import files, taiwan_vdlive
+from vdcast.ingest import files
+from vdcast.ingest.formats import taiwan_vdlive
 
 from .raw import as_json, as_xml, lane, pack, put, run, utc, vd, vdlive
 

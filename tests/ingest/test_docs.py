@@ -8,6 +8,8 @@ import yaml
 
 from vdcast import params
 from vdcast.errors import InputError
+from vdcast.params.formats import FORMATS
+from vdcast.params.sections import Params
 
 ROOT = Path(__file__).parents[2]
 SNIPPETS = {
@@ -27,8 +29,8 @@ def test_snippet(tmp_path, page, number):
 @pytest.mark.parametrize("page", SNIPPETS)
 def test_every_format_has_a_snippet_and_a_module(page):
     shown = {yaml.safe_load(snippet)["data"]["format"] for snippet in SNIPPETS[page]}
-    assert shown == set(params.FORMATS)
-    for name in params.FORMATS:
+    assert shown == set(FORMATS)
+    for name in FORMATS:
         assert (ROOT / f"src/vdcast/ingest/{name}.py").is_file()
 
 
@@ -38,7 +40,7 @@ def test_a_published_protocol_is_one_that_params_takes_and_holds(tmp_path, proto
     (changes,) = (yaml.safe_load(block) for block in blocks if f"protocol: {protocol}" in block)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
-    def load(**more) -> params.Params:
+    def load(**more) -> Params:
         document = {**shipped, "data": changes["data"]}
         for section, values in {**changes, **more}.items():
             if section != "data":

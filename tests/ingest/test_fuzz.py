@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from vdcast.errors import InputError
-from vdcast.ingest import assemble, files, pipeline, taiwan
+from vdcast.ingest import assemble, files, pipeline
+from vdcast.ingest.detector_lists import vd_info
 from vdcast.ingest.records import OBSERVED
 from vdcast.ingest.spool import Parsed, unpack
-from vdcast.params import FORMATS
+from vdcast.params.formats import FORMATS
 
 from .raw import as_json, as_xml, lane, put, tar, utc, v11, vd, vdlive
 from .test_america import EXPORT, metr_la, npz, station_row
@@ -235,7 +236,7 @@ def test_a_hundred_damaged_lists_of_vds(tmp_path, kind):
     for _ in range(100):
         path.write_bytes(damage(LISTS[kind].encode(), random_))
         try:
-            info = taiwan.vd_info(path, ["A", "B"])
+            info = vd_info(path, ["A", "B"])
         except InputError as error:
             assert str(error).startswith("'list': ") and "\n" not in str(error)
         else:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vdcast.ingest import taiwan
+from vdcast.ingest.detector_lists import vd_info
 
 from .raw import as_json, as_xml, lane, pack, put, run, utc, v11, vd, vdlive
 
@@ -242,10 +242,10 @@ def test_a_vd_list_in_csv_is_known_by_its_header_and_no_road_has_1e10_lanes(tmp_
     }
     for name, lines in rows.items():
         path = put(tmp_path / name, "\r\n".join([*lines, ""]))
-        info = taiwan.vd_info(path, ["A"])
+        info = vd_info(path, ["A"])
         assert info["lon"].tolist() == [121.5] and info["lanes"].tolist() == [0]
     path = put(
         tmp_path / "json",
         b'{"VDs": [{"VDID": "A", "DetectionLinks": [{"LaneNum": 1e300}, {"LaneNum": "3.0"}]}]}',
     )
-    assert taiwan.vd_info(path, ["A"])["lanes"].tolist() == [3]
+    assert vd_info(path, ["A"])["lanes"].tolist() == [3]

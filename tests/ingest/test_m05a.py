@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from vdcast.errors import InputError
-from vdcast.params import TaiwanM05A
+from vdcast.params.formats import TaiwanM05A
 
 from .raw import put, run, utc
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from vdcast.ingest import files, pipeline, tables
-from vdcast.params import FORMATS
+from vdcast.params.formats import FORMATS
 
 from .raw import as_json, lane, put, utc, vd, vdlive
 

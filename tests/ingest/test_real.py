@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from vdcast.errors import InputError
-from vdcast.ingest import taiwan
+from vdcast.ingest.detector_lists import read_vd_list
 
 from .raw import run, utc
 
@@ -90,7 +90,7 @@ def test_other_schemas_are_told_apart(tmp_path, name):
 
 
 def test_lists_of_vds_in_all_flavours_agree():
-    xml, csv = (taiwan.read_vd_list(STATIC / f"NFB_VD.{kind}") for kind in ("xml", "csv"))
+    xml, csv = (read_vd_list(STATIC / f"NFB_VD.{kind}") for kind in ("xml", "csv"))
     of_csv = {row["VDID"]: row for row in csv}
     both = [row for row in xml if row["VDID"] in of_csv]
     assert len(both) > 2000
@@ -99,7 +99,7 @@ def test_lists_of_vds_in_all_flavours_agree():
         math.isclose(float(row["PositionLon"]), float(of_csv[row["VDID"]]["PositionLon"])) for row in both
     )
     for name in ("VD.json", "CountryVD.json"):
-        rows = taiwan.read_vd_list(STATIC / name)
+        rows = read_vd_list(STATIC / name)
         assert all(119 < float(row["PositionLon"]) < 123 for row in rows if row.get("PositionLon"))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vdcast import store
+from vdcast.data import store
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ import pytest
 from tests.browser import BROWSER, tab
 from tests.pipeline.conftest import Clone
 from tests.project import counts, up_to_evaluate, up_to_report
-from vdcast import store
+from vdcast.forecasts import store
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
 

@@ -119,7 +119,7 @@ def project(tmp_path_factory) -> Path:
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     shutil.copy(ROOT / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"plots": DECLARED}), "utf-8")
-    call(folder, sys.executable, "-m", "vdcast.plots_page")
+    call(folder, sys.executable, "-c", "from vdcast.prepare import plots_page; plots_page.write()")
     return folder
 
 

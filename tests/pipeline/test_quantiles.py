@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.pipeline.conftest import SMALL, make_clone, merged
-from vdcast import store
-from vdcast.models.trained import Trained
+from vdcast.data import store
+from vdcast.forecasts.store import read_predictions
+from vdcast.models.shared.trained import Trained
 
 FIGURES = {"volume_wql", "volume_coverage_80", "volume_width_80"}
 
@@ -33,7 +34,7 @@ def test_a_run_forecasts_calibrated_quantiles(with_quantiles, model):
         "Of 12 intervals (a horizon, VD and target each), calibrated on the validation part: 12 from its own"
         in report
     )
-    predictions = store.read_predictions(folder / "predictions.h5")
+    predictions = read_predictions(folder / "predictions.h5")
     assert predictions.quantiles.raw.shape == (*predictions.forecast.shape, 3)
     trained = Trained.load(folder / "model.pt")
     ahead = trained.quantiles_next(store.read(with_quantiles.path / "data/detectors.h5"))

@@ -15,7 +15,8 @@ from ray.cluster_utils import Cluster
 
 from tests.pipeline.conftest import Clone, stages_run
 from tests.stopping import Stopping, kill
-from vdcast import ray_runs
+from vdcast.machines import on_ray
+from vdcast.machines.on_ray import Ended, Task, connected, train
 
 pytestmark = pytest.mark.slow
 
@@ -90,17 +91,15 @@ def test_a_node_s_own_error_and_a_lost_share_are_told_apart(cluster, monkeypatch
             raise OSError(errno.ENOSPC, "No space left on device", "/tmp/vdcast-x")
         if share == "1/2":
             os._exit(1)
-        return ray_runs.Ended(False, f"Running stage '{task.target}'", "a node")
+        return Ended(False, f"Running stage '{task.target}'", "a node")
 
-    monkeypatch.setattr(ray_runs, "snapshot", bytes)
-    monkeypatch.setattr(ray_runs, "remote_settings", dict)
-    monkeypatch.setattr(ray_runs, "run_on_node", on_node)
-    monkeypatch.setattr(
-        ray_runs, "shares_of", lambda task, *_: ["1/2", "2/2"] if "cut" in task.target else []
-    )
-    tasks = [ray_runs.Task("train@full"), ray_runs.Task("train@cut")]
-    with ray_runs.connected(cluster.address, 1, 0):
-        ended = dict(ray_runs.train(tasks, 1, 0, 2))
+    monkeypatch.setattr(on_ray, "snapshot", bytes)
+    monkeypatch.setattr(on_ray, "remote_settings", dict)
+    monkeypatch.setattr(on_ray, "run_on_node", on_node)
+    monkeypatch.setattr(on_ray, "shares_of", lambda task, *_: ["1/2", "2/2"] if "cut" in task.target else [])
+    tasks = [Task("train@full"), Task("train@cut")]
+    with connected(cluster.address, 1, 0):
+        ended = dict(train(tasks, 1, 0, 2))
     assert ended[tasks[0]].reason() == "[Errno 28] No space left on device: '/tmp/vdcast-x'"
     assert not ended[tasks[1]].failed
 

@@ -10,7 +10,7 @@ from tests.pipeline.conftest import make_clone
 from tests.pipeline.test_pipeline import RUNS
 from tests.stopping import Stopping
 
-VDCAST = ("python", "-c", "from vdcast.cli import main; main()")
+VDCAST = ("python", "-c", "from vdcast.commands.cli import main; main()")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import pytest
 
 from tests.pipeline.conftest import make_clone, stages_run
 from tests.stopping import Stopping, kill
-from vdcast import scratch
+from vdcast.train import scratch
 
 RUN = "lstm-multi_vd"
 MODEL = f"runs/{RUN}/model.pt"

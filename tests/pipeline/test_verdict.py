@@ -1,4 +1,4 @@
-"""`python -m vdcast.verdict` on real revisions, experiments and a lost cache, in a small repository.
+"""`vdcast verdict` on real revisions, experiments and a lost cache, in a small repository.
 
 The stage `report` stands in for the pipeline: it writes a summary whose figures are parameters.
 """
@@ -53,7 +53,7 @@ def project(tmp_path) -> Clone:
 
 
 def verdict(clone: Clone, *revisions: str, fails: bool = False) -> str:
-    return clone.run("python", "-m", "vdcast.verdict", *revisions, fails=fails).strip()
+    return clone.run("python", "-m", "vdcast", "verdict", *revisions, fails=fails).strip()
 
 
 def test_the_last_commit_against_the_workspace(project):

@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from vdcast import store
+from vdcast.data import store
+from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.ingest import assemble, files, quality
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.spool import Grid, Parsed, Piece, Spool, pack
-from vdcast.params import Raw
-from vdcast.store import Detectors
+from vdcast.params.formats import Raw
 
 BATCH = 8  # files a worker takes at once
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
@@ -96,7 +96,7 @@ def _silent(listed: list[str], vd_ids: Sequence[str]) -> list[str]:
 
 def format_of(settings: Raw):
     """The module of ``settings.format``."""
-    return importlib.import_module(f"vdcast.ingest.{settings.format}")
+    return importlib.import_module(f"vdcast.ingest.formats.{settings.format}")
 
 
 def parse(settings: Raw, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[Piece]:

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from vdcast.data.detectors import Detectors
 from vdcast.ingest.records import AHEAD, CAUSES, OBSERVED
-from vdcast.store import Detectors
 
 BINS = 168  # columns of the coverage map
 NEAR_CONSTANT = 0.95  # of the values equal to the one observed before

@@ -16,7 +16,7 @@ import pyarrow.parquet
 from vdcast.ingest import clock
 from vdcast.ingest.files import ALWAYS, EXPANSION, RawFile
 from vdcast.ingest.records import IMPOSSIBLE, MPH, NO_VEHICLE, OBSERVED, judge
-from vdcast.params import Table
+from vdcast.params.formats import Table
 
 BLOCK_BYTES = 8 << 20
 BATCH_CELLS = 1 << 20

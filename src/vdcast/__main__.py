@@ -1,0 +1,3 @@
+from vdcast.commands.cli import main
+
+main()

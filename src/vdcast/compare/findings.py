@@ -1,0 +1,147 @@
+"""What must be said before any figure: who loses to a naive forecast, and what could not be judged."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vdcast.params.networks import MODELS
+from vdcast.scores.figures import LABELS
+from vdcast.scores.words import decimals, listed
+
+FEW_DAYS = 5
+
+
+def notes(
+    mode: str, scores: dict, by_cut: dict, naive: str, days: int, target_vd: str, seeds: int
+) -> list[str]:
+    """A sentence for everything that could not be judged, so that no gap in a table goes unexplained.
+
+    What was observed is read off the figures of ``naive``, a baseline, which has them wherever there can be one.
+    """
+
+    def empty(rows: list[dict], cut: str) -> list[str]:
+        return [
+            f"{row[cut]:g}" if isinstance(row[cut], float) else str(row[cut])
+            for row in rows
+            if not row["observations"]
+        ]
+
+    found = []
+    vds = by_cut.get("all_vds", {}).get("vd", {}).get(naive, [])
+    of_target = scores["target_vd"][naive]
+    if silent := empty(vds, "vd"):
+        found.append(
+            f"In {mode}, VD {', '.join(silent)} has no valid observation in the test part: there is no figure of it, "
+            f"and those of all VDs stand on the other {len(vds) - len(silent)}."
+        )
+    constant = [row["vd"] for row in vds if row["observations"] and row["r2"] is None]
+    if not vds and of_target["observations"] and of_target["r2"] is None:
+        constant = [target_vd]
+    if constant:
+        found.append(
+            f"In {mode}, the observations of VD {', '.join(constant)} do not vary in the test part: R2 is undefined."
+        )
+    if at := empty(by_cut["target_vd"]["horizon"][naive], "horizon"):
+        found.append(
+            f"In {mode}, VD {target_vd} has no observation {', '.join(at)} minutes ahead: nothing was scored there."
+        )
+    if at := empty(by_cut["target_vd"]["hour"][naive], "hour"):
+        found.append(
+            f"In {mode}, VD {target_vd} has no observation at local hour {', '.join(at)}: nothing was scored there."
+        )
+    if days < FEW_DAYS:
+        found.append(
+            f"In {mode}, the test part has {days} {'day' if days == 1 else 'days'} with observations: on fewer than "
+            f"{FEW_DAYS} only a very large difference can be shown."
+        )
+    if seeds == 1:
+        found.append(
+            f"In {mode}, one seed was trained: another training might come out differently, and no interval knows by how much."
+        )
+    return found
+
+
+def losses(mode: str, scores: dict, by_cut: dict, unit: str) -> list[str]:
+    """A sentence for each model that a naive forecast beats somewhere, saying where; these open every report."""
+    whole = {
+        {"target_vd": "on the target VD", "all_vds": "on all VDs"}[scope]: {
+            name: row["mae"] for name, row in rows.items()
+        }
+        for scope, rows in scores.items()
+    }
+    horizons = by_cut["target_vd"]["horizon"]
+    minutes = [f"{row['horizon']:g}" for row in horizons["lstm"]]
+    vds = by_cut.get("all_vds", {}).get("vd", {"lstm": []})
+    names = [row["vd"] for row in vds["lstm"]]
+    found = []
+    for model in MODELS:
+        places: dict[str, list[str]] = {}  # by the baseline that is best there
+        for where, mae in whole.items():
+            if best := _lost_to(model, mae):
+                places.setdefault(best, []).append(f"{where} (MAE {_against(mae, model, best)} {unit})")
+        for best, lost in _lost_rows(model, horizons).items():
+            most = f"most at {minutes[lost.worst]}, " if len(lost.rows) > 1 else ""
+            places.setdefault(best, []).append(
+                f"on the target VD at {_spans(lost.rows, minutes)} minutes ({most}MAE {lost.against} {unit})"
+            )
+        for best, lost in _lost_rows(model, vds).items():
+            most = f"{'most at ' if len(lost.rows) > 1 else ''}{names[lost.worst]}"
+            places.setdefault(best, []).append(
+                f"at {len(lost.rows)} of {len(names)} VDs ({most}, MAE {lost.against} {unit})"
+            )
+        if places:
+            said = "; ".join(f"to {LABELS[best]} {listed(where)}" for best, where in places.items())
+            found.append(f"In {mode}, {LABELS[model]} loses {said}.")
+    return found
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Rows of a cut in which one baseline is best and a model does not beat it."""
+
+    rows: list[int]
+    worst: int  # the one in which the model's MAE is the largest multiple of the baseline's
+    against: str
+
+
+def _lost_rows(model: str, tables: Mapping[str, list[dict]]) -> dict[str, Lost]:
+    """By baseline, where ``model`` loses to it in a cut; ``tables`` as in ``summary["cuts"][scope][cut]``."""
+    mae = [{name: rows[i]["mae"] for name, rows in tables.items()} for i in range(len(tables["lstm"]))]
+    lost: dict[str, list[int]] = {}
+    for i, row in enumerate(mae):
+        if best := _lost_to(model, row):
+            lost.setdefault(best, []).append(i)
+    worst = {
+        best: max(rows, key=lambda i: mae[i][model] / max(mae[i][best], 1e-9)) for best, rows in lost.items()
+    }
+    return {
+        best: Lost(rows, worst[best], _against(mae[worst[best]], model, best)) for best, rows in lost.items()
+    }
+
+
+def _lost_to(model: str, mae: Mapping[str, float | None]) -> str | None:
+    """The baseline with the lowest MAE, if ``model`` does not beat it; None also where there is nothing to compare."""
+    naive = [name for name in mae if name.removesuffix("_ensemble") not in MODELS and mae[name] is not None]
+    if mae[model] is None or not naive:
+        return None  # as ``notes`` say
+    best = min(naive, key=mae.get)
+    return None if mae[model] < mae[best] else best
+
+
+def _against(mae: Mapping[str, float], model: str, best: str) -> str:
+    digits = decimals(mae[model], mae[best])
+    return f"{mae[model]:.{digits}f} against {mae[best]:.{digits}f}"
+
+
+def _spans(steps: list[int], minutes: list[str]) -> str:
+    """Those ``steps`` in words, three or more in a row as one span."""
+    runs = [[steps[0]]]
+    for step in steps[1:]:
+        if step == runs[-1][-1] + 1:
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    parts = []
+    for run in runs:
+        ends = [minutes[step] for step in run]
+        parts += [f"{ends[0]} to {ends[-1]}"] if len(run) > 2 else ends
+    return listed(parts)

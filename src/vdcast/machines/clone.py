@@ -1,0 +1,105 @@
+"""One stage in a clone, with everything through the DVC remote."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from vdcast import params
+from vdcast.errors import InputError
+from vdcast.machines.dvc_cli import DVC
+from vdcast.machines.lost import forget_lost
+from vdcast.machines.remote import Remote
+from vdcast.processes import reap, to_session
+
+
+def job(target: str, share: str | None = None) -> None:
+    """Bring ``target`` up to date here, and leave the result in the default DVC remote.
+
+    With ``share`` (I/N) only that part of a training is done, and what it trained is left for the job that does
+    the whole. Raises InputError where the remote fails, or the stage does.
+    """
+    params.load()  # a wrong setting stops here, in one sentence
+    stage, _, run = target.partition("@")
+    if share and stage != "train":
+        raise InputError(
+            f"a share is one of a training, as in `vdcast job train@RUN --share 2/8`, not of {target}"
+        )
+    remote = Remote(run if stage == "train" else None)
+    remote.check()
+    if remote.keys() or share:
+        bring(remote, "prepare")
+        remote.fetch(key_of(run))
+    with remote.kept_up():
+        if share:
+            finish(target, [sys.executable, "-m", "vdcast.train", run, "--share", share])
+        else:
+            bring(remote, target)
+    if share:
+        with remote.told("did not take all that was trained; it is kept here"):
+            remote.push()
+    elif execute(dvc("push", "--run-cache", "--with-deps", target)) or not remote.holds(target):
+        raise InputError(
+            f"{target} is finished, but the remote '{remote.name}' did not take it, as said above; it is kept in "
+            f"{Path.cwd()}: run `vdcast job {target}` there again, which trains nothing twice"
+        )
+    else:
+        remote.forget()
+
+
+def bring(remote: "Remote", *targets: str) -> None:
+    """Have the outputs of ``targets`` here, as settings, data and code are now: from the remote, or made."""
+    forget_lost(remote, *targets)
+    finish(targets[0], dvc("repro", "--pull", "--allow-missing", *targets))
+    finish(targets[0], dvc("pull", *targets))  # what DVC found done, and left where it is
+
+
+def finish(target: str, command: list[str]) -> None:
+    """Run ``command``. Raises InputError where it fails."""
+    if status := execute(command):
+        raise InputError(
+            f"{target} failed with exit status {status}, as said above; what it had trained is kept: when the "
+            f"cause is gone, run `vdcast job {target}` again"
+        )
+
+
+def key_of(run: str) -> str:
+    """The key under which this machine trains ``run`` now."""
+    from vdcast.models.shared.device import choose_device
+    from vdcast.train import key
+
+    settings = params.load()
+    return key.key_of(settings.run(run), settings, choose_device(settings.run(run).train.device))
+
+
+def python_path(clone: Path) -> str:
+    """PYTHONPATH with the code of ``clone`` before all else."""
+    return os.pathsep.join([str(clone / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def dvc(*arguments: str) -> list[str]:
+    return [*DVC, *arguments]
+
+
+# a command, and beside it one that waits for our end of a pipe to close and then kills both
+WITH_US = 'exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -9 0; } & exec 3<&-; exec "$@"'
+
+
+def execute(command: list[str]) -> int:
+    """Exit status of ``command``; it and what it started are gone when this returns, or is killed."""
+    environment = os.environ | {
+        "PYTHONPATH": python_path(Path.cwd()),  # the code of this clone, which is what DVC has hashed
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "DVC_NO_ANALYTICS": "1",  # what it leaves behind to report would outlive us
+    }
+    child = subprocess.Popen(
+        ["sh", "-c", WITH_US, "sh", *command],
+        env=environment, stdin=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return reap(child)
+    finally:
+        if child.returncode is None:
+            to_session(child, signal.SIGKILL)
+            child.wait()

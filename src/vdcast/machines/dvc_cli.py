@@ -1,0 +1,73 @@
+"""`dvc` as a command: what it is asked, and which stages follow which."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+
+from vdcast.errors import InputError
+from vdcast.layout import RUNS
+from vdcast.processes import none_left, reap, uninterrupted
+
+# two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+
+
+def graph(targets: list[str]) -> tuple[set[tuple[str, str]], set[str]]:
+    """Which stage feeds which, and all stages, of what ``targets`` need."""
+    dot = "\n".join(ask("dag", "--dot", target) for target in targets or [""])
+    edges = set(re.findall(r'^\s*"([^"]+)" -> "([^"]+)";', dot, flags=re.MULTILINE))
+    stages = set(re.findall(r'"([^"]+)"', dot))
+    return edges, {stage for stage in stages if not stage.endswith(".dvc")}
+
+
+def descendants(stages: set[str], edges: set[tuple[str, str]]) -> set[str]:
+    """``stages`` and all that needs one of them."""
+    found: set[str] = set()
+    todo = set(stages)
+    while todo:
+        found |= todo
+        todo = {after for before, after in edges if before in todo} - found
+    return found
+
+
+def stale(runs: list[str]) -> list[str]:
+    """Those of ``runs`` that are to be trained, the longest first, as far as their last training tells."""
+
+    def seconds(stage: str) -> float:
+        try:
+            text = (RUNS / stage.removeprefix("train@") / "training.json").read_text("utf-8")
+            return json.loads(text)["seconds"]
+        except (OSError, ValueError, KeyError):
+            return float("inf")
+
+    changed = json.loads(ask("status", "--json", *runs).splitlines()[-1])
+    return sorted((stage for stage in runs if stage in changed), key=seconds, reverse=True)
+
+
+def execute(*arguments: str) -> None:
+    """Run `dvc`, which speaks for itself. Raises SystemExit where it fails."""
+    children: list[subprocess.Popen] = []
+    with none_left(children):
+        with uninterrupted():
+            children.append(subprocess.Popen([*DVC, *arguments], start_new_session=True, close_fds=False))
+        status = reap(children[0])
+    if status:
+        sys.exit(status)
+
+
+def ask(*arguments: str) -> str:
+    """What `dvc` prints. Raises InputError with what it says of a mistake, such as an unknown target."""
+    command = [*DVC, *filter(None, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(next(iter(done.stderr.strip().splitlines()), f"dvc {arguments[0]} failed"))
+    return done.stdout
+
+
+def left_undone(lost: set[str]) -> list[str]:
+    """A line about the stages that could not run for want of a training."""
+    rest = sorted(stage for stage in lost if not stage.startswith("train@"))
+    return [f"not made, and as old as they were: what {', '.join(rest)} would leave"] if rest else []

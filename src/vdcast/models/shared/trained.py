@@ -1,0 +1,195 @@
+"""A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
+
+from vdcast.models.trained import Trained
+forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)"""
+
+import io
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vdcast.data.detectors import Detectors
+from vdcast.data.files import replacing
+from vdcast.data.h5 import SCHEMA
+from vdcast.errors import InputError, first_line
+from vdcast.forecasts.predictions import beside_observed
+from vdcast.forecasts.quantiles import Quantiles
+from vdcast.models.shared.calibration import conformal
+from vdcast.models.shared.forecaster import Forecaster, build
+from vdcast.models.shared.windows import Windows, ungrouped
+from vdcast.params.modes import is_joint
+from vdcast.params.networks import NETWORKS
+from vdcast.params.sections import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """Weights, settings, scaler and names; plain tensors, numbers and text, so that loading runs no code."""
+
+    weights: dict[str, Tensor]  # (N, ...), N = seeds x groups, seed-major
+    run: dict  # params.Run, dumped
+    length: int  # L
+    horizon: int  # H
+    mean: list[list[float]]  # (V, F) of the training part
+    std: list[list[float]]
+    vd_ids: list[str]
+    features: list[str]
+    targets: list[str]
+    units: list[str]  # of the targets
+    interval: int
+    time_zone: str
+    margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
+    pools: Tensor | None = None  # (H, V, K, I) which observations they come from, as in ``conformal``
+
+    @property
+    def settings(self) -> Run:
+        """The run's settings as they were when it was trained."""
+        network = NETWORKS[self.run["model"]].model_validate(self.run["network"])
+        return Run.model_validate({**self.run, "network": network})
+
+    def windows(self, part: Detectors, device: str = "cpu") -> Windows:
+        """All windows of ``part``, scaled as in training.
+
+        Raises InputError where ``part`` lacks a detector or feature, or has another interval.
+        """
+        for kind, needed, given in (
+            ("VD", self.vd_ids, part.vd_ids),
+            ("feature", self.features, part.features),
+        ):
+            if lacking := [name for name in needed if name not in given]:
+                raise InputError(
+                    f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
+                )
+        if part.interval != self.interval:
+            raise InputError(
+                f"run {self.run['name']} was trained on an interval of {self.interval} s; "
+                f"{part.source} has {part.interval} s"
+            )
+        return Windows(
+            part.select(self.vd_ids, self.features),
+            np.array(self.mean),
+            np.array(self.std),
+            tuple(self.targets),
+            length=self.length,
+            horizon=self.horizon,
+            joint=is_joint(self.run["mode"]),
+            device=device,
+        )
+
+    @property
+    def one_seed(self) -> "Trained":
+        """The networks of the first seed alone: what a user would run."""
+        seeds = self.run["train"]["seeds"]
+        copies = len(next(iter(self.weights.values()))) // len(seeds)
+        return replace(
+            self,
+            weights={name: value[:copies] for name, value in self.weights.items()},
+            run=self.run | {"train": self.run["train"] | {"seeds": seeds[:1]}},
+        )
+
+    def model(self, windows: Windows) -> Forecaster:
+        """The network with its weights, ready to forecast."""
+        copies = len(next(iter(self.weights.values())))
+        settings, network = self.settings, self.settings.network
+        if not windows.values.is_cuda and hasattr(network, "slstm_backend"):
+            network = network.model_copy(update={"slstm_backend": "vanilla"})  # the kernel's place is a GPU
+        model = build(
+            network,
+            copies=copies,
+            channels=windows.channels,
+            horizon=self.horizon,
+            levels=len(settings.train.levels),
+        )
+        model.load_state_dict(self.weights)
+        return model.eval()
+
+    def forecast(self, part: Detectors, device: str = "cpu") -> np.ndarray:
+        """Forecasts (S, W, H, V, K) float32, in units, for every window of ``part``."""
+        return self.quantiles(part, device).median
+
+    @torch.no_grad()
+    def quantiles(self, part: Detectors, device: str = "cpu") -> Quantiles:
+        """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
+        windows = self.windows(part, device)
+        model = self.model(windows).to(device)
+        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.vd_ids)
+        group = torch.arange(G, device=device).repeat(S)
+        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)  # (S * G, W, H, Q, P)
+        levels = scaled.movedim(-1, 0).unflatten(1, (S, G))  # (P, S, G, W, H, Q)
+        levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
+        k = [self.features.index(target) for target in self.targets]
+        levels = (levels * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+        raw = np.moveaxis(levels, 0, -1)
+        margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
+        return Quantiles(levels=self.settings.train.levels, raw=raw, margins=margins)
+
+    def calibrated_on(self, part: Detectors, device: str = "cpu") -> "Trained":
+        """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
+        quantiles = self.quantiles(part, device)
+        chosen = part.select(self.vd_ids, self.features)
+        beside = beside_observed(quantiles.median, chosen, self.targets, self.length)
+        scale = np.array(self.std)[:, [self.features.index(target) for target in self.targets]]
+        margins, pools = conformal(quantiles.raw, beside.observed, quantiles.levels, scale)
+        return replace(self, margins=torch.from_numpy(margins), pools=torch.from_numpy(pools))
+
+    def forecast_next(self, recent: Detectors, device: str = "cpu") -> np.ndarray:
+        """Forecasts (S, H, V, K), in units, of the H steps after the last one of ``recent``.
+
+        Raises InputError where ``recent`` has fewer steps than the lookback.
+        """
+        return self.forecast(self._next_window(recent), device)[:, 0]
+
+    def quantiles_next(self, recent: Detectors, device: str = "cpu") -> dict[float, np.ndarray]:
+        """The calibrated forecast (S, H, V, K) of each level, by level, as ``forecast_next`` gives the median.
+
+        Raises InputError where ``recent`` is too short, and where the run had no ``train.quantiles``.
+        """
+        if not self.settings.train.quantiles:
+            raise InputError(
+                f"run {self.run['name']} was trained for the median alone; set train.quantiles in params.yaml, "
+                "e.g. to [0.1, 0.5, 0.9], and run `dvc repro`"
+            )
+        quantiles = self.quantiles(self._next_window(recent), device)
+        return dict(zip(quantiles.levels, np.moveaxis(quantiles.calibrated[:, 0], -1, 0), strict=True))
+
+    def _next_window(self, recent: Detectors) -> Detectors:
+        """The end of ``recent`` and H unknown steps after it: one window."""
+        T, H = len(recent.timestamps), self.horizon
+        if self.length > T:
+            raise InputError(
+                f"run {self.run['name']} looks back {self.length} steps of {self.interval} s; {recent.source} has {T}"
+            )
+        unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
+        later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
+        return replace(
+            recent,
+            values=np.concatenate([recent.values[-self.length :], unknown]),
+            timestamps=np.concatenate([recent.timestamps[-self.length :], later]),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
+        buffer = io.BytesIO()
+        torch.save({"schema": SCHEMA, **asdict(self)}, buffer)
+        with replacing(path) as partial:
+            partial.write_bytes(buffer.getbuffer())
+
+    @classmethod
+    def load(cls, path: Path) -> "Trained":
+        """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
+        try:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+            if content.pop("schema") != SCHEMA:
+                raise KeyError("schema")
+            return cls(**content)
+        except FileNotFoundError:
+            raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
+        except (UnpicklingError, RuntimeError, KeyError, TypeError, AttributeError, EOFError) as error:
+            reason = first_line(error)
+            raise InputError(
+                f"'{path}' is not a model of this version of vdcast ({reason}); delete it and run `dvc repro`"
+            ) from None

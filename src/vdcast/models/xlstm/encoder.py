@@ -1,0 +1,104 @@
+"""N copies of the xLSTM block stack (Beck et al. 2024, arXiv:2405.04517), written for short sequences.
+
+The same network as ``xlstm.xLSTMBlockStack`` of the package ``xlstm``: the same parameters under the
+same names, each with a leading axis of copies, the same initial weights after the same
+``torch.manual_seed``, and the same outputs and gradients to rounding. Like the package, it keeps a
+swap of names: the weights called ``fgate`` feed the input gate, those called ``igate`` the forget gate.
+
+Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM block, H heads, d = D/H or
+E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from vdcast.errors import InputError
+from vdcast.models.xlstm.mlstm import MLSTMBlock
+from vdcast.models.xlstm.parts import Norm, multiple_of_64
+from vdcast.models.xlstm.slstm import SLSTMBlock
+
+
+class XLSTM(nn.Module):
+    """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
+
+    Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "vanilla" runs the sLSTM
+    recurrence step by step, on any device; "cuda" by the package's kernel, which needs a GPU; "auto", on a
+    GPU, by that kernel where it compiles and as a CUDA graph elsewhere. For mLSTM "vanilla", the parallel
+    form, is the only backend.
+    Raises InputError for widths that the heads do not divide.
+    """
+
+    def __init__(
+        self,
+        copies: int,
+        embedding_dim: int,
+        num_blocks: int,
+        slstm_at: list[int],
+        num_heads: int,
+        context_length: int,
+        slstm_backend: str = "auto",
+        mlstm_backend: str = "vanilla",
+        dropout: float = 0.0,
+    ):
+        super().__init__()
+        inner = multiple_of_64(2 * embedding_dim)
+        if embedding_dim % num_heads or inner % num_heads or embedding_dim == num_heads:
+            raise InputError(
+                f"xlstm.num_heads {num_heads} must divide embedding_dim {embedding_dim} and the inner width "
+                f"{inner} that follows from it, and be less than embedding_dim"
+            )
+        self.context_length = context_length
+        shape = (copies, embedding_dim, num_heads, num_blocks)
+        self.blocks = nn.ModuleList(
+            SLSTMBlock(*shape, index, dropout, slstm_backend)
+            if index in slstm_at
+            else MLSTMBlock(*shape, dropout)
+            for index in range(num_blocks)
+        )
+        self.post_blocks_norm = Norm(copies, embedding_dim)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """The package's initial weights: it draws most of them more than once, and so do we."""
+        for n in range(self.post_blocks_norm.weight.shape[0]):
+            for block in self.blocks:
+                block.init(n)
+
+    def compile_for(self, copies: int, windows: int, **options) -> None:
+        """Let torch.compile fuse all but the sLSTM recurrence in training steps of so many copies and windows.
+
+        A graph is of one shape, and takes long to make. Most steps have that of a full batch; an epoch's last
+        batch, validation, and what is left of a stack once a copy has stopped run as they would without.
+        ``options`` are those of torch.compile. The recurrence stays eager: compiled by torch 2.13, the gradient
+        of its weights is wrong.
+        """
+        for block in self.blocks:
+            for name in block.COMPILES:
+                function = getattr(block, name)
+                setattr(block, name, compiled_for(block, function, copies, windows, **options))
+
+    def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
+        """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
+        if x.shape[2] > self.context_length:
+            raise ValueError(
+                f"sequence of {x.shape[2]} steps is longer than context_length {self.context_length}"
+            )
+        x = x.transpose(1, 2).contiguous()
+        *earlier, last = self.blocks
+        for block in earlier:
+            x = block(x)
+        x = last(x, 1) if last_only else last(x)
+        return self.post_blocks_norm(x).transpose(1, 2)
+
+
+def compiled_for(module: nn.Module, function: Callable, copies: int, windows: int, **options) -> Callable:
+    """``function`` of x (N, L, B, ...), compiled for N = copies and B = windows while ``module`` trains."""
+    fused = torch.compile(function, dynamic=False, **options)
+
+    def either(x: Tensor, *rest) -> Tensor:
+        fits = module.training and (x.shape[0], x.shape[2]) == (copies, windows)
+        return (fused if fits else function)(x, *rest)
+
+    return either

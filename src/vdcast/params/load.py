@@ -1,0 +1,85 @@
+"""Read params.yaml and check it, whole, before any stage does any work.
+
+Every key, type and combination is checked, and every run with its overrides applied. What depends on the data
+(``num_vds``, names of VDs, length of the parts) is checked by ``prepare``.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
+from vdcast.params.networks import NETWORKS
+from vdcast.params.section import Section
+from vdcast.params.sections import Params, Sections, Train
+from vdcast.params.words import check, suggest
+
+
+def load(path: Path = PARAMS) -> Params:
+    """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
+    try:
+        document = yaml.load(Path(path).read_text("utf-8"), _Yaml12Floats)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist here; run from the folder that holds dvc.yaml") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise InputError(f"{path} holds {type(document).__name__}, not sections of settings")
+    check("", Sections, {key: value for key, value in document.items() if key != "runs"})
+    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
+    return check("", Params, {**document, "runs": runs})
+
+
+class _Yaml12Floats(yaml.SafeLoader):
+    """PyYAML reads 1e-3 as text (YAML 1.1); DVC, like everyone who types it, means a number."""
+
+
+_Yaml12Floats.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
+
+def _runs(document: dict) -> dict[str, dict]:
+    runs = document.get("runs")
+    if not isinstance(runs, dict) or not runs or not all(isinstance(line, dict) for line in runs.values()):
+        raise InputError(
+            f"{PARAMS}: runs must be lines like `lstm-single_vd: {{model: lstm, mode: single_vd}}`"
+        )
+    return runs
+
+
+def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
+    """A run's line laid over its model's section and over ``train``."""
+    where = f"runs.{name}"
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+        raise InputError(
+            f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone, and no '-' in front; it "
+            "names a folder, and stands in a command"
+        )
+    if name == "naive":
+        raise InputError(f"{PARAMS}: {where}: 'naive' is the baselines' folder; name the run otherwise")
+    overrides = {key: value for key, value in line.items() if key not in ("model", "mode")}
+    model = line.get("model")
+    if model not in list(NETWORKS):
+        raise InputError(f"{PARAMS}: {where}.model = {model!r}: allowed are {', '.join(NETWORKS)}")
+    for key in overrides:
+        allowed = [*NETWORKS[model].model_fields, *Train.model_fields]
+        if key not in allowed:
+            raise InputError(f"{PARAMS}: {where}.{key} is not a setting{suggest(str(key), allowed)}")
+
+    def overridden(section: str, fields: type[Section]) -> Section:
+        changed = {key: value for key, value in overrides.items() if key in fields.model_fields}
+        return check(where, fields, {**document[section], **changed})
+
+    return {
+        "name": name,
+        "model": model,
+        "mode": line.get("mode"),
+        "network": overridden(model, NETWORKS[model]),
+        "train": overridden("train", Train),
+    }

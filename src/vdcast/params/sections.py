@@ -1,0 +1,177 @@
+"""All sections of params.yaml, and what must hold between them."""
+
+import itertools
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
+from vdcast.params.formats import Data
+from vdcast.params.modes import Modes
+from vdcast.params.networks import LSTM, NETWORKS, XLSTM
+from vdcast.params.section import Positive, Rate, Section, Share
+
+
+class Prepare(Section):
+    features: Annotated[list[str], Field(min_length=1)]
+    targets: Annotated[list[str], Field(min_length=1)]
+    vds: Literal["all"] | list[str]
+    max_missing: Share
+    min_mean: float
+    split: Annotated[list[Annotated[float, Field(gt=0, lt=1)]], Field(min_length=3, max_length=3)]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if abs(sum(self.split) - 1) > 1e-9:
+            raise ValueError(f"split {self.split} adds up to {sum(self.split):g}, not to 1")
+        for key in ("features", "targets", "vds"):
+            if (names := getattr(self, key)) != "all" and len(set(names)) != len(names):
+                raise ValueError(f"{key} {names} names one twice")
+        if unknown := set(self.targets) - set(self.features):
+            raise ValueError(f"targets {sorted(unknown)} are not among features {self.features}")
+        return self
+
+
+class Window(Section):
+    sequence_length: Positive
+    prediction_length: Positive
+
+
+class Train(Section):
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    epochs: Positive
+    patience: Positive
+    gradient_clip: Rate
+    quantiles: list[float] = []
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["float32", "bfloat16"]
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """(P,) what the network forecasts, ascending: ``quantiles``, or the median alone."""
+        return tuple(self.quantiles) or (0.5,)
+
+    @field_validator("seeds")
+    @classmethod
+    def _unique(cls, seeds):
+        if len(set(seeds)) != len(seeds):
+            raise ValueError(f"seeds {seeds} repeat; each trains one copy")
+        return seeds
+
+    @field_validator("quantiles")
+    @classmethod
+    def _median_and_intervals(cls, levels):
+        if not levels:
+            return levels
+        if outside := [level for level in levels if not 0 < level < 1]:
+            raise ValueError(f"quantiles {levels}: {outside[0]:g} is not between 0 and 1")
+        if any(low >= high for low, high in itertools.pairwise(levels)):
+            raise ValueError(f"quantiles {levels} are not in ascending order")
+        if 0.5 not in levels:
+            raise ValueError(f"quantiles {levels} lack 0.5, the median: it is the forecast that is scored")
+        mirrored = {round(1 - level, 9) for level in levels}
+        if alone := [level for level in levels if round(level, 9) not in mirrored]:
+            raise ValueError(
+                f"quantiles {levels}: {alone[0]:g} has no partner {1 - alone[0]:g}; an interval has two ends"
+            )
+        if levels == [0.5]:
+            raise ValueError("quantiles [0.5] hold no interval; take [] for the median alone")
+        return levels
+
+
+class Evaluate(Section):
+    protocol: Literal["metr_la", "pems0x"] | None
+    mape_floor: Annotated[float, Field(ge=0)]
+    horizons: Annotated[list[Positive], Field(min_length=1)]
+    peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
+    congested_speed: Rate
+    congested_quantile: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Run(Section):
+    """One run with its overrides applied: everything that its training depends on."""
+
+    name: str
+    model: Literal["lstm", "xlstm"]
+    mode: Literal["single_vd", "multi_vd", "independent_multi_vd"]
+    network: LSTM | XLSTM
+    train: Train
+
+
+class Sections(Section):
+    data: Data
+    prepare: Prepare
+    window: Window
+    train: Train
+    lstm: LSTM
+    xlstm: XLSTM
+    modes: Modes
+    evaluate: Evaluate
+
+
+# Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for PEMS03, 04, 07, 08
+PROTOCOL_SPLITS = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
+
+STANDARD_RUNS = [f"{model}-{mode}" for model in NETWORKS for mode in Modes.model_fields]
+
+
+class Params(Sections):
+    """The whole file, with every run resolved."""
+
+    runs: dict[str, Run]
+
+    @model_validator(mode="after")
+    def _consistent(self):
+        if (last := max(self.evaluate.horizons)) > self.window.prediction_length:
+            raise ValueError(
+                f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
+            )
+        self._check_protocol()
+        for run in self.runs.values():
+            if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
+                raise ValueError(
+                    f"runs.{run.name} is {run.model} in {run.mode}; that name is what `compare` takes for the "
+                    "model and mode in it, so give another run another name"
+                )
+            if getattr(run.network, "slstm_backend", "") == "cuda" and run.train.device == "cpu":
+                raise ValueError(
+                    f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
+                )
+            limit = getattr(run.network, "context_length", None)
+            if limit is not None and limit < self.window.sequence_length:
+                raise ValueError(
+                    f"xlstm.context_length {limit} (run {run.name}) is below window.sequence_length "
+                    f"{self.window.sequence_length}; it is an upper bound of it"
+                )
+        return self
+
+    def _check_protocol(self) -> None:
+        """Refuse a run under a published protocol's name that departs from it."""
+        if not self.evaluate.protocol:
+            return
+        found = {
+            "data.missing_codes": (0.0 in self.data.missing_codes, "to hold 0.0 (zeros count for nothing)"),
+            **{
+                key: (value == wanted, f"{wanted}")
+                for key, value, wanted in (
+                    ("window.sequence_length", self.window.sequence_length, 12),
+                    ("window.prediction_length", self.window.prediction_length, 12),
+                    ("evaluate.horizons", self.evaluate.horizons, [3, 6, 12]),
+                    ("evaluate.mape_floor", self.evaluate.mape_floor, 0.0),
+                    ("prepare.split", self.prepare.split, PROTOCOL_SPLITS[self.evaluate.protocol]),
+                )
+            },
+        }
+        for key, (kept, wanted) in found.items():
+            if not kept:
+                raise ValueError(f"evaluate.protocol {self.evaluate.protocol} wants {key} {wanted}")
+
+    def run(self, name: str) -> Run:
+        if name not in self.runs:
+            raise InputError(f"no run {name!r} in {PARAMS}; its runs are: {', '.join(self.runs)}")
+        return self.runs[name]

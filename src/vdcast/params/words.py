@@ -1,0 +1,70 @@
+"""What is wrong with a setting, in one sentence: which key, what it says, what is allowed."""
+
+import difflib
+from typing import Any
+
+from pydantic import (
+    ValidationError,
+)
+
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
+from vdcast.params.formats import FORMATS
+from vdcast.params.section import Section
+
+
+def check(where: str, section: type[Section], values: dict[str, Any]) -> Section:
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        # a misspelt key is also a missing one: name what was typed first
+        first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        # pydantic names the member of the union, data.FORMAT.key; the file has data.key
+        loc = [part for i, part in enumerate(first["loc"]) if i != 1 or part not in FORMATS]
+        path = ".".join(str(part) for part in (where, *loc) if part != "")
+        more = f" (and {len(others)} more)" if others else ""
+        raise InputError(f"{PARAMS}: {_sentence(path, first, section)}{more}") from None
+
+
+def _sentence(path: str, error: dict, section: type[Section]) -> str:
+    parent, _, key = path.rpartition(".")
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{path} is not a setting{suggest(key, _siblings(error['loc'], section))}"
+        case "missing":
+            return f"{path} is missing"
+        case "union_tag_not_found":
+            return f"{path}.format is missing (allowed: {', '.join(FORMATS)})"
+        case "union_tag_invalid":
+            found = error["ctx"]["tag"]
+            return f"{path}.format = {found!r} is not a format{suggest(found, list(FORMATS))}"
+        case "value_error":
+            return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
+        case _:
+            found = error["input"]
+            return f"{path} = {found!r} ({type(found).__name__}): {error['msg'].lower()}"
+
+
+def _siblings(loc: tuple, section: type[Section]) -> list[str]:
+    """The keys allowed where ``loc`` points, following nested sections."""
+    for part in loc[:-1]:
+        if part in FORMATS:
+            section = FORMATS[part]
+            continue
+        if part == "data" and "data" in section.model_fields:
+            continue
+        inner = section.model_fields.get(str(part))
+        if (
+            inner is None
+            or not isinstance(inner.annotation, type)
+            or not issubclass(inner.annotation, Section)
+        ):
+            return []
+        section = inner.annotation
+    return list(section.model_fields)
+
+
+def suggest(key: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(key, allowed, n=1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"{hint} (allowed: {', '.join(allowed)})" if allowed else hint

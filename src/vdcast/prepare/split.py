@@ -1,0 +1,71 @@
+"""Split the time axis, keep what the training part shows to be usable, and take its statistics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
+from vdcast.prepare.usable import Dropped, usable_features, usable_vds
+
+if TYPE_CHECKING:
+    from vdcast.data.detectors import Detectors, Prepared
+    from vdcast.params.sections import Prepare
+
+
+def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped]]:
+    """Split ``table`` and keep what its training part shows to be usable.
+
+    Raises InputError for names that the file lacks, and where nothing usable is left.
+    """
+    from vdcast.data.detectors import Prepared
+
+    vds = list(table.vd_ids) if settings.vds == "all" else settings.vds
+    _known("prepare.vds", vds, table.vd_ids)
+    _known("prepare.features", settings.features, table.features)
+    parts = split(table.select(vds, settings.features), settings.split)
+
+    features, dropped_features = usable_features(parts, settings)
+    train = parts["train"].select(parts["train"].vd_ids, features)
+    kept, dropped_vds = usable_vds(train, settings)
+    if not kept:
+        reasons = "; ".join(f"{d.name}: {d.reason}" for d in dropped_vds[:3])
+        raise InputError(
+            f"no VD of {table.source} passes prepare.max_missing {settings.max_missing} and "
+            f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"
+        )
+    parts = {name: part.select(kept, features) for name, part in parts.items()}
+    mean, std = statistics(parts["train"].values)
+    prepared = Prepared(parts=parts, mean=mean, std=std, targets=tuple(settings.targets))
+    return prepared, dropped_features + dropped_vds
+
+
+def split(table: Detectors, shares: list[float]) -> dict[str, Detectors]:
+    """Cut the time axis into train, validation and test, in this order; every step is in one part."""
+    from vdcast.data import store
+
+    T = len(table.timestamps)
+    borders = [0, *(round(T * share) for share in np.cumsum(shares)[:-1]), T]
+    return {
+        name: table.rows(start, stop)
+        for name, start, stop in zip(store.PARTS, borders[:-1], borders[1:], strict=True)
+    }
+
+
+def statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation (V, F) over the valid observations of ``values`` (T, V, F).
+
+    A constant series gets a standard deviation of 1, so that scaling leaves it finite.
+    """
+    mean = np.nanmean(values, axis=0, dtype=np.float64)
+    std = np.nanstd(values, axis=0, dtype=np.float64)
+    return mean, np.where(std > 0, std, 1.0)
+
+
+def _known(key: str, names: list[str], available: tuple[str, ...]) -> None:
+    if unknown := [name for name in names if name not in available]:
+        raise InputError(
+            f"{PARAMS}: {key} names {unknown[0]!r}, which the data lacks; it has: {', '.join(available)}"
+        )

@@ -1,0 +1,125 @@
+"""Which VDs and features the training part shows to be usable, and why others are not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
+
+if TYPE_CHECKING:
+    from vdcast.data.detectors import Detectors, Prepared
+    from vdcast.params.sections import Params, Prepare
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A VD or feature that no model will see, and why."""
+
+    name: str
+    reason: str
+
+
+def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[list[str], list[Dropped]]:
+    """Features that training and validation observe, and one VD at least well enough. A target that training lacks is an error.
+
+    An input that is missing everywhere would otherwise drop every VD, or go to the models as a constant.
+    """
+    kept, dropped = [], []
+    for feature in parts["train"].features:
+        reason = _unusable(parts, feature, settings.max_missing)
+        if feature in settings.targets:  # judged VD by VD, and by check_fits
+            if not observed(parts["train"], feature).any():
+                raise InputError(
+                    f"target {feature!r} has no valid observation in the training part of {parts['train'].source}; "
+                    "see reports/quality/quality.md, then change prepare.targets or the data"
+                )
+        elif reason:
+            dropped.append(Dropped(feature, reason))
+            continue
+        kept.append(feature)
+    return kept, dropped
+
+
+def _unusable(parts: dict[str, Detectors], feature: str, max_missing: float) -> str | None:
+    """Why no VD could use a feature; None where one could."""
+    for name, what in (("train", "training"), ("validation", "validation")):  # the test part decides nothing
+        if not observed(parts[name], feature).any():
+            return f"feature without any observation in the {what} part"
+    least = 1 - observed(parts["train"], feature).mean(axis=0).max()
+    if least > max_missing:
+        return f"feature of which every VD lacks {least:.1%} or more in the training part, over {max_missing:.0%}"
+    return None
+
+
+def observed(part: Detectors, feature: str) -> np.ndarray:
+    """(T, V) where a feature is observed."""
+    return np.isfinite(part.values[:, :, part.features.index(feature)])
+
+
+def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dropped]]:
+    """VDs that pass the thresholds of ``prepare`` on the training part."""
+    targets = [train.features.index(target) for target in settings.targets]
+    kept, dropped = [], []
+    for v, vd in enumerate(train.vd_ids):
+        values = train.values[:, v]
+        missing = np.isnan(values).mean(axis=0)
+        worst = int(missing.argmax())
+        if missing[worst] == 1:
+            reason = f"100.0% of {train.features[worst]} missing: there is nothing to learn from"
+        elif missing[worst] > settings.max_missing:
+            reason = (
+                f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
+            )
+        elif (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
+            reason = f"mean {settings.targets[0]} {mean:.2f}, under {settings.min_mean:g}"
+        elif constant := [train.features[k] for k in targets if np.nanstd(values[:, k]) == 0]:
+            reason = f"{constant[0]} is constant: there is nothing to forecast"
+        else:
+            kept.append(vd)
+            continue
+        dropped.append(Dropped(vd, reason))
+    return kept, dropped
+
+
+def check_fits(prepared: Prepared, settings: Params) -> None:
+    """Refuse settings that this data cannot serve, before any training starts."""
+    V = len(prepared.parts["train"].vd_ids)
+    for mode in ("multi_vd", "independent_multi_vd"):
+        if (wanted := getattr(settings.modes, mode).num_vds) > V:
+            raise InputError(
+                f"{PARAMS}: modes.{mode}.num_vds = {wanted}, but {V} VDs are left of the data (why: "
+                f"`prepare` with max_missing {settings.prepare.max_missing} and min_mean "
+                f"{settings.prepare.min_mean}); allowed: 1 to {V}"
+            )
+    if settings.modes.target_vd_index >= V:
+        raise InputError(
+            f"{PARAMS}: modes.single_vd.target_vd_index = {settings.modes.target_vd_index}, "
+            f"but {V} VDs are left of the data; allowed: 0 to {V - 1}"
+        )
+    forecast = sorted(
+        {v for mode in type(settings.modes).model_fields for v in settings.modes.vd_indices(mode)}
+    )
+    L, H = settings.window.sequence_length, settings.window.prediction_length
+    for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
+        if (T := len(part.timestamps)) < L + H:
+            raise InputError(
+                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {T} steps, too short for one "
+                f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
+                "shorter windows"
+            )
+    for name in ("validation", "test"):
+        part = prepared.parts[name]
+        for target in prepared.targets:
+            valid = observed(part, target)[L:].any(axis=0)  # no window forecasts the steps before
+            # a VD that is silent in the test part alone is marked in the reports; the target VD is what they are about
+            needed = [settings.modes.target_vd_index] if name == "test" else forecast
+            if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
+                raise InputError(
+                    f"VD {silent[0]} has no valid {target} in the {name} part, past its first {L} steps"
+                    f"{f' (and {len(silent) - 1} more VDs)' if len(silent) > 1 else ''}, so no model of it could be "
+                    "judged; leave it out of prepare.vds or change prepare.split"
+                )

@@ -1,0 +1,38 @@
+"""``prepare.md``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vdcast.prepare.usable import Dropped
+
+if TYPE_CHECKING:
+    from vdcast.data.detectors import Prepared
+
+
+def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
+    """What was kept, what was dropped and why, as markdown."""
+    train = prepared.parts["train"]
+    lines = [
+        "# Prepared data",
+        "",
+        f"Source: {train.source}. Interval {train.interval} s, {train.time_zone}.",
+        "",
+    ]
+    lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
+    for name, part in prepared.parts.items():
+        first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
+        lines.append(
+            f"| {name} | {len(part.timestamps)} | {first} | {last} | {np.isnan(part.values).mean():.2%} |"
+        )
+    lines += ["", "| VD | Feature | Mean (train) | Std (train) | Unit |", "|---|---|---|---|---|"]
+    for v, vd in enumerate(train.vd_ids):
+        for f, feature in enumerate(train.features):
+            lines.append(
+                f"| {vd} | {feature} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {train.units[f]} |"
+            )
+    lines += ["", "## Dropped", ""]
+    lines += [f"- {item.name}: {item.reason}" for item in dropped] or ["Nothing."]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,241 @@
+"""``reports/index.html``: the whole result as one file for people, that needs no network.
+
+Written by the stage ``report``. Its looks stand in ``templates/`` (``index.html``, ``.css``, ``.js``),
+what its charts draw in ``page_data.py``. Verdicts and tables are in the HTML itself; the script draws
+charts and the list of VDs. Everything that comes from data is escaped.
+"""
+
+import base64
+import os
+import platform
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib import metadata, resources
+from pathlib import Path
+
+import jinja2
+import msgspec
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from vdcast.layout import PARAMS, REPORTS
+from vdcast.params.networks import MODELS
+from vdcast.report import page_data
+from vdcast.report.inputs import read
+from vdcast.report.judge import sentence
+from vdcast.report.provenance import commit
+from vdcast.scores import intervals
+from vdcast.scores.figures import LABELS
+from vdcast.scores.tables import further_targets
+from vdcast.scores.words import DILEMMA, R2, seeds_in_words, significant
+from vdcast.vega import vega
+
+PAGE = REPORTS / "index.html"
+SECTIONS = {
+    "verdict": "Verdict",
+    "matrix": "Matrix",
+    "modes": "Modes",
+    "detectors": "Detectors",
+    "data": "Data",
+    "settings": "Settings",
+    "reproduce": "Reproduce",
+}
+WHAT = {
+    "single_vd": "One set of weights sees one detector and forecasts it.",
+    "multi_vd": "One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
+    "independent_multi_vd": "Every detector has its own set of weights, which sees that detector alone.",
+}
+LISTED = 20  # series and bad files in the section on data
+CUTS = ("day", "peak", "congestion", "missing")  # of comparison.json, beside those that are charts
+COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
+
+
+def write(comparisons: Mapping[str, dict], judged: dict) -> None:
+    """Write the page; ``comparisons`` holds comparison.json of the modes with scores, ``judged`` is of ``judge.verdict``."""
+    data = page_data.gather(comparisons)
+    quality = read(REPORTS / "quality" / "quality.json", "ingest")
+    PAGE.write_text(
+        render(
+            comparisons,
+            judged,
+            data,
+            quality=msgspec.json.decode(quality),
+            coverage=base64.b64encode(read(REPORTS / "quality" / "coverage.png", "ingest")).decode("ascii"),
+            prepared=read(REPORTS / "prepare.md", "prepare").decode("utf-8"),
+            settings=read(PARAMS, "prepare").decode("utf-8"),
+            commit=commit(Path()),
+            experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
+        ),
+        "utf-8",
+    )
+
+
+def render(
+    comparisons: Mapping[str, dict],
+    judged: dict,
+    data: dict,
+    *,
+    quality: dict,
+    coverage: str,
+    prepared: str,
+    settings: str,
+    commit: dict | None,
+    experiment: str,
+) -> str:
+    """The page as HTML. ``data`` is of ``page_data.gather``, ``prepared`` Markdown, ``settings`` YAML."""
+    first = next(iter(comparisons.values()))
+    everyone = [*MODELS, *(name for name in first["scores"]["target_vd"] if name not in MODELS)]
+    drawn = [name for name in everyone if name in data["modes"][first["mode"]]["errors"]]
+    facts = {
+        "target": first["target"],
+        "unit": first["unit"],
+        "target_vd": first["target_vd"],
+        "models": MODELS,
+        "everyone": drawn,
+        "labels": {who: LABELS[who] for who in (*everyone, "observed")},
+        "differences": {
+            mode: {key: rows[0][key] for key in ("mae", "low", "high")}
+            | {"better": judged["modes"][mode]["better"]}
+            for mode, rows in judged["differences"].items()
+            if rows[0]["mae"] is not None
+        },
+        "costs": [
+            {"mode": mode, "model": model, "label": LABELS[model]}
+            | {"mae": it["scores"]["target_vd"][model]["mae"], **it["cost"][model]}
+            for mode, it in comparisons.items()
+            for model in MODELS
+        ],
+    }
+    return _environment().get_template("index.html").render(
+        comparisons=comparisons,
+        first=first,
+        models=MODELS,
+        everyone=everyone,
+        drawn=drawn,
+        shown={*MODELS, data["baseline"]},
+        labels=facts["labels"],
+        sections=SECTIONS,
+        what=WHAT,
+        sentence=sentence,
+        best=lambda rows: _sort_by_mae(rows)[0],
+        judged=judged,
+        cuts=CUTS,
+        cost_titles={name: COSTS.get(name, name.replace("_", " ")) for name in first["cost"]["lstm"]},
+        horizon=_span(data["minutes"][-1]),
+        tested=_tested(data),
+        seeded=first["seeds"] > 1,
+        seeds=seeds_in_words(first["seeds"]),
+        thinned=thinned(data),
+        quality=quality,
+        causes=list(dict.fromkeys(cause for it in quality["missing"].values() for cause in it["by_cause"])),
+        worst=sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
+        suspicious=suspicious(quality),
+        listed=LISTED,
+        coverage=coverage,
+        everywhere=len(comparisons) == len(judged["modes"]),
+        dilemma=DILEMMA,
+        r2=R2,
+        further=_html("\n".join(further_targets(comparisons)[1:])),
+        quantiles=_html("\n".join(intervals.page_section(comparisons)[1:])),
+        prepared=_html(prepared.partition("\n")[2]),
+        settings=settings,
+        commit=commit,
+        experiment=experiment,
+        versions={"python": platform.python_version()}
+        | {name: metadata.version(name) for name in ("vdcast", "torch", "xlstm", "dvc", "numpy")},
+        packed=page_data.packed(facts | data),
+    )  # fmt: skip
+
+
+def thinned(data: dict) -> str:
+    """What the page does not carry, in words."""
+    series, minutes = data["series"], data["minutes"]
+    words = (
+        f"Forecasts over time are the mean of the seeds, at {len(series['horizons'])} of {len(minutes)} horizons, "
+        f"rounded to {series['step']:g}."
+    )
+    if len(series["vds"]) < len(data["vds"]):
+        words += (
+            f" To keep this file small they are carried for {len(series['vds']):,} of {len(data['vds']):,} VDs: "
+            "the target VD and those on which the two models differ most. Errors are of all VDs."
+        )
+    return words + " runs/<run>/predictions.h5 holds everything."
+
+
+def suspicious(quality: dict) -> list[str]:
+    """A sentence for each kind of series that no model can learn from."""
+    found = []
+    for remark in ("empty", "constant", "near-constant"):
+        if names := [f"{it['vd']} ({it['feature']})" for it in quality["series"] if it["verdict"] == remark]:
+            more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
+            found.append(f"{len(names):,} series {remark}: {', '.join(names[:5])}{more}.")
+    return found
+
+
+def _html(markdown: str) -> Markup:
+    """HTML within ``markdown`` is not let through."""
+    return Markup(MarkdownIt("js-default").render(markdown))
+
+
+def _environment() -> jinja2.Environment:
+    templates = resources.files("vdcast.report") / "templates"
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "fixed": _fixed,
+        "signed": _signed,
+        "percent": _percent,
+        "thousands": _thousands,
+        "significant": significant,
+        "sort_by_mae": _sort_by_mae,
+        "wrappable": _wrappable,
+    }
+    environment.globals |= {
+        "css": Markup((templates / "index.css").read_text("utf-8")),
+        "js": Markup((templates / "index.js").read_text("utf-8")),
+        "vega": Markup(vega("window.vegaEmbed = vegaEmbed;")),
+    }
+    return environment
+
+
+# what is undefined says so: a blank cell could be anything
+def _fixed(value: float | None, digits: int = 2) -> str:
+    return "undefined" if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:+.2f}"
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "undefined" if share is None else f"{share:.{digits}%}" if share else "0"
+
+
+def _thousands(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:,.0f}"
+
+
+def _wrappable(name: str) -> Markup:
+    """A name that a narrow column may break after an underscore."""
+    return Markup("_<wbr>").join(name.split("_"))
+
+
+def _sort_by_mae(rows: Mapping[str, dict]) -> list[str]:
+    """The names, lowest MAE first."""
+    return sorted(rows, key=lambda who: float("inf") if rows[who]["mae"] is None else rows[who]["mae"])
+
+
+def _span(minutes: float) -> str:
+    return f"{minutes:g} minutes" if minutes < 120 else f"{minutes / 60:g} hours"
+
+
+def _tested(data: dict) -> str:
+    """From which to which day the forecasts are."""
+    epoch = page_data.EPOCH
+    first, last = (epoch + timedelta(minutes=data["series"]["times"][i]) for i in (0, -1))
+    return f"{first:%-d %B %Y} to {last:%-d %B %Y}"

@@ -1,0 +1,45 @@
+"""How far the training of a stack has come: what its state on disk holds, beside weights and optimiser."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from vdcast.models.shared.forecaster import Forecaster
+from vdcast.train.fitted import FIGURES
+
+
+@dataclass
+class Reached:
+    """How far the training of N copies has come."""
+
+    active: Tensor  # the copies still in the stack
+    best: dict[str, Tensor]  # (N, ...) weights
+    best_loss: Tensor  # (N,)
+    best_epoch: Tensor  # (N,)
+    diverged: Tensor  # (N,) as in Fitted
+    latest: Tensor  # (N, 4) FIGURES
+    figures: list[Tensor] = field(default_factory=list)  # (E,) of (N, 4)
+    training: list[int] = field(default_factory=list)  # (E,), as in Fitted
+    rates: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    @classmethod
+    def nothing(cls, model: Forecaster, copies: int, device: str) -> "Reached":
+        return cls(
+            active=torch.arange(copies, device=device),
+            best={name: value.clone() for name, value in model.state_dict().items()},
+            best_loss=torch.full((copies,), math.inf, device=device),
+            best_epoch=torch.zeros(copies, dtype=torch.long),
+            diverged=torch.zeros(copies, dtype=torch.long),
+            latest=torch.full((copies, len(FIGURES)), math.nan, device=device),
+        )
+
+    @classmethod
+    def of(cls, state: dict, device: str) -> "Reached":
+        """From a state that was read back, whose tensors are on the CPU."""
+        best = {name: value.to(device) for name, value in state["best"].items()}
+        there = {name: state[name].to(device) for name in ("active", "best_loss", "latest")}
+        figures = [each.to(device) for each in state["figures"]]
+        return cls(**state | there | {"best": best, "figures": figures})

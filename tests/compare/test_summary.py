@@ -1,0 +1,255 @@
+"""What the reports say in words follows from the numbers by rule."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from vdcast.compare.findings import _against, losses
+from vdcast.compare.markdown import as_markdown
+from vdcast.compare.summary import COST, summarise, without
+from vdcast.forecasts.predictions import Conditions, beside_observed
+from vdcast.params.sections import Evaluate
+from vdcast.report import judge
+from vdcast.report import markdown as report_markdown
+from vdcast.report import summary as report_summary
+from vdcast.scores import cuts
+
+
+@pytest.fixture
+def observed(detectors):
+    """A perfect forecast of 20 days, two seeds."""
+    steps = len(detectors.timestamps)
+    part = replace(detectors, values=np.nan_to_num(detectors.values, nan=50.0))
+    forecast = np.stack([part.values[4 + h : steps - 1 + h, :, :1] for h in range(2)], axis=1)[None].repeat(
+        2, axis=0
+    )
+    return beside_observed(forecast, part, ["volume"], 4)
+
+
+def off_by(predictions, error):
+    return replace(predictions, forecast=predictions.forecast + np.float32(error))
+
+
+def summary(observed, lstm, xlstm, naive) -> dict:
+    """Of forecasts that are off by so much; ``naive``: that of persistence, or all baselines by name."""
+    models = {"lstm": off_by(observed, lstm), "xlstm": off_by(observed, xlstm)}
+    W, H, V, _ = observed.observed.shape
+    conditions = Conditions(
+        missing=np.zeros((W, V)),
+        congestion=np.zeros((W, H, V), np.int8),
+        rule="never",
+        vd_ids=observed.vd_ids,
+    )
+    spent = dict.fromkeys(COST, 10) | {"problem": None, "notes": []}
+    settings = Evaluate(
+        protocol=None,
+        mape_floor=10.0,
+        horizons=[1],
+        peak_hours=[8],
+        congested_speed=60.0,
+        congested_quantile=0.9,
+    )
+    naive = naive if isinstance(naive, dict) else {"persistence": off_by(observed, naive)}
+    spent = {"lstm": spent, "xlstm": spent}
+    return summarise("multi_vd", models, naive, conditions, "VD-B", spent, settings)
+
+
+def test_the_numbers_of_a_known_case(observed):
+    found = summary(observed, lstm=2.0, xlstm=-1.0, naive=4.0)
+    json.dumps(found, allow_nan=False)
+    assert found["scores"]["target_vd"]["lstm"]["mae"] == pytest.approx(2, abs=1e-5)
+    assert found["scores"]["all_vds"]["xlstm"]["mae"] == pytest.approx(1, abs=1e-5)
+    assert found["scores"]["target_vd"]["xlstm"]["skill"] == pytest.approx(0.75, abs=1e-5)
+    pairs = {(row["a"], row["b"]): row for row in found["differences"]}
+    assert list(pairs) == [("xlstm", "lstm"), ("lstm", "persistence"), ("xlstm", "persistence")]
+    assert pairs["xlstm", "lstm"]["mae"] == pytest.approx(-1, abs=1e-5)
+    assert (pairs["xlstm", "lstm"]["days"], pairs["xlstm", "lstm"]["vds"]) == (20, 3), (
+        "of the last one 6 hours"
+    )
+    by_cut = found["cuts"]["target_vd"]
+    assert [row["horizon"] for row in by_cut["horizon"]["lstm"]] == [60, 120]
+    assert [row["vd"] for row in found["cuts"]["all_vds"]["vd"]["xlstm"]] == list(observed.vd_ids)
+    assert by_cut["congestion"]["lstm"][0]["mae"] is None
+    assert by_cut["congestion"]["lstm"][0]["observations"] == 0
+    assert found["losses"] == []
+    text = as_markdown(found)
+    assert "| xLSTM - LSTM" in text and "loses" not in text
+    assert "| congested " in text and "| no data" in text and "nan" not in text and "|  |" not in text
+
+
+def test_a_model_that_loses_to_naive_is_named_first(observed):
+    found = summary(observed, lstm=5.0, xlstm=1.0, naive=4.0)
+    (loss,) = found["losses"]
+    assert loss == (
+        "In multi_vd, LSTM loses to persistence on the target VD (MAE 5.00 against 4.00 veh/h), on all VDs (MAE 5.00 "
+        "against 4.00 veh/h), on the target VD at 60 and 120 minutes (most at 60, MAE 5.00 against 4.00 veh/h) and at 3 of 3 "
+        f"VDs (most at {observed.vd_ids[0]}, MAE 5.00 against 4.00 veh/h)."
+    )
+    modes = {"multi_vd": found}
+    page = report_markdown.as_markdown(modes, judge.verdict(modes))
+    assert page.index(f"**{loss}**") < page.index("xLSTM better") < page.index("## ")
+
+
+def test_losses_at_many_horizons_are_one_sentence_that_leaves_none_out():
+    def rows(mae) -> list[dict]:
+        return [{"horizon": 5.0 * (h + 1), "mae": each} for h, each in enumerate(mae)]
+
+    whole = {"lstm": 2.0, "xlstm": 2.0, "persistence": 3.0, "yesterday": 4.0}
+    horizons = {
+        "lstm": rows([2.9, 2.7, 2.6, 2.5, 1, 1, 3.3, 1, 6, None]),
+        "xlstm": rows([1] * 9 + [None]),
+        "persistence": rows([2.58, 2.6, 2.5, 2.5, 5, 5, 3.0, 5, 9, None]),
+        "yesterday": rows([9] * 8 + [5, None]),
+    }
+    scores = {"target_vd": {name: {"mae": mae} for name, mae in whole.items()}}
+    by_cut = {"target_vd": {"horizon": horizons}}
+    assert losses("multi_vd", scores, by_cut, "veh/h") == [
+        "In multi_vd, LSTM loses to persistence on the target VD at 5 to 20 and 35 minutes (most at 5, MAE 2.90 against "
+        "2.58 veh/h); to yesterday on the target VD at 45 minutes (MAE 6.00 against 5.00 veh/h)."
+    ]
+    scores["target_vd"]["xlstm"]["mae"] = None  # has no figure; LSTM's loss is said all the same
+    assert len(losses("multi_vd", scores, by_cut, "veh/h")) == 1
+
+
+def test_a_loss_at_one_vd_is_said_though_all_together_win():
+    def rows(mae) -> list[dict]:
+        return [{"vd": vd, "mae": each} for vd, each in zip("abc", mae, strict=True)]
+
+    vds = {"lstm": rows([5.36, 1, None]), "xlstm": rows([5, 1, None]), "persistence": rows([5.2, 4.13, None])}
+    better = {"lstm": {"mae": 2.0}, "xlstm": {"mae": 2.0}, "persistence": {"mae": 3.0}}
+    by_cut = {"target_vd": {"horizon": {name: [] for name in vds}}, "all_vds": {"vd": vds}}
+    assert losses("multi_vd", {"all_vds": better}, by_cut, "km/h") == [
+        "In multi_vd, LSTM loses to persistence at 1 of 3 VDs (a, MAE 5.36 against 5.20 km/h)."
+    ]
+
+
+def test_two_errors_that_differ_print_apart():
+    mae = {"lstm": 3.0743, "persistence": 3.0712, "yesterday": 3.0743}
+    assert _against(mae, "lstm", "persistence") == "3.074 against 3.071"
+    assert _against(mae, "lstm", "yesterday") == "3.07 against 3.07", "a tie is a loss, and prints as one"
+
+
+def test_the_opponent_is_the_naive_forecast_that_is_best_on_what_is_compared(observed):
+    """Persistence is the better one at the target VD, yesterday over all three: (6 + 2 * 1) / 3 against 4."""
+    two = {"persistence": off_by(observed, 4.0), "yesterday": off_by(observed, [[1.0], [6.0], [1.0]])}
+    found = summary(observed, lstm=2.0, xlstm=1.0, naive=two)
+    assert found["best_naive"] == "yesterday"
+    assert [row["b"] for row in found["differences"]] == ["lstm", "yesterday", "yesterday"]
+    assert found["differences"][1]["mae"] == pytest.approx(2 - 8 / 3, abs=0.05)  # gaps of the fixture are few
+    assert found["scores"]["all_vds"]["yesterday"]["skill"] == 0
+
+
+def test_a_small_p_is_not_rounded_before_it_is_used(observed):
+    found = summary(observed, lstm=2.0, xlstm=1.0, naive=4.0)
+    assert all(0 <= row["p"] < 1e-6 for row in found["differences"])
+    assert "| <1e-6 " in as_markdown(found)
+
+
+def test_further_targets_have_a_table_and_no_verdict(observed):
+    """Speed beside volume, off by 7 for LSTM, 5 for xLSTM and 3 for the baseline."""
+
+    def both(error_of_volume, error_of_speed):
+        return np.array([error_of_volume, error_of_speed])
+
+    two = replace(
+        observed,
+        forecast=observed.forecast.repeat(2, axis=-1),
+        observed=observed.observed.repeat(2, axis=-1),
+        targets=("volume", "speed"),
+        units=("veh/h", "km/h"),
+    )
+    found = summary(two, lstm=both(2, 7), xlstm=both(1, 5), naive=both(4, 3))
+    (speed,) = found["further_targets"]
+    assert (speed["target"], speed["unit"]) == ("speed", "km/h")
+    assert speed["mae"] == pytest.approx(
+        {"lstm": 7, "xlstm": 5, "lstm_ensemble": 7, "xlstm_ensemble": 5, "persistence": 3}, abs=1e-4
+    )
+    modes = {"multi_vd": found}
+    for text in (as_markdown(found), report_markdown.as_markdown(modes, judge.verdict(modes))):
+        part = text.partition("## Further targets\n")[2].partition("\n## ")[0]
+        assert "is on volume alone." in part and "**speed, MAE in km/h" in part and "multi_vd (3 VDs)" in part
+        assert "| LSTM " in part and "| 7.00 " in part
+    assert "Further targets" not in as_markdown(summary(observed, lstm=2.0, xlstm=1.0, naive=4.0))
+
+
+def test_a_tie_with_naive_is_a_loss(observed):
+    assert summary(observed, lstm=4.0, xlstm=4.0, naive=4.0)["losses"]
+
+
+def marked(observed, values, **kwargs) -> list[str]:
+    """``notes`` where ``values`` were observed."""
+    changed = replace(observed, observed=values)
+    found = summary(changed, lstm=2.0, xlstm=1.0, naive=4.0, **kwargs)
+    text = as_markdown(found)
+    page = report_markdown.as_markdown({"multi_vd": found}, judge.verdict({"multi_vd": found}))
+    for note in found["notes"]:
+        assert f"**{note}**" in text and f"**{note}**" in page
+    assert "nan" not in text + page and "|  |" not in text + page
+    json.dumps(found, allow_nan=False)
+    return found["notes"]
+
+
+def test_a_vd_without_test_observations_is_marked_and_counts_for_nothing(observed):
+    values = observed.observed.copy()
+    values[:, :, 2] = np.nan
+    (note,) = marked(observed, values)
+    assert note == (
+        "In multi_vd, VD VD-國 has no valid observation in the test part: there is no figure of it, "
+        "and those of all VDs stand on the other 2."
+    )
+    found = summary(replace(observed, observed=values), lstm=2.0, xlstm=1.0, naive=4.0)
+    row = found["cuts"]["all_vds"]["vd"]["lstm"][2]
+    assert row["mae"] is None and row["observations"] == 0
+    assert found["differences"][0]["vds"] == 2
+    line = next(line for line in as_markdown(found).splitlines() if line.startswith("| VD-國"))
+    assert line.count("no data") == 5  # two models, two ensembles, a baseline
+
+
+def test_a_constant_target_is_marked(observed):
+    values = observed.observed.copy()
+    values[:, :, 0] = 7.0
+    found = replace(observed, observed=values, forecast=values[None].repeat(2, axis=0))
+    (note,) = marked(found, values)
+    assert note == "In multi_vd, the observations of VD VD-A do not vary in the test part: R2 is undefined."
+
+
+def test_a_horizon_and_an_hour_without_data_are_marked(observed):
+    values = observed.observed.copy()
+    values[:, 1, 1] = np.nan
+    (note,) = marked(observed, values)
+    assert note == "In multi_vd, VD VD-B has no observation 120 minutes ahead: nothing was scored there."
+    values = observed.observed.copy()
+    values[cuts.by_hour(observed).label[:, :, 0] == 3] = np.nan
+    (note,) = marked(observed, values)
+    assert note == "In multi_vd, VD VD-B has no observation at local hour 3: nothing was scored there."
+
+
+def test_few_days_and_a_single_seed_are_marked(observed):
+    values = observed.observed.copy()
+    values[60:] = np.nan
+    assert "the test part has 3 days with observations" in marked(observed, values)[-1]
+    one = summary(replace(observed, forecast=observed.forecast[:1]), lstm=2.0, xlstm=1.0, naive=4.0)
+    assert len(one["notes"]) == 1 and "one seed was trained" in one["notes"][0]
+    assert "lstm_ensemble" not in one["scores"]["target_vd"]
+
+
+def test_a_mode_that_cannot_be_compared_is_marked_and_the_others_go_on(observed):
+    modes = {
+        "single_vd": without("single_vd", "lstm and xlstm were not evaluated on the same windows"),
+        "multi_vd": summary(observed, lstm=2.0, xlstm=1.0, naive=4.0),
+    }
+    judged = judge.verdict(modes)
+    page = report_markdown.as_markdown(modes, judged)
+    assert "**No comparison in single_vd: lstm and xlstm were not evaluated on the same windows.**" in page
+    assert "- `single_vd`: No verdict: lstm and xlstm were not" in page
+    assert "All three modes" not in page and "All three modes" in report_markdown.as_markdown(
+        {"multi_vd": modes["multi_vd"]}, judged
+    )
+    assert judged["overall"]["better"] == "xlstm"
+    assert judged["overall"]["words"] == "xLSTM better in `multi_vd`; no verdict in `single_vd`"
+    assert report_summary.summarise(modes, judged)["single_vd"] == {"problem": modes["single_vd"]["problem"]}
+    assert "**No comparison: lstm and xlstm" in as_markdown(modes["single_vd"])
+    nothing = {"single_vd": modes["single_vd"]}
+    assert "No comparison in single_vd" in report_markdown.as_markdown(nothing, judge.verdict(nothing))

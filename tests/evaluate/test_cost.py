@@ -1,0 +1,107 @@
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from vdcast.evaluate import cost
+from vdcast.models.shared.forecaster import build
+from vdcast.models.shared.windows import Batch
+from vdcast.params.networks import XLSTM
+from vdcast.train.meter import clock, parameters_per_copy, peak_memory_mb
+
+L, H, C, E, Q = 6, 3, 4, 13, 1  # lookback, horizon, inputs, calendar features, outputs
+
+
+def batch(windows=1, copies=1) -> Batch:
+    return Batch(
+        x=torch.randn(copies, windows, L, C),
+        calendar=torch.randn(copies, windows, L + H, E),
+        last=torch.randn(copies, windows, Q),
+        y=torch.zeros(copies, windows, H, Q),
+        valid=torch.ones(copies, windows, H, Q, dtype=torch.bool),
+    )
+
+
+def test_parameters_of_one_copy_by_hand():
+    assert parameters_per_copy({"weight": torch.zeros(7, 3, 4), "bias": torch.zeros(7, 3)}) == 15
+
+
+def test_peak_memory_grows_by_what_is_held():
+    before = peak_memory_mb("cpu")
+    held = np.ones(int((before + 200) * 1e6 / 8))  # more than the peak so far
+    assert peak_memory_mb("cpu") >= before + 150
+    assert held[-1] == 1
+
+
+def test_peak_memory_is_not_that_of_the_process_that_started_this_one():
+    held = np.ones(int(700e6 / 8))
+    code = "from vdcast.train import meter; print(meter.peak_memory_mb('cpu'))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert held[-1] == 1 and float(output) < 600
+
+
+def test_seconds_of_a_cpu_are_those_of_computing_here_or_in_a_child():
+    def taken(step) -> float:
+        began = clock("cpu")
+        step()
+        return clock("cpu") - began
+
+    def compute() -> None:
+        until = time.process_time() + 0.3
+        while time.process_time() < until:
+            pass
+
+    child = "import time\nwhile time.process_time() < 0.3: pass"
+    assert taken(compute) >= 0.3
+    assert taken(lambda: subprocess.run([sys.executable, "-c", child], check=True)) >= 0.3
+    assert taken(lambda: time.sleep(0.3)) < 0.1
+
+
+def around_the_encoder(D: int) -> int:
+    """Projection of every lookback step, the state, the calendar ahead, and the output of every horizon."""
+    return 2 * (L * (C + E) * D + D * D + H * E * D + H * D * Q)
+
+
+def test_operations_of_an_lstm_by_hand(small_lstm):
+    D = small_lstm.hidden_size
+    model = build(small_lstm, copies=1, channels=(C, E, Q), horizon=H).eval()
+    layer = 2 * L * 4 * D * (D + D)  # four gates, from input and state, at every step
+    expected = small_lstm.num_layers * layer + around_the_encoder(D)
+    assert cost.flops(model, batch()) == expected
+    assert cost.flops(model, batch(windows=5)) == 5 * expected
+    assert cost.flops(model, batch(windows=20_000)) == 20_000 * expected, "where oneDNN multiplies, too"
+
+
+def test_operations_of_an_xlstm_grow_with_its_blocks_by_no_less_than_their_projections(small_xlstm):
+    def count(**changes) -> int:
+        network = XLSTM.model_validate(small_xlstm.model_dump() | changes)
+        return cost.flops(build(network, copies=1, channels=(C, E, Q), horizon=H).eval(), batch())
+
+    D = small_xlstm.embedding_dim
+    inner = -(-2 * D // 64) * 64
+    # of the last block only the last step's output is needed: a block more makes the one before it whole
+    more = count(num_blocks=3, slstm_at=[]) - count(num_blocks=2, slstm_at=[])
+    projections = 2 * L * (2 * inner * D + inner * D)  # up to twice the inner width, and down
+    assert projections <= more <= 3 * projections
+    twice = cost.flops(build(small_xlstm, copies=2, channels=(C, E, Q), horizon=H).eval(), batch(copies=2))
+    assert twice == 2 * count()
+
+
+def test_latency_is_a_positive_median(small_lstm, monkeypatch):
+    monkeypatch.setattr(cost, "REPEATS", 5)
+    model = build(small_lstm, copies=1, channels=(C, E, Q), horizon=H).eval()
+    calls = []
+    model.register_forward_hook(lambda *_: calls.append(1))
+    assert cost.latency_ms(model, batch()) > 0
+    assert len(calls) == cost.WARM_UP + 5
+
+
+@pytest.mark.parametrize("windows", [1, 7])
+def test_measuring_leaves_no_gradient(small_xlstm, windows):
+    model = build(small_xlstm, copies=1, channels=(C, E, Q), horizon=H).eval()
+    cost.flops(model, batch(windows))
+    cost.latency_ms(model, batch(windows))
+    assert all(parameter.grad is None for parameter in model.parameters())

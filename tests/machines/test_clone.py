@@ -1,0 +1,67 @@
+"""Which stages a job forgets, so that DVC makes them again, and what it says of mistakes."""
+
+from dataclasses import dataclass
+
+import networkx
+import pytest
+
+from vdcast.errors import InputError, first_line
+from vdcast.machines.clone import job
+from vdcast.machines.lost import to_run
+from vdcast.machines.remote import Remote
+
+NEEDS = {
+    "ingest": [],
+    "prepare": ["ingest"],
+    "train": ["prepare"],
+    "naive": ["prepare"],
+    "report": ["train", "naive"],
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    name: str
+    stale: bool
+
+    def changed(self, allow_missing, upstream):
+        assert allow_missing and {before.name for before in upstream} == set(NEEDS[self.name])
+        return self.stale
+
+
+@pytest.mark.parametrize(
+    ("wanted", "stale", "lost", "runs"),
+    [
+        ("report", "", "", ""),
+        ("report", "", "ingest prepare train naive", ""),  # the remote has the report itself
+        ("report", "", "report", "report"),
+        ("report", "", "report train ingest", "report train"),  # prepared data are there
+        ("report", "", "report train prepare ingest", "report train prepare ingest"),
+        ("report", "report", "naive", "report naive"),
+        ("report", "prepare", "ingest naive train", "report naive train prepare ingest"),  # these follow
+        ("train", "naive report", "train naive report", "train"),
+    ],
+)
+def test_what_runs_is_stale_or_lost_and_needed(wanted, stale, lost, runs):
+    stages = {name: Stage(name, name in stale.split()) for name in NEEDS}
+    graph = networkx.DiGraph(
+        {stages[name]: [stages[each] for each in before] for name, before in NEEDS.items()}
+    )
+    found = to_run({stages[wanted]}, graph, lambda stage: stage.name in lost.split())
+    assert {stage.name for stage in found} == set(runs.split())
+
+
+def test_a_wrong_setting_stops_a_job_before_it_looks_for_a_remote(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text("train: {epochs: 0}\n", "utf-8")
+    with pytest.raises(InputError, match="params.yaml: "):
+        job("prepare")
+
+
+def test_a_remote_s_error_without_words_is_named():
+    remote = Remote.__new__(Remote)
+    remote.name = "shared"
+    for error, said in ((TimeoutError(), "TimeoutError"), (ValueError("\none\ntwo"), "one")):
+        assert first_line(error) == said
+        with pytest.raises(InputError, match=f"remote 'shared' is away: {said}; see"), remote.told("is away"):
+            raise error

@@ -1,0 +1,169 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.train.test_workers import data, run_of
+from vdcast.data.detectors import Detectors
+from vdcast.errors import InputError
+from vdcast.models.shared.trained import Trained
+from vdcast.params.modes import is_joint
+from vdcast.prepare.split import prepare
+from vdcast.train.workers import fit
+
+torch.set_num_threads(1)
+
+
+def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
+    prepared, _ = prepare(detectors, settings)
+    run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
+    fitted = fit(run, *data(detectors, settings, is_joint(mode)), "cpu")
+    trained = Trained(
+        weights=fitted.weights, run=run.model_dump(), length=6, horizon=3,
+        mean=prepared.mean.tolist(), std=prepared.std.tolist(), vd_ids=list(detectors.vd_ids),
+        features=list(detectors.features), targets=["volume"], units=["veh/h"], interval=3600, time_zone="Asia/Taipei",
+    )  # fmt: skip
+    return trained, prepared.parts["test"]
+
+
+@pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_it_forecasts_from_its_file_alone_in_units(
+    request, tmp_path, detectors, prepare_settings, network, mode
+):
+    trained, test = train(detectors, prepare_settings, request.getfixturevalue(network), mode, seeds=(0, 1))
+    trained.save(tmp_path / "model.pt")
+    loaded = Trained.load(tmp_path / "model.pt")
+    forecast = loaded.forecast(test)
+    W = len(test.timestamps) - 8
+    assert forecast.shape == (2, W, 3, 3, 1) and forecast.dtype == np.float32
+    np.testing.assert_array_equal(forecast, trained.forecast(test))
+    # in units: near the level of each detector, not near 0 and 1
+    level = np.nanmean(test.values[:, :, 0], axis=0)
+    np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
+
+
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_one_seed_forecasts_as_it_does_among_others(detectors, prepare_settings, small_lstm, mode):
+    trained, test = train(detectors, prepare_settings, small_lstm, mode, seeds=(0, 1))
+    one = trained.one_seed.forecast(test)
+    assert one.shape[0] == 1
+    np.testing.assert_allclose(one[0], trained.forecast(test)[0], rtol=1e-5)
+
+
+def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
+    ahead = trained.forecast_next(test.rows(0, 16))
+    np.testing.assert_allclose(ahead, known, rtol=1e-5)
+    with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
+        trained.forecast_next(test.rows(0, 5))
+
+
+def test_a_model_trained_with_the_kernel_of_gpus_forecasts_on_a_cpu(detectors, prepare_settings, small_xlstm):
+    trained, test = train(detectors, prepare_settings, small_xlstm, "multi_vd")
+    network = trained.run["network"] | {"slstm_backend": "cuda"}
+    from_gpu = replace(trained, run=trained.run | {"network": network})
+    np.testing.assert_array_equal(from_gpu.forecast(test), trained.forecast(test))
+
+
+def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):
+    trained, test = train(detectors, prepare_settings, small_xlstm, "independent_multi_vd")
+    before = trained.forecast(test)
+    values = test.values.copy()
+    values[:, 1] = values[::-1, 1]
+    after = trained.forecast(Detectors(**{**vars(test), "values": values}))
+    np.testing.assert_array_equal(before[:, :, :, [0, 2]], after[:, :, :, [0, 2]])
+    assert not np.array_equal(before[:, :, :, 1], after[:, :, :, 1])
+
+
+def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    before = trained.forecast(test)
+    values = test.values.copy()
+    values[:, 1] = values[::-1, 1]
+    after = trained.forecast(Detectors(**{**vars(test), "values": values}))
+    assert (np.abs(before - after).max(axis=(0, 1, 2, 4)) > 0).all()
+
+
+def test_the_file_is_the_same_bytes_under_any_name(tmp_path, detectors, prepare_settings, small_lstm):
+    trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    trained.save(tmp_path / "a.pt")
+    trained.save(tmp_path / "another_name.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another_name.pt").read_bytes()
+
+
+def test_other_data_than_it_was_trained_for_is_one_sentence(detectors, prepare_settings, small_lstm):
+    trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    with pytest.raises(InputError, match="was trained on VD 'VD-B'; a fixture lacks it"):
+        trained.forecast(test.select(["VD-A", "VD-國"], test.features))
+    with pytest.raises(InputError, match="was trained on feature 'speed'; a fixture lacks it"):
+        trained.forecast(test.select(test.vd_ids, ["volume"]))
+
+
+def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
+    with pytest.raises(InputError, match="does not exist; run `dvc repro` to train it"):
+        Trained.load(tmp_path / "none.pt")
+    (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "bad.pt")
+    torch.save({"schema": 99}, tmp_path / "other.pt")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "other.pt")
+
+    class Hostile:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    torch.save(Hostile(), tmp_path / "hostile.pt")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "hostile.pt")
+    assert not (tmp_path / "executed").exists()
+
+
+@pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+def test_quantiles_come_calibrated_out_of_the_file(
+    request, tmp_path, detectors, prepare_settings, network, mode
+):
+    fan, test = train(
+        detectors, prepare_settings, request.getfixturevalue(network), mode, (0, 1), (0.1, 0.5, 0.9)
+    )
+    validation = prepare(detectors, prepare_settings)[0].parts["validation"]
+    before = fan.quantiles(test)
+    assert before.levels == (0.1, 0.5, 0.9) and not before.margins.any()
+    assert before.raw.shape == (*fan.forecast(test).shape, 3) and (np.diff(before.raw) >= 0).all()
+
+    calibrated = fan.calibrated_on(validation)
+    calibrated.save(tmp_path / "model.pt")
+    loaded = Trained.load(tmp_path / "model.pt")
+    after = loaded.quantiles(test)
+    np.testing.assert_array_equal(after.raw, before.raw)
+    np.testing.assert_array_equal(after.margins, calibrated.margins.numpy())
+    assert after.margins.shape == (2, 3, 3, 1, 3) and not after.margins[..., 1].any()
+    assert loaded.pools.shape == (3, 3, 1, 1)
+    np.testing.assert_array_equal(loaded.forecast(test), fan.forecast(test))
+
+    # on the part that they come from, the margins give the coverage that was asked for
+    observed = np.stack(
+        [validation.values[6 + h : len(validation.values) - 2 + h, :, 0] for h in range(3)], 1
+    )
+    there = loaded.quantiles(validation).calibrated[..., 0, :]
+    inside = (there[..., 0] <= observed) & (observed <= there[..., -1])
+    share = inside.sum(axis=(1, 2)) / np.isfinite(observed).sum(axis=(0, 1))
+    assert (share >= 0.8 - 1e-9).all() and (share < 0.9).all()
+
+
+def test_quantiles_of_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
+    fan, test = train(detectors, prepare_settings, small_lstm, "multi_vd", quantiles=(0.1, 0.5, 0.9))
+    fan = fan.calibrated_on(test)
+    ahead = fan.quantiles_next(test.rows(0, 16))
+    assert list(ahead) == [0.1, 0.5, 0.9]
+    np.testing.assert_array_equal(ahead[0.5], fan.forecast_next(test.rows(0, 16)))
+    known = fan.quantiles(test).calibrated[:, 10]
+    for p, level in enumerate(ahead.values()):
+        np.testing.assert_allclose(level, known[..., p], rtol=1e-5)
+    plain, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    with pytest.raises(InputError, match="was trained for the median alone; set train.quantiles"):
+        plain.quantiles_next(test)

@@ -1,0 +1,145 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from vdcast.data import store
+from vdcast.data.detectors import Detectors
+from vdcast.models.shared import windows as windowing
+from vdcast.models.shared.windows import AT_ONCE, Windows, ungrouped
+
+
+def table(values: np.ndarray) -> Detectors:
+    T, V, F = values.shape
+    return Detectors(
+        values=values.astype(np.float32),
+        timestamps=900 * np.arange(T),
+        vd_ids=tuple(f"v{i}" for i in range(V)),
+        features=tuple(f"f{i}" for i in range(F)),
+        units=("u",) * F,
+        interval=900,
+        time_zone="UTC",
+        source="test",
+    )
+
+
+def windows(values: np.ndarray, joint: bool, length: int = 3, horizon: int = 2, targets=("f0",)) -> Windows:
+    shape = values.shape[1:]
+    return Windows(
+        table(values), np.zeros(shape), np.ones(shape), targets, length=length, horizon=horizon, joint=joint
+    )
+
+
+def test_a_window_by_hand_with_a_gap():
+    values = np.arange(7.0).reshape(7, 1, 1)
+    values[2] = np.nan
+    w = windows(values, joint=True)
+    assert len(w) == 3 and w.groups == 1 and w.channels == (2, 13, 1)
+    batch = w.batch(torch.tensor([0]), torch.tensor([[0, 2]]))
+    assert batch.x[0, 0].tolist() == [[0, 1], [1, 1], [0, 0]]  # value, then whether it was observed
+    assert batch.x[0, 1].tolist() == [[0, 0], [3, 1], [4, 1]]
+    assert batch.last[0, :, 0].tolist() == [1, 4]
+    assert batch.y[0, :, :, 0].tolist() == [[3, 4], [5, 6]]
+    assert batch.valid.all()
+
+
+def test_last_is_the_mean_when_the_lookback_holds_no_observation():
+    values = np.arange(8.0).reshape(8, 1, 1)
+    values[1:4] = np.nan  # steps 1, 2, 3 are the whole lookback of window 1
+    w = windows(values, joint=True)
+    assert w.batch(torch.tensor([0]), torch.tensor([[1]])).last.item() == 0
+
+
+@given(
+    values=hnp.arrays(np.float32, st.tuples(st.integers(5, 12), st.integers(1, 3), st.integers(1, 2)),
+                      elements=st.one_of(st.floats(-5, 5, width=32), st.just(np.nan))),
+    length=st.integers(1, 3),
+    horizon=st.integers(1, 2),
+    joint=st.booleans(),
+)  # fmt: skip
+def test_every_window_equals_the_obvious_slices(values, length, horizon, joint):
+    T, V, F = values.shape
+    w = windows(values, joint, length, horizon)
+    assert len(w) == T - length - horizon + 1
+    sets = [list(range(V))] if joint else [[v] for v in range(V)]
+    everything = torch.arange(len(w)).expand(len(sets), -1)
+    batch = w.batch(torch.arange(len(sets)), everything)
+    for g, vds in enumerate(sets):
+        for s in range(len(w)):
+            past = values[s : s + length][:, vds].reshape(length, -1)
+            seen = np.isfinite(past)
+            np.testing.assert_array_equal(
+                batch.x[g, s], np.concatenate([np.where(seen, past, 0), seen], axis=1)
+            )
+            future = values[s + length : s + length + horizon][:, vds, :1].reshape(horizon, -1)
+            np.testing.assert_array_equal(batch.valid[g, s], np.isfinite(future))
+            np.testing.assert_array_equal(batch.y[g, s], np.nan_to_num(future))
+            for q, vd in enumerate(vds):
+                known = [x for x in values[s : s + length, vd, 0] if np.isfinite(x)]
+                assert batch.last[g, s, q] == (known[-1] if known else 0)
+    y = torch.where(batch.valid, batch.y, torch.nan)  # (G, W, H, Q)
+    back = ungrouped(y, V)
+    expected = np.stack([values[s + length : s + length + horizon, :, :1] for s in range(len(w))])
+    np.testing.assert_array_equal(back, expected)
+
+
+def test_ungrouped_keeps_leading_axes_and_the_order_of_targets():
+    y = torch.arange(2 * 1 * 4 * 3 * 6).reshape(2, 1, 4, 3, 6)  # (S, G = 1, W, H, V * K)
+    assert torch.equal(ungrouped(y, 3), y[:, 0].reshape(2, 4, 3, 3, 2))
+    y = torch.arange(2 * 3 * 4 * 5 * 2).reshape(2, 3, 4, 5, 2)  # (S, G = V, W, H, K)
+    assert torch.equal(ungrouped(y, 3), y.permute(0, 2, 3, 1, 4))
+
+
+def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
+    from vdcast.prepare.split import prepare
+
+    prepared, _ = prepare(detectors, prepare_settings)
+    for part in prepared.parts.values():
+        w = Windows(part, prepared.mean, prepared.std, prepared.targets, length=6, horizon=4, joint=True)
+        last = w.batch(torch.tensor([0]), torch.tensor([[len(w) - 1]]))
+        expected = (part.values[-4:, :, 0] - prepared.mean[:, 0]) / prepared.std[:, 0]
+        np.testing.assert_allclose(last.y[0, 0], np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
+        assert len(w) == len(part.timestamps) - 9
+
+
+@pytest.mark.parametrize("joint", [True, False])
+def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, detectors, joint, monkeypatch):
+    V, F = len(detectors.vd_ids), len(detectors.features)
+    scaler = (np.arange(V * F).reshape(V, F), np.full((V, F), 3.0))
+    shape = dict(length=5, horizon=2, joint=joint)
+    expected = Windows(detectors, *scaler, ("speed",), **shape)
+    store.write(tmp_path / "t.h5", detectors)
+    monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
+    mapped = Windows(store.read(tmp_path / "t.h5"), *scaler, ("speed",), **shape)
+    elsewhere = pickle.loads(pickle.dumps(mapped))
+    assert mapped.mapped is not None and elsewhere.mapped is not None
+    group = torch.arange(expected.groups)
+    start = torch.arange(len(expected)).expand(len(group), -1)
+    for found in (mapped, elsewhere):
+        for name, value in vars(expected.batch(group, start)).items():
+            assert torch.equal(getattr(found.batch(group, start), name), value), name
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), min_size=1, max_size=9),
+    at_once=st.integers(1, 12),
+    largest=st.integers(1, 100),
+    copies=st.integers(1, 2),
+)
+def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, largest, copies):
+    values = np.random.default_rng(0).normal(size=(40, 2, 2))
+    values[::7] = np.nan
+    w = windows(values, joint=False)
+    group = torch.arange(copies)
+    starts = [torch.randint(len(w), (copies, size)) for size in sizes]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(AT_ONCE, "cpu", at_once)
+        patch.setattr(windowing, "LARGEST", largest)
+        together = list(w.batches(group, starts))
+    for found, expected in zip(together, (w.batch(group, start) for start in starts), strict=True):
+        for name, tensor in vars(expected).items():
+            assert torch.equal(vars(found)[name], tensor), name

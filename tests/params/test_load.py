@@ -1,0 +1,143 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from vdcast import params
+from vdcast.errors import InputError
+from vdcast.params.modes import Modes
+from vdcast.params.networks import NETWORKS
+
+SHIPPED = Path(__file__).parents[2] / "params.yaml"
+
+
+def write(folder: Path, *changes: tuple[str, object], drop: str | None = None) -> Path:
+    """The shipped params.yaml with dotted keys set."""
+    document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    for dotted, value in changes:
+        *sections, key = dotted.split(".")
+        section = document
+        for name in sections:
+            section = section[name]
+        section[key] = value
+    if drop:
+        *sections, key = drop.split(".")
+        section = document
+        for name in sections:
+            section = section[name]
+        del section[key]
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    return path
+
+
+def test_the_shipped_file_has_six_runs_two_models_by_three_modes():
+    settings = params.load(SHIPPED)
+    pairs = {(run.model, run.mode) for run in settings.runs.values()}
+    assert len(settings.runs) == 6
+    assert pairs == {(m, k) for m in NETWORKS for k in Modes.model_fields}
+
+
+def test_a_run_changes_only_itself(tmp_path):
+    path = write(
+        tmp_path, ("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "batch_size": 7, "epochs": 3})
+    )
+    settings = params.load(path)
+    changed, other = settings.run("lstm-multi_vd"), settings.run("lstm-single_vd")
+    assert (changed.network.batch_size, changed.train.epochs) == (7, 3)
+    assert other.network == settings.lstm and other.train == settings.train
+
+
+def test_quantiles_are_off_unless_switched_on_for_all_or_for_one_run(tmp_path):
+    settings = params.load(SHIPPED)
+    assert all(run.train.quantiles == [] and run.train.levels == (0.5,) for run in settings.runs.values())
+    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+    settings = params.load(write(tmp_path, ("train.quantiles", levels)))
+    assert all(run.train.levels == tuple(levels) for run in settings.runs.values())
+
+
+def test_numbers_as_yaml_1_2_writes_them(tmp_path):
+    path = write(tmp_path)
+    rate = params.load(path).lstm.learning_rate
+    text = path.read_text("utf-8")
+    path.write_text(text.replace(f"learning_rate: {rate}", "learning_rate: 1e-3", 1), "utf-8")
+    assert params.load(path).lstm.learning_rate == 1e-3
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("xlstm.num_blcks", 3), "xlstm.num_blcks is not a setting; did you mean num_blocks?"),
+        (("xlstm.num_blocks", "six"), "xlstm.num_blocks = 'six' (str)"),
+        (("xlstm.num_blocks", True), "xlstm.num_blocks = True (bool)"),
+        (("xlstm.slstm_at", [99]), "slstm_at [99] names block 99; num_blocks"),
+        (("xlstm.slstm_at", [0, 0]), "slstm_at [0, 0] names a block twice"),
+        (("xlstm.num_heads", 3), "num_heads 3 must divide embedding_dim"),
+        (("xlstm.context_length", 3), "xlstm.context_length 3 (run xlstm-single_vd) is below window.sequence_length"),
+        (("xlstm.slstm_backend", "gpu"), "xlstm.slstm_backend = 'gpu' (str): input should be 'auto', 'vanilla' or 'cuda'"),
+        (("modes.single_vd.target_vd_index", 40), "target_vd_index 40 is not among the"),
+        (("modes.multi_vd.num_vds", 0), "modes.multi_vd.num_vds = 0 (int)"),
+        (("prepare.split", [0.6, 0.2, 0.3]), "adds up to 1.1, not to 1"),
+        (("prepare.targets", ["speed"]), "targets ['speed'] are not among features ['volume']"),
+        (("train.seeds", [1, 1]), "seeds [1, 1] repeat"),
+        (("train.device", "tpu"), "train.device = 'tpu'"),
+        (("train.quantiles", [0.1, 0.9]), "train.quantiles: quantiles [0.1, 0.9] lack 0.5, the median"),
+        (("train.quantiles", [0.9, 0.5, 0.1]), "quantiles [0.9, 0.5, 0.1] are not in ascending order"),
+        (("train.quantiles", [0.1, 0.1, 0.5, 0.9, 0.9]), "are not in ascending order"),
+        (("train.quantiles", [0.0, 0.5, 1.0]), "quantiles [0.0, 0.5, 1.0]: 0 is not between 0 and 1"),
+        (("train.quantiles", [10.0, 50.0, 90.0]), "quantiles [10.0, 50.0, 90.0]: 10 is not between 0 and 1"),
+        (("train.quantiles", [0.1, 0.5, 0.8]), "quantiles [0.1, 0.5, 0.8]: 0.1 has no partner 0.9; an interval has two ends"),
+        (("train.quantiles", [0.5]), "quantiles [0.5] hold no interval; take [] for the median alone"),
+        (("train.quantiles", "on"), "train.quantiles = 'on' (str): input should be a valid list"),
+        (("lstm.dropout", 1.0), "lstm.dropout = 1.0 (float)"),
+        (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all' (str)"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "num_blocks": 2}), "runs.lstm-multi_vd.num_blocks is not a setting"),
+        (("runs.xlstm-multi_vd", {"model": "xlstm", "mode": "multi_vd", "slstm_at": [50]}), "runs.xlstm-multi_vd: slstm_at [50] names block 50"),
+        (("runs.../evil", {"model": "lstm", "mode": "multi_vd"}), "it names a folder"),
+        (("runs.lstm-multi_vd", {"model": "xlstm", "mode": "multi_vd"}), "runs.lstm-multi_vd is xlstm in multi_vd"),
+        (("runs.2024", {"model": ["lstm"], "mode": "multi_vd"}), "runs.2024.model = ['lstm']: allowed are"),
+        (("prepare.targets", ["volume", "volume"]), "targets ['volume', 'volume'] names one twice"),
+        (("prepare.vds", ["a", "a"]), "vds ['a', 'a'] names one twice"),
+        (("lstm.learning_rate", float("inf")), "lstm.learning_rate = inf (float)"),
+        (("xlstm.num_heads", 64), "num_heads 64 must be less than embedding_dim 64"),
+        (("runs.naive", {"model": "lstm", "mode": "multi_vd"}), "'naive' is the baselines' folder"),
+        (("runs.../lstm", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
+        (("runs.x; touch y", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
+        (("runs.--help", {"model": "lstm", "mode": "multi_vd"}), "a run is named with letters, digits"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_sentence_that_names_it(tmp_path, change, sentence):
+    key, value = change
+    if key.startswith("runs."):
+        document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+        document["runs"][key.removeprefix("runs.")] = value
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    else:
+        path = write(tmp_path, change)
+    with pytest.raises(InputError) as error:
+        params.load(path)
+    assert sentence in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
+    with pytest.raises(InputError, match=r"lstm\.hidden_size is missing"):
+        params.load(write(tmp_path, drop="lstm.hidden_size"))
+    with pytest.raises(InputError, match="does not exist here; run from the folder that holds dvc.yaml"):
+        params.load(tmp_path / "elsewhere.yaml")
+    (tmp_path / "params.yaml").write_text("a: [1", "utf-8")
+    with pytest.raises(InputError, match="is not valid YAML"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes("# 車輛偵測器".encode("cp950"))
+    with pytest.raises(InputError, match="is not UTF-8 text"):
+        params.load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("- a\n", "utf-8")
+    with pytest.raises(InputError, match="holds list, not sections"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_an_unknown_run_is_told_which_runs_there_are():
+    with pytest.raises(InputError, match="no run 'lstm'.*lstm-single_vd"):
+        params.load(SHIPPED).run("lstm")
