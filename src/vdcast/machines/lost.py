@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vdcast.errors import InputError, first_line
@@ -12,8 +13,10 @@ if TYPE_CHECKING:
     from vdcast.machines.remote import Remote
 
 
-def forget_lost(remote: "Remote", *targets: str) -> None:
+def forget_lost(remote: "Remote", *targets: str) -> list[str]:
     """Remove from dvc.lock what nobody has, neither this clone nor the remote, and ``targets`` need.
+
+    Returns which outputs the stages that may run now take from those that will not.
 
     To DVC a stage whose inputs are those of dvc.lock is done, with ``--allow-missing`` even if its outputs are gone;
     and it asks the run cache only about stages that dvc.lock does not know.
@@ -29,9 +32,11 @@ def forget_lost(remote: "Remote", *targets: str) -> None:
             with remote.told("cannot be read, so nothing was run"):
                 return any(missing(stage, cache, remote.odb))
 
-        for stage in to_run(wanted, graph, lost):
+        runs = to_run(wanted, graph, lost)
+        for stage in runs:
             if lost(stage) and not stage.is_data_source:
                 Lockfile(repo, str(LOCK)).remove_stage(stage)
+        return inputs_of(runs, graph)
 
 
 @contextlib.contextmanager
@@ -65,6 +70,21 @@ def to_run(wanted: set, graph, lost) -> set:
         runs |= todo
         todo = {before for stage in todo for before in graph.successors(stage) if lost(before)} - runs
     return runs
+
+
+def inputs_of(runs: set, graph) -> list[str]:
+    """The outputs, by path, that ``runs`` take from other stages; of a folder that they read, all that lie in it."""
+    return sorted(
+        str(out)
+        for stage in runs
+        for before in set(graph.successors(stage)) - runs
+        for out in before.outs
+        if any(_within(out.fs_path, dep.fs_path) or _within(dep.fs_path, out.fs_path) for dep in stage.deps)
+    )
+
+
+def _within(path: str, folder: str) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def missing(stage, *places) -> Iterator[str]:

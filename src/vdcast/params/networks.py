@@ -23,6 +23,15 @@ class LSTM(Optimiser):
     hidden_size: Positive
     num_layers: Positive
 
+    @property
+    def needs_gpu(self) -> bool:
+        return False
+
+    @property
+    def longest(self) -> int | None:
+        """Steps that it can look back; None without a bound."""
+        return None
+
 
 class XLSTM(Optimiser):
     embedding_dim: Positive
@@ -33,6 +42,15 @@ class XLSTM(Optimiser):
     slstm_backend: Literal["auto", "vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]
     compile: bool
+
+    @property
+    def needs_gpu(self) -> bool:
+        return self.slstm_backend == "cuda"
+
+    @property
+    def longest(self) -> int | None:
+        """Steps that it can look back; None without a bound."""
+        return self.context_length
 
     @model_validator(mode="after")
     def _consistent(self):

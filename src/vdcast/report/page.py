@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from vdcast.layout import PARAMS, REPORTS
+from vdcast.params.modes import MODES
 from vdcast.params.networks import MODELS
 from vdcast.report import page_data
 from vdcast.report.inputs import read
@@ -39,11 +40,6 @@ SECTIONS = {
     "data": "Data",
     "settings": "Settings",
     "reproduce": "Reproduce",
-}
-WHAT = {
-    "single_vd": "One set of weights sees one detector and forecasts it.",
-    "multi_vd": "One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
-    "independent_multi_vd": "Every detector has its own set of weights, which sees that detector alone.",
 }
 LISTED = 20  # series and bad files in the section on data
 CUTS = ("day", "peak", "congestion", "missing")  # of comparison.json, beside those that are charts
@@ -115,7 +111,7 @@ def render(
         shown={*MODELS, data["baseline"]},
         labels=facts["labels"],
         sections=SECTIONS,
-        what=WHAT,
+        what={name: mode.what for name, mode in MODES.items()},
         sentence=sentence,
         best=lambda rows: _sort_by_mae(rows)[0],
         judged=judged,
