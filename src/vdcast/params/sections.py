@@ -117,10 +117,6 @@ class Sections(Section):
     evaluate: Evaluate
 
 
-# Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for PEMS03, 04, 07, 08
-PROTOCOL_SPLITS = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
-
-
 class Params(Sections):
     """The whole file, with every run resolved."""
 
@@ -137,7 +133,7 @@ class Params(Sections):
         for run in self.runs.values():
             if run.network.needs_gpu and run.train.device == "cpu":
                 raise ValueError(
-                    f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
+                    f"{run.model}.{run.network.needs_gpu} (run {run.name}) needs a GPU; train.device is 'cpu'"
                 )
             longest = run.network.longest
             if longest is not None and longest < self.window.sequence_length:
@@ -167,6 +163,9 @@ class Params(Sections):
         """Refuse a run under a published protocol's name that departs from it."""
         if not self.evaluate.protocol:
             return
+        # Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for
+        # PEMS03, 04, 07, 08
+        splits = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
         found = {
             "data.missing_codes": (0.0 in self.data.missing_codes, "to hold 0.0 (zeros count for nothing)"),
             **{
@@ -176,7 +175,7 @@ class Params(Sections):
                     ("window.prediction_length", self.window.prediction_length, 12),
                     ("evaluate.horizons", self.evaluate.horizons, [3, 6, 12]),
                     ("evaluate.mape_floor", self.evaluate.mape_floor, 0.0),
-                    ("prepare.split", self.prepare.split, PROTOCOL_SPLITS[self.evaluate.protocol]),
+                    ("prepare.split", self.prepare.split, splits[self.evaluate.protocol]),
                 )
             },
         }

@@ -1,4 +1,4 @@
-"""``reports/prepare.json``: what ``prepare`` was asked for, kept and dropped."""
+"""``reports/prepare.json``: what `prepare` kept of the data, and what it dropped."""
 
 from typing import Literal
 
@@ -14,9 +14,9 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
-    """What the models see of the data."""
+    """VDs are ids, in the order in which modes count them."""
 
-    asked: list[str]  # VDs, as ``prepare.vds`` names them, in their order
-    kept: list[str]  # those of them that the training part shows to be usable
-    target_vd: str  # the one of them that all modes are compared on
+    asked: list[str]  # VDs that were asked for
+    kept: list[str]
+    target_vd: str
     dropped: list[Dropped]
