@@ -26,7 +26,7 @@ def hashes(clone) -> dict[str, str]:
 def test_targets_do_what_their_name_says_and_no_more(fresh, tmp_path):
     clone = fresh.copy(tmp_path / "clone")
     assert clone.repro("train@lstm-single_vd") == {"ingest", "prepare", "train@lstm-single_vd"}
-    assert clone.repro("evaluate@lstm-single_vd") == {"evaluate_naive", "evaluate@lstm-single_vd"}
+    assert clone.repro("evaluate@lstm-single_vd") == {"baselines", "evaluate@lstm-single_vd"}
     assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
     assert not list(clone.path.glob("runs/xlstm*/model.pt")), "LSTM alone must not train an xLSTM"
     ran = clone.repro("compare@multi_vd")
@@ -93,11 +93,11 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
         ({"lstm": {"dropout": 0.25}}, {f"train@{name}" for name in RUNS if name not in XLSTM}),
         ({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "epochs": 1}}}, {"train@lstm-multi_vd"}),
         ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
-        ({"window": {"sequence_length": 12}}, {"prepare", "evaluate_naive"} | {f"train@{name}" for name in RUNS}),
+        ({"window": {"sequence_length": 12}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
         ({"data": {"unit": "cars"}}, {"ingest"}),
         (
             {"evaluate": {"mape_floor": 3.0}},
-            {"evaluate_naive"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},
+            {"baselines"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},
         ),
     ],
 )  # fmt: skip
