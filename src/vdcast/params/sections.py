@@ -103,6 +103,13 @@ class Run(Section):
     train: Train
 
 
+class Pair(Section):
+    """The names of the two runs of one mode that are laid side by side."""
+
+    lstm: str
+    xlstm: str
+
+
 class Sections(Section):
     data: Data
     prepare: Prepare
@@ -111,13 +118,12 @@ class Sections(Section):
     lstm: LSTM
     xlstm: XLSTM
     modes: Modes
+    comparisons: dict[str, Pair]
     evaluate: Evaluate
 
 
 # Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for PEMS03, 04, 07, 08
 PROTOCOL_SPLITS = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
-
-STANDARD_RUNS = [f"{model}-{mode}" for model in NETWORKS for mode in Modes.model_fields]
 
 
 class Params(Sections):
@@ -132,12 +138,8 @@ class Params(Sections):
                 f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
             )
         self._check_protocol()
+        self._check_comparisons()
         for run in self.runs.values():
-            if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
-                raise ValueError(
-                    f"runs.{run.name} is {run.model} in {run.mode}; that name is what `compare` takes for the "
-                    "model and mode in it, so give another run another name"
-                )
             if getattr(run.network, "slstm_backend", "") == "cuda" and run.train.device == "cpu":
                 raise ValueError(
                     f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
@@ -149,6 +151,20 @@ class Params(Sections):
                     f"{self.window.sequence_length}; it is an upper bound of it"
                 )
         return self
+
+    def _check_comparisons(self) -> None:
+        """Each comparison is of two runs of its mode, one of each model."""
+        for mode, pair in self.comparisons.items():
+            if mode not in type(self.modes).model_fields:
+                raise ValueError(f"comparisons.{mode}: modes are {', '.join(type(self.modes).model_fields)}")
+            for model in NETWORKS:
+                name = getattr(pair, model)
+                run = self.runs.get(name)
+                if run is None or (run.model, run.mode) != (model, mode):
+                    raise ValueError(
+                        f"comparisons.{mode}.{model} = {name!r} is no run of {model} in {mode}; put the run back or "
+                        "take the comparison out"
+                    )
 
     def _check_protocol(self) -> None:
         """Refuse a run under a published protocol's name that departs from it."""
