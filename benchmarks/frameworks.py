@@ -43,14 +43,14 @@ def main() -> None:
     """Ours, as a process: ``python frameworks.py MODEL THREADS EPOCHS`` prints one line of JSON."""
     model, threads, epochs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     began = time.perf_counter()
-    import vdcast.fit
-    import vdcast.models.forecaster  # noqa: F401
+    import vdcast.train.workers  # noqa: F401
 
-    __import__(f"vdcast.models.{model}")
+    __import__(f"vdcast.models.{model}.encoder")
     import_seconds = time.perf_counter() - began
     import torch
 
     from sample import budget, prepared, settings
+    from vdcast.forecasts.quantiles import levels_of
     from vdcast.models.shared.dropout import seed_dropout
     from vdcast.models.shared.forecaster import build, build_seeded
     from vdcast.train.copies import Copies
@@ -68,7 +68,7 @@ def main() -> None:
     seed_dropout(net, [0])
     optimiser = torch.optim.AdamW(net.parameters(), lr=run.network.learning_rate, fused=True)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
-    order, levels = torch.randperm(len(train))[None], torch.tensor(run.train.levels)
+    order, levels = torch.randperm(len(train))[None], torch.tensor(levels_of(run.train.quantiles))
     epochs_took = []
     for _ in range(6):
         began = time.perf_counter()

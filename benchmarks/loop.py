@@ -20,6 +20,7 @@ from measure import medians, table
 from sample import budget, prepared, settings
 from vdcast.data import store
 from vdcast.data.detectors import Detectors
+from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import build_seeded
 from vdcast.models.shared.windows import Windows
@@ -34,7 +35,7 @@ def loop_table(seconds: float) -> list[str]:
         run = budget(name)
         windows = windows_of(prepared(), settings(), run.mode, "cpu")["train"]
         starts = torch.randperm(len(windows))[None, : 8 * 32]
-        levels = torch.tensor(run.train.levels)
+        levels = torch.tensor(levels_of(run.train.quantiles))
         group, batches = torch.zeros(1, dtype=torch.long), starts.split(32, dim=1)
         ready = [windows.batch(group, start) for start in batches]
 

@@ -148,7 +148,7 @@ def test_wrong_settings_stop_before_any_work(finished):
         assert "Traceback" not in output and len(stages_run(output)) == 1
         finished.set({"xlstm": {"slstm_at": [1]}, "modes": {"multi_vd": {"num_vds": 99}}})
         output = finished.run("dvc", "repro", fails=True)
-        assert "modes.multi_vd.num_vds = 99, but 14 VDs are left of the data" in output
+        assert "modes.multi_vd.num_vds = 99 needs 99 VDs, but 14 are left of the data" in output
         assert "Traceback" not in output and stages_run(output) == {"prepare"}
     finally:
         (finished.path / "params.yaml").write_text(before, "utf-8")

@@ -32,7 +32,16 @@ def network(request):
 
 def run_of(network, mode="multi_vd", **train) -> Run:
     budget = (
-        dict(seeds=[0], epochs=3, patience=3, gradient_clip=1.0, device="cpu", precision="float32") | train
+        dict(
+            seeds=[0],
+            epochs=3,
+            patience=3,
+            gradient_clip=1.0,
+            quantiles=[],
+            device="cpu",
+            precision="float32",
+        )
+        | train
     )
     model = "lstm" if isinstance(network, LSTM) else "xlstm"
     return Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=Train(**budget))

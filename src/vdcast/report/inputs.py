@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vdcast.errors import InputError
 from vdcast.forecasts.series import Series, read_series
-from vdcast.layout import COMPARISONS, REPORTS
+from vdcast.layout import COMPARISONS, PREPARATION
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, NoComparison
@@ -38,7 +38,7 @@ def read_charts(modes: Iterable[str]) -> tuple[dict[str, Charts], dict[str, Seri
 
 
 def read_preparation() -> Preparation:
-    return io.read(REPORTS / "prepare.json", Preparation, "prepare")
+    return io.read(PREPARATION, Preparation, "prepare")
 
 
 def dropped_in_words(preparation: Preparation, index: int) -> list[str]:

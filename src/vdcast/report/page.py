@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from vdcast.forecasts.series import Series
 from vdcast.layout import PARAMS, REPORTS
+from vdcast.params.modes import MODES
 from vdcast.params.networks import MODELS
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
@@ -42,11 +43,6 @@ SECTIONS = {
     "data": "Data",
     "settings": "Settings",
     "reproduce": "Reproduce",
-}
-WHAT = {
-    "single_vd": "One set of weights sees one detector and forecasts it.",
-    "multi_vd": "One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
-    "independent_multi_vd": "Every detector has its own set of weights, which sees that detector alone.",
 }
 ANSWERS = {"no_difference": "No difference shown", "no_verdict": "No verdict"}  # by status
 LISTED = 20  # series and bad files in the section on data
@@ -154,7 +150,7 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
         "sections": SECTIONS,
-        "what": WHAT,
+        "what": {name: mode.what for name, mode in MODES.items()},
         "sentence": sentence,
         "answers": ANSWERS,
         "best": lambda rows: _sort_by_mae(rows)[0],

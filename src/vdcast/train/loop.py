@@ -11,6 +11,7 @@ import math
 import torch
 from torch import Tensor
 
+from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared import stacked
 from vdcast.models.shared.dropout import drop_as_in, dropout_state, seed_dropout, set_dropout_state
 from vdcast.models.shared.forecaster import Forecaster, build_seeded
@@ -51,7 +52,7 @@ def fit_stack(
 
     group = torch.tensor(copies.groups, device=device)
     N, W, B = len(copies.seeds), len(train), run.network.batch_size
-    levels = torch.tensor(run.train.levels, device=device)
+    levels = torch.tensor(levels_of(run.train.quantiles), device=device)
     model = build_seeded(
         run.network, seeds=copies.seeds, channels=train.channels, horizon=train.H, levels=len(levels)
     ).to(device)

@@ -17,7 +17,7 @@ from vdcast.data.files import replacing
 from vdcast.data.h5 import SCHEMA
 from vdcast.errors import InputError, first_line
 from vdcast.forecasts.predictions import beside_observed
-from vdcast.forecasts.quantiles import Quantiles
+from vdcast.forecasts.quantiles import Quantiles, levels_of
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.windows import Windows, ungrouped
@@ -102,7 +102,7 @@ class Trained:
             copies=copies,
             channels=windows.channels,
             horizon=self.horizon,
-            levels=len(settings.train.levels),
+            levels=len(levels_of(settings.train.quantiles)),
         )
         model.load_state_dict(self.weights)
         return model.eval()
@@ -125,7 +125,7 @@ class Trained:
         levels = (levels * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
         raw = np.moveaxis(levels, 0, -1)
         margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
-        return Quantiles(levels=self.settings.train.levels, raw=raw, margins=margins)
+        return Quantiles(levels=levels_of(self.settings.train.quantiles), raw=raw, margins=margins)
 
     def calibrated_on(self, part: Detectors, device: str = "cpu") -> "Trained":
         """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
