@@ -138,14 +138,14 @@ class Params(Sections):
                     f"runs.{run.name} is {run.model} in {run.mode}; that name is what `compare` takes for the "
                     "model and mode in it, so give another run another name"
                 )
-            if getattr(run.network, "slstm_backend", "") == "cuda" and run.train.device == "cpu":
+            if run.network.needs_gpu and run.train.device == "cpu":
                 raise ValueError(
-                    f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
+                    f"{run.model}.{run.network.needs_gpu} (run {run.name}) needs a GPU; train.device is 'cpu'"
                 )
-            limit = getattr(run.network, "context_length", None)
+            limit = run.network.longest
             if limit is not None and limit < self.window.sequence_length:
                 raise ValueError(
-                    f"xlstm.context_length {limit} (run {run.name}) is below window.sequence_length "
+                    f"{run.model}.context_length {limit} (run {run.name}) is below window.sequence_length "
                     f"{self.window.sequence_length}; it is an upper bound of it"
                 )
         return self
