@@ -35,22 +35,24 @@ def evaluate(run: Run, settings: Params) -> None:
 
     from vdcast.data import store
     from vdcast.evaluate import outputs, run_report
-    from vdcast.evaluate.cost import cost_of
+    from vdcast.evaluate.cost import measure
     from vdcast.forecasts.predictions import beside_observed, check_same_windows, of
     from vdcast.forecasts.store import read_naive, write_predictions
     from vdcast.models.shared.device import choose_device
     from vdcast.models.shared.trained import Trained
+    from vdcast.records import io
     from vdcast.scores import intervals
     from vdcast.scores.csv_files import write_csv
     from vdcast.scores.words import shown
 
     folder = RUNS / run.name
     trained = Trained.load(folder / "model.pt")
+    task = trained.task
     test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
     device = choose_device(run.train.device)
     quantiles = trained.quantiles(test, device)
     predictions = beside_observed(
-        quantiles.median, test.select(trained.vd_ids, test.features), trained.targets, trained.length
+        quantiles.median, test.select(task.vd_ids, test.features), task.targets, task.length
     )
     if run.train.quantiles:
         predictions = replace(predictions, quantiles=quantiles)
@@ -64,7 +66,7 @@ def evaluate(run: Run, settings: Params) -> None:
     if predictions.quantiles:
         figures |= intervals.headline(predictions, target_vd)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    (folder / "cost.json").write_text(json.dumps(cost_of(trained, test, device), indent=2) + "\n", "utf-8")
+    io.write(folder / "cost.json", measure(trained, test, device))
     run_report.write(folder, trained, predictions, naive, target_vd, floor)
     headline = predictions.targets[0]
     mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))

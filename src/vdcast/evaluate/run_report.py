@@ -23,11 +23,11 @@ def write(
     history = pd.read_csv(folder / "history.csv")
     training = json.loads((folder / "training.json").read_text("utf-8"))
     target, unit = predictions.targets[0], predictions.units[0]
-    run = trained.settings
+    run, task = trained.settings, trained.task
     figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
 
     series = (intervals if predictions.quantiles else cuts).over_time(predictions, target_vd, target)
-    ahead = f"{trained.horizon * trained.interval / 60:g} min ahead"
+    ahead = f"{task.horizon * task.interval / 60:g} min ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **naive}
@@ -57,9 +57,9 @@ def write(
         *(f"**{warning}**\n" for warning in warnings),
         "## Data",
         "",
-        f"{len(trained.vd_ids)} VDs ({', '.join(trained.vd_ids[:12])}{', ...' if len(trained.vd_ids) > 12 else ''}), "
-        f"inputs {', '.join(trained.features)}, forecast {', '.join(trained.targets)}; lookback {trained.length} and "
-        f"horizon {trained.horizon} steps of {trained.interval / 60:g} minutes. "
+        f"{len(task.vd_ids)} VDs ({', '.join(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
+        f"inputs {', '.join(task.features)}, forecast {', '.join(task.targets)}; lookback {task.length} and "
+        f"horizon {task.horizon} steps of {task.interval / 60:g} minutes. "
         f"{training['windows']} training windows, {len(predictions.origins)} test windows.",
         "",
         "## Settings",

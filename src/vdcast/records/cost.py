@@ -1,13 +1,13 @@
-"""What one forecast takes: ``runs/<run>/cost.json``, a file of its own as times are never twice the same."""
+"""``runs/<run>/cost.json``: what a forecast of one seed takes."""
 
 import msgspec
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Of the networks of one seed."""
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Milliseconds are of ``device``, operations the same anywhere."""
 
     flops_per_window: int
     latency_ms: float  # of one window
-    latency_batch_ms: float  # of ``scores.words.LATENCY_BATCH`` windows at once
+    latency_batch_ms: float  # of LATENCY_BATCH windows
     device: str
     threads: int

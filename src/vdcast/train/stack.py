@@ -69,8 +69,9 @@ class Stack:
         return stack
 
     def _resume(self, state: dict) -> None:
-        for part in ("model", "optimiser", "schedule"):
-            getattr(self, part).load_state_dict(state[part])
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
         set_dropout_state(self.model, state["dropout"])
         for seed, generator in self.orders.items():
             generator.set_state(state["orders"][seed])
