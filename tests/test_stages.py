@@ -28,7 +28,8 @@ def test_help_imports_nothing_heavy(tmp_path, stage):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"], ["report"]]
+    "arguments",
+    [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"], ["report"]],
 )
 def test_outside_a_project_the_reader_is_told_where_to_go(tmp_path, arguments):
     stage, *rest = arguments

@@ -6,7 +6,7 @@ from dataclasses import replace
 from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.evaluate import outputs, run_report
-from vdcast.evaluate.cost import cost_of
+from vdcast.evaluate.cost import measure
 from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
 from vdcast.forecasts.store import read_naive, write_predictions
 from vdcast.layout import NAIVE, PREPARED, RUNS
@@ -40,7 +40,7 @@ def evaluate(run: Run, settings: Params) -> None:
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, scored["target_vd"])
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    io.write(folder / "cost.json", cost_of(trained, test, device))
+    io.write(folder / "cost.json", measure(trained, test, device))
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
     run_report.write_run_report(folder, trained, predictions, training=training, naive=naive, **scored)
     headline = predictions.targets[0]
@@ -53,8 +53,8 @@ def evaluate(run: Run, settings: Params) -> None:
 
 def forecast(run: Run, trained: Trained, test: Detectors, device: str) -> Predictions:
     """The run's forecasts of every window of ``test``; their quantiles too where it was trained on some."""
-    quantiles = trained.quantiles(test, device)
+    task, quantiles = trained.task, trained.quantiles(test, device)
     predictions = beside_observed(
-        quantiles.median, test.select(trained.vd_ids, test.features), trained.targets, trained.length
+        quantiles.median, test.select(task.vd_ids, test.features), task.targets, task.length
     )
     return replace(predictions, quantiles=quantiles) if run.train.quantiles else predictions

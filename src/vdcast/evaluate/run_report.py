@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from vdcast.forecasts.predictions import Naive, Predictions, of
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
 from vdcast.records.training import Training
@@ -35,7 +36,7 @@ def write_run_report(
     series = (intervals.fan_over_time if predictions.quantiles else cuts.over_time)(
         predictions, target_vd, target
     )
-    ahead = f"{trained.horizon * trained.interval / 60:g} min ahead"
+    ahead = f"{trained.task.horizon * trained.task.interval / 60:g} min ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **naive}
@@ -48,7 +49,7 @@ def write_run_report(
         *suspicious(history, training, horizons.loc[[target]], overall.loc[target]),
     ]
     lines = [f"# {run.name}", "", *(f"**{warning}**\n" for warning in warnings)]
-    lines += _data(trained, training, len(predictions.origins))
+    lines += _data(trained.task, training, len(predictions.origins))
     lines += _settings(run)
     lines += _training(training)
     lines += _result(target_vd, len(predictions.forecast), mape_floor, horizons)
@@ -70,14 +71,14 @@ def _by_target(everyone: Naive, run: str, cut: cuts.Cut, mape_floor: float) -> p
     return pd.concat(by_target, ignore_index=True).set_index("target")
 
 
-def _data(trained: Trained, training: Training, windows: int) -> list[str]:
+def _data(task: Task, training: Training, windows: int) -> list[str]:
     """``windows`` are those of the test part."""
     return [
         "## Data",
         "",
-        f"{len(trained.vd_ids)} VDs ({', '.join(trained.vd_ids[:12])}{', ...' if len(trained.vd_ids) > 12 else ''}), "
-        f"inputs {', '.join(trained.features)}, forecast {', '.join(trained.targets)}; lookback {trained.length} and "
-        f"horizon {trained.horizon} steps of {trained.interval / 60:g} minutes. "
+        f"{len(task.vd_ids)} VDs ({', '.join(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
+        f"inputs {', '.join(task.features)}, forecast {', '.join(task.targets)}; lookback {task.length} and "
+        f"horizon {task.horizon} steps of {task.interval / 60:g} minutes. "
         f"{training.windows} training windows, {windows} test windows.",
         "",
     ]
