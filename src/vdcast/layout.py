@@ -10,6 +10,7 @@ PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
+COMPARISONS = REPORTS / "comparisons"
 PREPARATION = REPORTS / "prepare.json"
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 WRITING = Path(".scratch/writing")  # a lock per run: who writes to runs/<run>

@@ -1,24 +1,24 @@
-"""What a training took and came to: ``runs/<run>/training.json``, from ``train`` to all that report on it."""
+"""``runs/<run>/training.json``: how a training went and what it took."""
 
 import msgspec
 
 
-class Training(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A copy is one network: of a seed and, where detectors have weights of their own, of a detector."""
+class Training(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all copies of a run's network together, where a field is no list."""
 
-    problem: str | None  # why the run cannot be compared
-    notes: list[str]  # what a reader must know of it
-    copies: int  # N
+    problem: str | None  # why the run cannot be compared: copies without weights
+    notes: list[str]  # sentences on copies whose loss did not stay finite
+    copies: int
     parameters: int  # of the networks of one seed
-    windows: int  # W of the training part
+    windows: int  # of the training part
     epochs: int  # until the last copy stopped
     epoch_limit: int
     patience: int
-    best_epoch: list[int]  # (N,), from 1; 0 without a finite one
-    validation_loss: list[float | None]  # (N,) of the best epoch, in scaled units; None without one
+    best_epoch: list[int]  # by copy, 0 without one
+    validation_loss: list[float | None]  # by copy, of its best epoch; null without one
     device: str
     ranks: int
     peak_memory_mb: float
-    epoch_seconds: float  # mean
-    first_epoch_seconds: float  # with xlstm.compile, mostly its cost
-    seconds: float  # of computing, so that neither a restart nor company shows in it
+    epoch_seconds: float
+    first_epoch_seconds: float
+    seconds: float

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.test_workers import data, run_of
+from tests.train.small import data, run_of, task_of
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
@@ -18,12 +18,9 @@ torch.set_num_threads(1)
 def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
     prepared, _ = prepare(detectors, settings)
     run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
-    fitted = fit(run, *data(detectors, settings, is_joint(mode)), "cpu")
-    trained = Trained(
-        weights=fitted.weights, run=run.model_dump(), length=6, horizon=3,
-        mean=prepared.mean.tolist(), std=prepared.std.tolist(), vd_ids=list(detectors.vd_ids),
-        features=list(detectors.features), targets=["volume"], units=["veh/h"], interval=3600, time_zone="Asia/Taipei",
-    )  # fmt: skip
+    fitted = fit(run, data(detectors, settings, is_joint(mode)))
+    task = task_of(detectors, settings, is_joint(mode))
+    trained = Trained(weights=fitted.weights, run=run.model_dump(), task=task)
     return trained, prepared.parts["test"]
 
 

@@ -33,7 +33,14 @@ SIZES = {
 def build(embedding_dim, num_blocks, slstm_at, num_heads, copies=1, dropout=0.0, seed=0, **settings):
     torch.manual_seed(seed)
     return XLSTM(
-        copies, embedding_dim, num_blocks, slstm_at, num_heads, context_length=32, dropout=dropout, **settings
+        copies,
+        embedding_dim=embedding_dim,
+        num_blocks=num_blocks,
+        slstm_at=slstm_at,
+        num_heads=num_heads,
+        context_length=32,
+        dropout=dropout,
+        **settings,
     )
 
 
@@ -217,17 +224,21 @@ def textbook_mlstm(q, k, v, i, f):
 @pytest.mark.parametrize("steps", [8, 3, 1])
 def test_mlstm_follows_the_textbook(steps):
     """All gates, heads and projections by the equations; for all steps, and for the last ones alone."""
-    N, L, B, E, H = 2, 8, 2, 32, 2
-    P, d = E // 16, E // H
-    u, z = inputs(N, L, B, E), inputs(N, steps, B, E).cos()
+    N, L, B, U, heads = 2, 8, 2, 32, 2
+    J, d = U // 16, U // heads
+    u, z = inputs(N, L, B, U), inputs(N, steps, B, U).cos()
     conv, conv_bias, query, value = (
-        inputs(N, E, 1, 4),
-        inputs(N, E),
-        inputs(N, P, 16, 16),
-        inputs(N, P, 16, 16) / 4,
+        inputs(N, U, 1, 4),
+        inputs(N, U),
+        inputs(N, J, 16, 16),
+        inputs(N, J, 16, 16) / 4,
     )
-    gate_a, gate_u, gate_bias = inputs(N, 2 * H, E) / 4, inputs(N, 2 * H, E).flip(1) / 4, inputs(N, 2 * H, 1)
-    scale, skip = inputs(N, E), inputs(N, E).flip(1)
+    gate_a, gate_u, gate_bias = (
+        inputs(N, 2 * heads, U) / 4,
+        inputs(N, 2 * heads, U).flip(1) / 4,
+        inputs(N, 2 * heads, 1),
+    )
+    scale, skip = inputs(N, U), inputs(N, U).flip(1)
     arguments = [u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip]
     for argument in arguments:
         argument.requires_grad_()
@@ -236,20 +247,20 @@ def test_mlstm_follows_the_textbook(steps):
     expected, floored = torch.zeros_like(y), []
     for n in range(N):
         for b in range(B):
-            past = torch.cat([torch.zeros(3, E, dtype=u.dtype), u[n, :, b]])
+            past = torch.cat([torch.zeros(3, U, dtype=u.dtype), u[n, :, b]])
             a = silu(conv_bias[n] + sum(past[tap : tap + L] * conv[n, :, 0, tap] for tap in range(4)))
             q = a @ torch.block_diag(*query[n]).T
             v = u[n, :, b] @ torch.block_diag(*value[n]).T
             gates = a @ gate_a[n].T + u[n, :, b] @ gate_u[n].T + gate_bias[n, :, 0]
-            heads = []
-            for head in range(H):
+            outputs = []
+            for head in range(heads):
                 part = slice(head * d, (head + 1) * d)
                 h, low = textbook_mlstm(
-                    q[:, part], a[:, part], v[:, part], gates[:, head], gates[:, H + head]
+                    q[:, part], a[:, part], v[:, part], gates[:, head], gates[:, heads + head]
                 )
                 floored.append(low)
-                heads.append(torch.nn.functional.layer_norm(h, (d,)))
-            mixed = scale[n] * torch.cat(heads, dim=-1) + skip[n] * a
+                outputs.append(torch.nn.functional.layer_norm(h, (d,)))
+            mixed = scale[n] * torch.cat(outputs, dim=-1) + skip[n] * a
             expected[n, :, b] = mixed[-steps:] * silu(z[n, :, b])
     floored = torch.stack(floored)[:, -steps:]
     assert steps == 1 or (floored.any() and not floored.all())  # both sides of the normaliser's maximum
