@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -114,3 +117,19 @@ def test_quantiles_leave_the_rest_of_the_network_as_it_starts(network):
     plain, fan = build_seeded(network, **shape), build_seeded(network, **shape, levels=3)
     assert set(fan.state_dict()) - set(plain.state_dict()) == {"spread.weight", "spread.bias"}
     assert same({name: fan.state_dict()[name] for name in plain.state_dict()}, plain.state_dict())
+
+
+def test_a_third_model_is_a_package_and_its_settings(monkeypatch, detectors):
+    """The forecaster asks the settings alone, and takes the encoder from the package that they name."""
+
+    class Identity(torch.nn.Module):
+        def forward(self, x, last_only=False):
+            return x[:, :, -1:] if last_only else x
+
+    third = SimpleNamespace(encoder=lambda network, copies: Identity())
+    monkeypatch.setitem(sys.modules, "vdcast.models.third.encoder", third)
+    monkeypatch.setitem(sys.modules, "vdcast.models.third", SimpleNamespace(encoder=third))
+    w, batch = batch_of(detectors, joint=True)
+    network = SimpleNamespace(model="third", width=8, dropout=0.0)
+    model = build(network, copies=1, channels=w.channels, horizon=3)
+    assert model(batch).shape == (*batch.y.shape, 1)

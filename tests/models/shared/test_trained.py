@@ -84,6 +84,31 @@ def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_setti
     assert (np.abs(before - after).max(axis=(0, 1, 2, 4)) > 0).all()
 
 
+def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_settings, small_lstm):
+    """Its bytes are what a result is compared by: plain lists, numbers and text, in this order."""
+    trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    trained.save(tmp_path / "model.pt")
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    types = {key: type(value) for key, value in content.items()}
+    assert list(types.items()) == [
+        ("schema", int),
+        ("weights", dict),
+        ("run", dict),
+        ("length", int),
+        ("horizon", int),
+        ("mean", list),
+        ("std", list),
+        ("vd_ids", list),
+        ("features", list),
+        ("targets", list),
+        ("units", list),
+        ("interval", int),
+        ("time_zone", str),
+        ("margins", type(None)),
+        ("pools", type(None)),
+    ]
+
+
 def test_the_file_is_the_same_bytes_under_any_name(tmp_path, detectors, prepare_settings, small_lstm):
     trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
     trained.save(tmp_path / "a.pt")

@@ -437,10 +437,29 @@ def test_a_gpu_takes_the_kernel_if_it_compiles(monkeypatch):
     assert [scan(torch.zeros(1), None) for _ in range(2)] == 2 * ["by the kernel"]
 
 
+def test_a_kernel_that_does_not_compile_is_said_once(monkeypatch, capsys):
+    """Two blocks meet the same failure; both go on with a graph of the scan."""
+
+    def fails(gates, recurrent):
+        raise InputError("slstm_backend 'cuda' did not compile (no nvcc)")
+
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda function, samples: function)
+    monkeypatch.setattr(backends, "slstm_by_kernel", fails)
+    backends.say_once.cache_clear()
+    gates, recurrent = inputs(2, 12, 5, 3), inputs(2, 12, 3)
+    for scan in (FastestScan(), FastestScan()):
+        assert torch.equal(scan(gates, recurrent), slstm(gates, recurrent))
+        assert isinstance(scan.on_gpu, backends.GraphedScan)
+    assert capsys.readouterr().err.count("did not compile (no nvcc)") == 1
+
+
 def test_cuda_backend_without_a_gpu_is_a_users_mistake():
     model = build(*SIZES["small"], slstm_backend="cuda")
     with pytest.raises(InputError, match=r"needs an NVIDIA GPU.*slstm_backend to vanilla"):
         model(torch.zeros(1, 2, 5, 32))
+    with torch.no_grad():
+        assert model(torch.zeros(1, 2, 5, 32)).isfinite().all(), "what a GPU has trained forecasts anywhere"
 
 
 @pytest.mark.parametrize("embedding_dim, num_heads", [(32, 3), (48, 3), (4, 4)])

@@ -91,7 +91,7 @@ class FastestScan:
             try:
                 h = slstm_by_kernel(gates, recurrent)
             except InputError as error:
-                say_once(f"{error}; until then, the slower CUDA graph of the scan stands in for it")
+                say_once(f"a CUDA graph of the sLSTM scan stands in for the package's kernel: {error}")
                 self.on_gpu = GraphedScan()
             else:
                 self.on_gpu = slstm_by_kernel

@@ -229,9 +229,10 @@ def mlstm_cell(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor) -> tuple[T
 
 
 def mlstm_cell_backward(
-    grad_h, q, k, v, f, at, weights, scores, total, floor, norm, probs
+    grad_h: Tensor, q: Tensor, k: Tensor, v: Tensor, *cell: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of h by q, k, v, i, f."""
+    """Gradients of h by q, k, v, i, f; ``cell`` is what ``mlstm_cell`` gave beside h."""
+    f, at, weights, scores, total, floor, norm, probs = cell
     A, L = q.shape[1], k.shape[1]
     grad_probs = torch.bmm(grad_h, v.mT)
     grad_norm = (grad_probs * probs).sum(-1).div_(norm).neg_()
