@@ -49,7 +49,7 @@ def read_naive(folder: Path) -> dict[str, Predictions]:
     """Predictions of every baseline in ``folder``, by name."""
     found = sorted(Path(folder).glob("*/predictions.h5"))
     if not found:
-        raise InputError(f"'{folder}' holds no baseline; run `dvc repro evaluate_naive`")
+        raise InputError(f"'{folder}' holds no baseline; run `dvc repro baselines`")
     return {path.parent.name: read_predictions(path) for path in found}
 
 
