@@ -96,14 +96,13 @@ class RawFile:
         return self.bad(f"{self.size} bytes expand to more than {limit}, as in a decompression bomb")
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[io.BufferedReader]:
+    def open(self) -> Iterator[BinaryIO]:
         """The content as a stream; gzip is told by its first bytes, not by the name."""
         try:
             with self._stored() as stored:
                 packed = stored.peek(2)[:2] == GZIP
                 plain = gzip.GzipFile(fileobj=stored) if packed else stored
-                stream: io.BufferedReader = io.BufferedReader(_Bounded(plain, self), MIB)
-                with stream:
+                with io.BufferedReader(_Bounded(plain, self), MIB) as stream:
                     yield stream
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise self.bad(f"is a truncated or damaged gzip file ({error})") from None
@@ -133,13 +132,13 @@ class RawFile:
             yield io.BufferedReader(io.BytesIO(data[at.offset_data : at.offset_data + at.size]))
         else:
             try:
-                packed = _zip(*version, os.getpid()).open(self.member)
+                stream = _zip(*version, os.getpid()).open(self.member)
             except KeyError:
                 raise self._gone() from None
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
                 raise self.bad(f"cannot be read from its zip archive ({error})") from None
-            with packed:
-                yield packed  # type: ignore[misc]  # it peeks and reads, which is all that is asked of it
+            with stream:
+                yield stream
 
     def _gone(self) -> InputError:
         return self.bad("is no longer in its archive, which has changed since it was listed; run this again")
@@ -309,7 +308,7 @@ def _tar(path: Path, mtime_ns: int, size: int) -> tuple[bytes, dict[str, tarfile
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than its file may hold, and knows the last byte that it gave."""
 
-    def __init__(self, stream: io.BufferedIOBase, file: RawFile):
+    def __init__(self, stream: BinaryIO, file: RawFile):
         self._stream, self._file, self._given = stream, file, 0
         self.last = b""
 

@@ -48,7 +48,7 @@ def batches(
 
 def _csv(
     file: RawFile,
-    stream: io.BufferedReader,
+    stream: BinaryIO,
     settings: Table,
     counts: Counter,
     texts: Sequence[str],
@@ -67,8 +67,8 @@ def _csv(
 
 
 def ended(stream: io.BufferedReader) -> bool:
-    """Whether a file that ``RawFile.open`` gave, read to its end, ends in a line break."""
-    return stream.raw.last == b"\n"  # type: ignore[attr-defined]  # its own raw stream
+    """Whether a file, read to its end, ends in a line break."""
+    return stream.raw.last == b"\n"
 
 
 def read_csv(
