@@ -1,6 +1,7 @@
 """What both kinds of xLSTM block are made of: weights under the package's names, the convolution, initial values."""
 
 from math import ceil, sqrt
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,10 @@ class Weights(nn.Module):
         super().__init__()
         for name, shape in shapes.items():
             setattr(self, name, nn.Parameter(torch.zeros(shape)))
+
+    if TYPE_CHECKING:  # the names are known as the module is made
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Norm(Weights):
