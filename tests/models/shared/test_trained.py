@@ -186,6 +186,11 @@ def test_quantiles_of_what_comes_after_the_last_observation(detectors, prepare_s
     known = fan.quantiles(test).calibrated[:, 10]
     for p, level in enumerate(ahead.values()):
         np.testing.assert_allclose(level, known[..., p], rtol=1e-5)
+    two, _ = train(detectors, prepare_settings, small_lstm, "multi_vd", (0, 1), (0.1, 0.5, 0.9))
+    two = two.calibrated_on(test)
+    np.testing.assert_allclose(
+        two.one_seed.quantiles(test).calibrated[0], two.quantiles(test).calibrated[0], rtol=1e-5
+    )
     plain, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
     with pytest.raises(InputError, match="was trained for the median alone; set train.quantiles"):
         plain.quantiles_next(test)

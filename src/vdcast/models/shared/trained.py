@@ -73,6 +73,7 @@ class Trained:
             self,
             weights={name: value[:copies] for name, value in self.weights.items()},
             run=self.run | {"train": self.run["train"] | {"seeds": seeds[:1]}},
+            margins=None if self.margins is None else self.margins[:1],
         )
 
     def model(self, windows: Windows) -> Forecaster:
