@@ -218,10 +218,8 @@ class Spool:
         try:
             number = self._one("SELECT coalesce(max(id), 0) + 1 FROM file")
             for seq, piece in enumerate(pieces):
-                self._db.execute(
-                    "INSERT INTO piece VALUES (?, ?, ?, ?, ?)",
-                    (number, seq, piece.block, piece.records, piece.data),
-                )
+                row = (number, seq, piece.block, piece.records, piece.data)
+                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?)", row)
                 self._uncommitted += len(piece.data)
             counts = json.dumps(parsed.counts)
             row = (number, file.key, self._vdset(list(parsed.vd_ids)), parsed.first, parsed.last)
