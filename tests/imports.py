@@ -1,6 +1,7 @@
 """Which module of vdcast imports which, read from the source: at the top, inside a function, or for types alone."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
@@ -31,13 +32,27 @@ def imports(module: str) -> frozenset[str]:
     return frozenset(names & modules().keys() - {module})
 
 
+@cache
+def named(module: str) -> frozenset[str]:
+    """What ``module`` imports by a name that it puts together: `import_module(f"vdcast.models.{model}.encoder")`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(modules()[module].read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+            parts = getattr(node.args[0], "values", [])
+            pattern = "".join(
+                re.escape(part.value) if isinstance(part, ast.Constant) else r"\w+" for part in parts
+            )
+            names |= {each for each in modules() if re.fullmatch(pattern, each)}
+    return frozenset(names)
+
+
 def reached(starts: set[str]) -> set[str]:
     """``starts`` and all that they import, directly or not."""
     found: set[str] = set()
     todo = set(starts)
     while todo:
         found |= todo
-        todo = {each for module in todo for each in imports(module)} - found
+        todo = {each for module in todo for each in imports(module) | named(module)} - found
     return found
 
 
