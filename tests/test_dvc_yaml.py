@@ -131,7 +131,7 @@ def test_nothing_but_the_name_of_a_run_or_mode_is_put_into_a_command():
         for command in [commands] if isinstance(commands, str) else commands:
             assert re.findall(r"\$\{(.*?)\}", command) in ([], ["key"]), f"{name}: {command}"
     named = {stage["foreach"] for stage in STAGES.values() if "foreach" in stage}
-    assert named <= {"${runs}", "${modes}", "${comparisons}"}
+    assert named == {"${runs}", "${comparisons}"}
 
 
 @pytest.fixture(scope="module")
@@ -217,16 +217,34 @@ def test_nothing_is_stale_before_a_change(repo):
     assert reruns(repo) == set()
 
 
-def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
+def with_runs(repo, change) -> tuple[set[str], set[str]]:
+    """All stages, and those that `dvc repro` would run, once ``change`` has been at the settings."""
     from dvc.repo import Repo
 
     path = Path(repo.root_dir) / "params.yaml"
     before = path.read_text("utf-8")
     document = yaml.safe_load(before)
-    document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+    change(document)
     path.write_text(yaml.safe_dump(document), "utf-8")
     try:
         with Repo() as anew:
-            assert reruns(anew) == {"train@lstm-wider", "evaluate@lstm-wider", "report"}
+            return {stage.addressing for stage in anew.index.stages}, reruns(anew)
     finally:
         path.write_text(before, "utf-8")
+
+
+def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
+    def add(document):
+        document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+
+    _, found = with_runs(repo, add)
+    assert found == {"train@lstm-wider", "evaluate@lstm-wider", "report"}
+
+
+def test_a_run_that_is_gone_is_compared_no_more(repo):
+    def remove(document):
+        del document["runs"]["xlstm-multi_vd"], document["comparisons"]["multi_vd"]
+
+    stages, found = with_runs(repo, remove)
+    assert found == {"report"}
+    assert not stages & {"compare@multi_vd", "train@xlstm-multi_vd"} and "train@lstm-multi_vd" in stages

@@ -41,6 +41,10 @@ def writing(path: Path) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
+    """The h5 file at ``path``, to be read.
+
+    Raises InputError where it is missing or damaged, or, also from within the body, where it is of another schema.
+    """
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:
