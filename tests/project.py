@@ -58,7 +58,9 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     for name in ("src", "dvc.yaml"):
         (folder / name).symlink_to(ROOT / name)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    (folder / "params.yaml").write_text(yaml.safe_dump(merged(merged(shipped, SMALL), changes)), "utf-8")
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump(merged(merged(shipped, SMALL), changes), sort_keys=False), "utf-8"
+    )
     (folder / "data/raw").mkdir(parents=True)
     table.to_csv(folder / "data/raw/counts.csv")
     torch.set_num_threads(1)

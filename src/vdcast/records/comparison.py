@@ -88,7 +88,9 @@ class QuantileScores(msgspec.Struct, frozen=True, kw_only=True):
     cuts: dict[str, dict[str, dict[str, list[QuantileRow]]]]  # by scope, cut and model
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="compared"):
+class Comparison(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="compared", omit_defaults=True
+):
     """Everything that the reports say of one mode, for the headline target."""
 
     mode: str
