@@ -94,6 +94,7 @@ def blocks(
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         shape = (BLOCK, V, features)
         yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+    spool.check_all_given()
     if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "

@@ -3,6 +3,7 @@
 import importlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.ingest import assemble, files, quality
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.spool import Grid, Parsed, Piece, Spool, pack
+from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
 from vdcast.params.formats import Raw
 
 BATCH = 8  # files a worker takes at once
@@ -35,6 +36,19 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
 
     Raises InputError for the first bad file, or where nothing could be read.
     """
+    if not settings.raw.strip():
+        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
+    try:
+        return _ingest(settings, table, report, scratch)
+    except Damaged as error:
+        print(f"vdcast: {error}", file=sys.stderr, flush=True)
+    try:
+        return _ingest(settings, table, report, scratch)
+    except Damaged as error:
+        raise InputError(f"{error}, and was damaged again; is the disk sound?") from None
+
+
+def _ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
     module = format_of(settings)
     grid = assemble.grid(settings.interval, settings.time_zone)
     raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
