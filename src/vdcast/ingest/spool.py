@@ -155,7 +155,7 @@ class Spool:
         self._given = [0, 0]  # pieces, and the sum of their checksums
         try:
             self._open(path)
-        except (sqlite3.Error, Damaged) as error:
+        except (sqlite3.Error, Damaged, UnicodeDecodeError) as error:  # SQLite may quote the damage
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
             raise self._told(error) from None
@@ -180,12 +180,12 @@ class Spool:
             self._db.execute("COMMIT")
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
-        if isinstance(error, sqlite3.Error | Damaged):
+        if isinstance(error, sqlite3.Error | Damaged | UnicodeDecodeError):
             raise self._told(error) from None
 
     def _told(self, error: Exception) -> Exception:
         """What the caller should hear of ``error``. Where the file is damaged, it is gone: all in it can be read again."""
-        if not isinstance(error, Damaged) and _code_of(error) in _NOT_DAMAGE:
+        if isinstance(error, sqlite3.Error) and _code_of(error) in _NOT_DAMAGE:
             return _in_words(error, self._path)
         for path in self._path.parent.glob(f"{self._path.name}*"):  # with its log
             path.unlink()
@@ -334,6 +334,12 @@ class Spool:
     def blocks_with_records(self) -> int:
         return self._one("SELECT count(DISTINCT block) FROM piece")
 
+    def records_by_block(self) -> list[tuple[int, int]]:
+        """Each block that has records, in order, and how many."""
+        return self._db.execute(
+            "SELECT block, sum(records) FROM piece GROUP BY block ORDER BY block"
+        ).fetchall()
+
     def vd_ids(self) -> list[str]:
         """Every detector with a record, in the order of the files."""
         ids: dict[str, None] = {}
@@ -360,14 +366,24 @@ class Spool:
 
     def pieces(self, block: int) -> Iterator[tuple[int, int, bytes]]:
         """Detectors' set, number of records and data of each piece of a block, in the order of the files."""
+        for vdset, mark, records, data in self._pieces("WHERE block = ? ORDER BY position, seq", block):
+            self._given = [self._given[0] + 1, self._given[1] + mark]
+            yield vdset, records, data
+
+    def _pieces(self, which: str, *values) -> Iterator[tuple[int, int, int, bytes]]:
+        """Detectors' set, checksum, number of records and data of pieces that are as they were written."""
         for vdset, key, mark, *row in self._db.execute(
             "SELECT file.vdset, key, piece.mark, seq, block, piece.records, data FROM piece "
-            "JOIN file ON file.id = piece.file JOIN ordered USING (key) WHERE block = ? ORDER BY position, seq",
-            (block,),
+            f"JOIN file ON file.id = piece.file JOIN ordered USING (key) {which}",
+            values,
         ):
             _agree(mark, key, *row)
-            self._given = [self._given[0] + 1, self._given[1] + mark]
-            yield vdset, *row[2:]
+            yield vdset, mark, *row[2:]
+
+    def check_pieces(self) -> None:
+        """Whether every piece is as it was written: to be known before a raw file is blamed. Raises Damaged."""
+        for _ in self._pieces("ORDER BY piece.rowid"):
+            pass
 
     def check_all_given(self) -> None:
         """Whether the blocks that were asked for gave each piece of every file. Raises Damaged."""
