@@ -89,12 +89,10 @@ def test_parquet_text_that_is_none(tmp_path, dictionary):
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="the shared cases are not here")
-@pytest.mark.parametrize("name, format, settings", [
-    ("parquet-repeated-column", "wide_table", WIDE), ("parquet-text-not-utf8", "long_table", LONG),
-])  # fmt: skip
-def test_the_shared_damaged_parquet_files(tmp_path, name, format, settings):
-    with pytest.raises(InputError, match=r"'w.parquet': "):
-        run(tmp_path, format, CASES / name, **settings)
+@pytest.mark.parametrize("name", ["parquet-repeated-column", "parquet-text-not-utf8"])
+def test_the_shared_damaged_parquet_files(tmp_path, name):
+    with pytest.raises(InputError, match=r"'w.parquet': (names column|is a damaged parquet file)"):
+        run(tmp_path, "wide_table", CASES / name, **WIDE)
 
 
 def test_a_key_that_stands_twice_in_a_json_object(tmp_path):
