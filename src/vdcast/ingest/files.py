@@ -23,6 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from vdcast.errors import InputError
+from vdcast.escape import terminal
 
 MIB = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -78,7 +79,7 @@ class RawFile:
     def bad(self, what: str) -> InputError:
         """The sentence for a file that cannot be used."""
         what = " ".join(what.split())  # a library's message may quote the file at length
-        return InputError(f"'{self.name}': {what[:300]}{'...' if len(what) > 300 else ''}")
+        return InputError(f"'{terminal(self.name)}': {what[:300]}{'...' if len(what) > 300 else ''}")
 
     def read(self) -> bytes:
         """The whole content, decompressed; for files of at most ``IN_MEMORY`` bytes."""
@@ -182,12 +183,14 @@ def find(
         name = found.name if isinstance(found, RawFile) else str(found)
         # Python keeps bytes that are no UTF-8 as such
         plain = name.encode("utf-8", "backslashreplace").decode()
-        if plain == name:
-            yield found
-        elif isinstance(found, RawFile):
-            yield InputError(f"'{plain}': its name is not UTF-8; rename it")
+        if isinstance(found, RawFile):
+            yield (
+                found
+                if plain == name
+                else InputError(f"'{terminal(plain)}': its name is not UTF-8; rename it")
+            )
         else:
-            yield type(found)(plain)
+            yield InputError(terminal(plain)) if isinstance(found, InputError) else plain
 
 
 def _find(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vdcast.escape import markdown
 from vdcast.prepare.usable import Dropped
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
     lines = [
         "# Prepared data",
         "",
-        f"Source: {train.source}. Interval {train.interval} s, {train.time_zone}.",
+        f"Source: {markdown(train.source)}. Interval {train.interval} s, {train.time_zone}.",
         "",
     ]
     lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
@@ -31,8 +32,8 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
     for v, vd in enumerate(train.vd_ids):
         for f, feature in enumerate(train.features):
             lines.append(
-                f"| {vd} | {feature} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {train.units[f]} |"
+                f"| {markdown(vd)} | {markdown(feature)} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {markdown(train.units[f])} |"
             )
     lines += ["", "## Dropped", ""]
-    lines += [f"- {item.name}: {item.reason}" for item in dropped] or ["Nothing."]
+    lines += [f"- {markdown(item.name)}: {markdown(item.reason)}" for item in dropped] or ["Nothing."]
     return "\n".join(lines) + "\n"
