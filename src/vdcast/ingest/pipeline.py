@@ -1,10 +1,7 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
 import importlib
-import multiprocessing
-import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -23,6 +20,7 @@ from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
 from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
 from vdcast.params.formats import Raw
+from vdcast.processes import cpus, end_with_parent
 
 BATCH = 8  # files a worker takes at once
 LONGEST_NAME = 1000  # characters of a detector's
@@ -150,8 +148,7 @@ def _named(file: RawFile, records: Iterable[Records]) -> Iterator[Records]:
 def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
     """Parse every file that ``spool`` does not hold yet, in their order, on all cores."""
     todo = spool.todo
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, -(-todo // BATCH))
+    workers = min(cpus(), -(-todo // BATCH))
     with tqdm(total=todo, unit="file", desc="ingest", disable=None, smoothing=0.05) as bar:
         for file, result in _results(settings, spool.unread(), grid, workers):
             match result:
@@ -172,7 +169,7 @@ def _results(
     if workers < 2:
         yield from ((file, None) for file in unread)
         return
-    pool = ProcessPoolExecutor(workers, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, initializer=end_with_parent)
     running: deque[tuple[list[RawFile], Future | None]] = deque()
     try:
         while True:
@@ -190,16 +187,6 @@ def _results(
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-
-    def watch():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:
