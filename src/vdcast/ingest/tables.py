@@ -141,6 +141,7 @@ def _parquet(
         size = 8 * table.metadata.num_rows * len(columns)
         rows = max(1, BATCH_CELLS // len(columns))
         _bounded(file, size)
+        left = table.metadata.num_rows
         for batch in table.iter_batches(batch_size=rows, columns=columns, use_threads=False):
             size += sum(map(_text_bytes, batch.columns))
             _bounded(file, size)
@@ -152,7 +153,12 @@ def _parquet(
                 {n: column if n in texts else column.cast(pa.float64()) for n, column in plain.items()}
             )
             part.validate(full=True)  # text may be no UTF-8
+            left -= part.num_rows
             yield part
+        if left:
+            raise file.bad(
+                f"is a damaged parquet file: it lacks {left} of its {table.metadata.num_rows} rows"
+            )
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise file.bad(f"is a damaged parquet file, or has other columns than expected ({error})") from None
 
