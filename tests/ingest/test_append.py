@@ -219,8 +219,9 @@ INGEST = """
 import os, sys
 from pathlib import Path
 from vdcast.errors import one_sentence
-from vdcast.ingest import pipeline, spool, taiwan_vdlive
-from vdcast.params import FORMATS
+from vdcast.ingest import pipeline, spool
+from vdcast.ingest.formats import taiwan_vdlive
+from vdcast.params.formats import FORMATS
 
 def parse(file, settings, original=taiwan_vdlive.parse):
     with open("read", "a") as read:

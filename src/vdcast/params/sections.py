@@ -155,7 +155,10 @@ class Params(Sections):
         if not self.evaluate.protocol:
             return
         found = {
-            "data.missing_codes": (0.0 in self.data.missing_codes, "to hold 0.0 (zeros count for nothing)"),
+            "data.missing_codes": (
+                0.0 in getattr(self.data, "missing_codes", ()),
+                "to hold 0.0 (zeros count for nothing)",
+            ),
             **{
                 key: (value == wanted, f"{wanted}")
                 for key, value, wanted in (

@@ -24,7 +24,7 @@ ORDERED = False
 
 def parse(file: RawFile, settings: TaiwanV11) -> Iterator[Records]:
     lanes = from_xml(file, file.read(), settings.per == "link")
-    yield records(file, settings, lanes, shift=settings.interval)
+    yield records(file, settings, lanes, shift=settings.spacing)
 
 
 def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:

@@ -5,6 +5,7 @@ Occupancy) > Vehicles > Vehicle(Volume)``; the JSON lists carry no wrapper. Reco
 interval by their own DataCollectTime, which differs between the VDs of one snapshot.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -34,17 +35,22 @@ from vdcast.params.formats import TaiwanVDLive
 
 __all__ = ["ORDERED", "SUFFIXES", "features", "info", "listed", "parse"]
 
-SUFFIXES = (".json", ".xml")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".xml")
 ORDERED = False
 
 
 def parse(file: RawFile, settings: TaiwanVDLive) -> Iterator[Records]:
     data = file.read()
     by_link = settings.per == "link"
-    read = from_json if kind(file, data) == "json" else from_xml
-    lanes = read(file, data, by_link)
-    lanes.counts += error_types(data)
-    yield records(file, settings, lanes)
+    if kind(file, data) == "xml":
+        snapshots = [from_xml(file, data, by_link)]
+    else:
+        snapshots = (_lanes(file, snapshot, by_link) for snapshot in _snapshots(file, data))
+    counts = error_types(data)
+    for lanes in snapshots:
+        lanes.counts += counts
+        counts = Counter()
+        yield records(file, settings, lanes)
 
 
 # The schema of the JSON flavour, as far as it is read. Decoding into it is several times faster than into
@@ -84,14 +90,45 @@ class Snapshot(_Part):
     UpdateInterval: Number = None
 
 
+class Line(VDLive):
+    """A VD in a file of JSON lines, which says of itself what a snapshot says of all."""
+
+    UpdateTime: str | None = None
+    UpdateInterval: Number = None
+
+
 _WHOLE, _BARE = msgspec.json.Decoder(Snapshot), msgspec.json.Decoder(list[VDLive])
+_LINES, _KEYS = msgspec.json.Decoder(Line), msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
-    """The lanes of a JSON snapshot. Raises InputError for another schema."""
+def _snapshots(file: RawFile, data: bytes) -> list[Snapshot]:
+    """The snapshots of a JSON file: one, or with a VD, or a snapshot, per line. Raises InputError for another schema."""
     data = data.removeprefix(BOM).lstrip()
     with json_errors(file, "VDLive snapshot"):
-        snapshot = Snapshot(_BARE.decode(data)) if data[:1] == b"[" else _WHOLE.decode(data)
+        if data[:1] == b"[":
+            return [Snapshot(_BARE.decode(data))]
+        if not _has_lines(data):
+            return [_WHOLE.decode(data)]
+        if "VDLives" in _KEYS.decode(data.split(b"\n", 1)[0]):
+            return _WHOLE.decode_lines(data)
+        together: dict[tuple, list[VDLive]] = {}
+        for vd in _LINES.decode_lines(data):
+            together.setdefault((vd.UpdateTime, vd.UpdateInterval), []).append(vd)
+        return [Snapshot(vds, *head) for head, vds in together.items()]
+
+
+def _has_lines(data: bytes) -> bool:
+    """Whether each line is a JSON document of its own: the first one is a VD, or there are more of them."""
+    first, _, rest = data.partition(b"\n")
+    try:
+        keys = _KEYS.decode(first)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return bool(rest.strip()) or "VDID" in keys
+
+
+def _lanes(file: RawFile, snapshot: Snapshot, by_link: bool) -> Lanes:
+    """The lanes of a JSON snapshot."""
     ids, times, status, detector, speed, occupancy, vehicles, volume = ([] for _ in range(8))
     for vd in snapshot.VDLives:
         links = vd.LinkFlows or []
