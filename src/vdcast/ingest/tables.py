@@ -195,7 +195,7 @@ def read_csv(
     types: dict[str, pa.DataType],
     line: int,
     delimiter: str = ",",
-    decimal: str = ".",
+    decimal: str | None = None,
 ) -> Iterator[pa.Table]:
     """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns."""
     try:
@@ -208,7 +208,7 @@ def read_csv(
                 include_columns=list(types),
                 null_values=NULLS,
                 strings_can_be_null=True,
-                decimal_point=decimal,
+                decimal_point=decimal or ".",
             ),
         )
         yield from (pa.Table.from_batches([batch]) for batch in reader)

@@ -157,6 +157,7 @@ class LongTable(TimedTable):
     vd_column: str = "vd"
     units: Annotated[dict[str, str], Field(min_length=1)]
     columns: dict[str, str] = {}
+    valid_when: dict[str, Annotated[list[float], Field(min_length=2, max_length=2)]] = {}
     sum_over: list[str] | None = None
     missing_when: Literal["any", "all"] = "any"
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from vdcast.ingest import clock, tables
 from vdcast.ingest.detector_lists import table_info as info
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import Records, by_lane, observed
+from vdcast.ingest.records import STATUS, Records, by_lane, observed
 from vdcast.params.formats import SPEEDS, LongTable
 
 __all__ = ["ORDERED", "SUFFIXES", "features", "info", "parse"]
@@ -33,10 +33,11 @@ def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
     if settings.sum_over:
         yield _summed(file, settings, localiser, list(parts))
         return
-    for line, _, vd_ids, vd, time, exists, x in parts:
+    for line, part, vd_ids, vd, time, exists, x in parts:
         if settings.sum_over is None and line <= 2:
             _one_row_each(file, settings, vd, time)
         cause, impossible = tables.judged(x, features(settings), settings)
+        cause[~_valid(part, settings)] = STATUS
         back = _backwards(vd[exists], time[exists])
         yield Records(
             vd_ids=vd_ids,
@@ -52,7 +53,8 @@ def _parts(file: RawFile, settings: LongTable, localiser: clock.Localiser) -> It
     """Line, table, detectors, and per row: which detector (n,), time (n,), whether it exists (n,), values (n, F)."""
     texts = [*settings.time_columns, settings.vd_column, *(settings.sum_over or ())]
     columns = [settings.column(feature) for feature in settings.units]
-    for line, part in tables.batches(file, settings, localiser.counts, texts, columns):
+    numbers = list(dict.fromkeys([*columns, *settings.valid_when]))
+    for line, part in tables.batches(file, settings, localiser.counts, texts, numbers):
         vd = part.column(settings.vd_column)
         if vd.null_count:
             raise file.bad(f"line {line} or after: a row has no {settings.vd_column}")
@@ -63,6 +65,15 @@ def _parts(file: RawFile, settings: LongTable, localiser: clock.Localiser) -> It
         keys = _keys(part, [settings.vd_column, *(settings.sum_over or ())])
         time, exists = tables.times(file, part, settings, localiser, keys, x, line)
         yield line, part, names.tolist(), index, time, exists, x
+
+
+def _valid(part: pa.Table, settings: LongTable) -> np.ndarray:
+    """Which rows (n,) the file itself says to be sound: within ``valid_when``, both ends included."""
+    valid = np.ones(part.num_rows, bool)
+    for name, (low, high) in settings.valid_when.items():
+        x = tables.number(part, name)
+        valid &= (x >= low) & (x <= high)
+    return valid
 
 
 def _keys(part: pa.Table, names: list[str]) -> np.ndarray:
@@ -77,7 +88,12 @@ def _keys(part: pa.Table, names: list[str]) -> np.ndarray:
 
 def _one_row_each(file: RawFile, settings: LongTable, vd: np.ndarray, time: np.ndarray) -> None:
     """Raises InputError where the rows of a detector and time are told apart by a column that is not read."""
-    used = [*settings.time_columns, settings.vd_column, *map(settings.column, settings.units)]
+    used = [
+        *settings.time_columns,
+        settings.vd_column,
+        *map(settings.column, settings.units),
+        *settings.valid_when,
+    ]
     keys = time * (int(vd.max(initial=0)) + 1) + vd
     if further := tables.further_keys(file, settings, used, keys):
         raise file.bad(
@@ -98,6 +114,7 @@ def _summed(file: RawFile, settings: LongTable, localiser: clock.Localiser, part
         ]
     )
     time, exists, x = (np.concatenate([part[i] for part in parts]) for i in (4, 5, 6))
+    x = np.where(_valid(table, settings)[:, None], x, np.nan)
     lane = pd.factorize(_keys(table, settings.sum_over))[0]
     # of rows that are alike in every key the last stands
     key = np.stack([time, vd, lane], axis=1)[exists][::-1]
