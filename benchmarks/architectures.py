@@ -16,9 +16,10 @@ import torch
 from vdcast import params
 from vdcast.data import store
 from vdcast.layout import PREPARED
+from vdcast.models.shared.task import Task
 from vdcast.params.modes import Modes
 from vdcast.params.sections import Run
-from vdcast.train.run import headline_scale, windows_of
+from vdcast.train.data import TrainingData
 from vdcast.train.workers import fit
 
 VARIANTS = {
@@ -48,18 +49,17 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     for mode in arguments.modes:
-        windows = windows_of(prepared, settings, mode, "cpu")
-        scale = headline_scale(prepared, settings, mode, windows["train"].groups)
+        task = Task.of(prepared, settings, mode)
+        data = TrainingData.of(task, prepared, "cpu")
         for model in arguments.models:
             for changes in VARIANTS[model]:
                 network = getattr(settings, model).model_copy(update=changes)
                 train = settings.train.model_copy(update={"seeds": arguments.seeds, "device": "cpu"})
                 run = Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=train)
                 began = time.perf_counter()
-                fitted = fit(run, windows["train"], windows["validation"], scale, "cpu")
+                fitted = fit(run, data)
                 seconds = time.perf_counter() - began
-                groups = windows["train"].groups
-                loss = torch.tensor(fitted.best_loss).view(-1, groups).mean(dim=1).tolist()
+                loss = torch.tensor(fitted.best_loss).view(-1, task.groups).mean(dim=1).tolist()
                 best = [fitted.figures[epoch - 1, n, 2].item() for n, epoch in enumerate(fitted.best_epoch)]
                 print(
                     f"| {mode} | {model} | {', '.join(f'{key} {value}' for key, value in changes.items())} "

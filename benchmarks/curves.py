@@ -13,6 +13,7 @@ from measure import medians, table
 from sample import budget
 from vdcast.models.shared.windows import Windows
 from vdcast.train.copies import stacks_of
+from vdcast.train.data import TrainingData
 from vdcast.train.loop import fit_stack
 
 LENGTHS = (12, 20, 48, 128, 512)
@@ -83,13 +84,12 @@ def training(name: str, V: int) -> tuple[float, float]:
     run, joint = budget(name, seeds=[0], epochs=2, patience=2), name.endswith("-multi_vd")
     mean, std = np.zeros((V, 1)), np.ones((V, 1))
     train, validation = (
-        Windows(synthetic(T, V), mean, std, ("volume",), length=20, horizon=4, joint=joint) for T in (279, 55)
+        Windows(synthetic(T, V), mean=mean, std=std, targets=("volume",), length=20, horizon=4, joint=joint)
+        for T in (279, 55)
     )
     scale = torch.ones(1, V) if joint else torch.ones(V, 1)
-    parts = [
-        fit_stack(run, train, validation, scale, "cpu", copies, i)
-        for i, copies in enumerate(stacks_of(run, train.groups, "cpu"))
-    ]
+    data = TrainingData(train, validation, scale, "cpu")
+    parts = [fit_stack(run, data, copies, i) for i, copies in enumerate(stacks_of(run, train.groups, "cpu"))]
     seconds = sum(part.seconds[1] for part in parts)
     return len(train) * V * train.H / seconds, max(part.peak_memory_mb for part in parts)
 

@@ -46,7 +46,9 @@ class LSTMSize:
         return f"LSTM {self.hidden_size}x{self.num_layers}"
 
     def ours(self, copies: int) -> nn.Module:
-        return LSTM(copies, self.input_size, self.hidden_size, self.num_layers)
+        return LSTM(
+            copies, input_size=self.input_size, hidden_size=self.hidden_size, num_layers=self.num_layers
+        )
 
     def other(self) -> nn.Module:
         return nn.LSTM(self.input_size, self.hidden_size, self.num_layers, batch_first=True)
@@ -72,8 +74,16 @@ class XLSTMSize:
         return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
 
     def ours(self, copies: int, slstm_backend: str = "vanilla", dropout: float = 0.0) -> nn.Module:
-        shape = (copies, self.input_size, self.num_blocks, list(self.slstm_at), self.num_heads)
-        model = XLSTM(*shape, context_length=self.steps, slstm_backend=slstm_backend, dropout=dropout)
+        model = XLSTM(
+            copies,
+            embedding_dim=self.input_size,
+            num_blocks=self.num_blocks,
+            slstm_at=list(self.slstm_at),
+            num_heads=self.num_heads,
+            context_length=self.steps,
+            slstm_backend=slstm_backend,
+            dropout=dropout,
+        )
         seed_dropout(model, range(copies))
         return model
 

@@ -43,45 +43,41 @@ def main() -> None:
     """Ours, as a process: ``python frameworks.py MODEL THREADS EPOCHS`` prints one line of JSON."""
     model, threads, epochs = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     began = time.perf_counter()
-    import vdcast.fit
-    import vdcast.models.forecaster  # noqa: F401
+    import vdcast.train.workers  # noqa: F401
 
-    __import__(f"vdcast.models.{model}")
+    __import__(f"vdcast.models.{model}.encoder")
     import_seconds = time.perf_counter() - began
     import torch
 
     from sample import budget, prepared, settings
-    from vdcast.models.shared.dropout import seed_dropout
-    from vdcast.models.shared.forecaster import build, build_seeded
+    from vdcast.models.shared.forecaster import build
+    from vdcast.models.shared.task import Task
     from vdcast.train.copies import Copies
+    from vdcast.train.data import TrainingData
     from vdcast.train.loop import fit_stack, run_epoch, validate
     from vdcast.train.meter import peak_memory_mb
-    from vdcast.train.run import headline_scale, windows_of
+    from vdcast.train.stack import Stack
 
     torch.set_num_threads(threads)
     run = budget(f"{model}-single_vd", network=NETWORKS[model], seeds=[0], epochs=epochs)
-    windows = windows_of(prepared(), settings(), run.mode, "cpu")
-    train, validation, test = (windows[part] for part in ("train", "validation", "test"))
-    scale, group = headline_scale(prepared(), settings(), run.mode, 1), torch.zeros(1, dtype=torch.long)
+    task = Task.of(prepared(), settings(), run.mode)
+    data = TrainingData.of(task, prepared(), "cpu")
+    train, validation, test = data.train, data.validation, task.windows(prepared().parts["test"])
 
-    net = build_seeded(run.network, seeds=[0], channels=train.channels, horizon=train.H)
-    seed_dropout(net, [0])
-    optimiser = torch.optim.AdamW(net.parameters(), lr=run.network.learning_rate, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1.0)
-    order, levels = torch.randperm(len(train))[None], torch.tensor(run.train.levels)
+    stack = Stack.build(run, data, Copies([0], [0]))
     epochs_took = []
     for _ in range(6):
         began = time.perf_counter()
-        run_epoch(net, optimiser, schedule, train, group, order, run.network.batch_size, 1.0, levels)
+        run_epoch(stack, stack.next_starts())
         epochs_took.append(time.perf_counter() - began)
     epoch_seconds = statistics.median(epochs_took[1:])
 
     began = time.perf_counter()
-    fitted = fit_stack(run, train, validation, scale, "cpu", Copies([0], [0]))
+    fitted = fit_stack(run, data, Copies([0], [0]))
     wall = time.perf_counter() - began
     best = build(run.network, copies=1, channels=train.channels, horizon=train.H)
     best.load_state_dict(fitted.weights)
-    test_mae = validate(best, test, group, scale, levels)[0].item()
+    test_mae = validate(best, test, stack.group, data.scale, stack.levels)[0].item()
     result = {
         "windows_per_second": len(train) / epoch_seconds,
         "parameters": sum(p.numel() for p in best.parameters()),

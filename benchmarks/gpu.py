@@ -7,9 +7,10 @@ import torch
 from encoders import DEFAULTS, SMALL, STEPS, LSTMSize, XLSTMSize, training_step
 from measure import medians, table
 from sample import budget, prepared, settings
+from vdcast.models.shared.task import Task
 from vdcast.models.xlstm.backends import GraphedScan
 from vdcast.models.xlstm.slstm import SLSTMBlock
-from vdcast.train.run import headline_scale, windows_of
+from vdcast.train.data import TrainingData
 from vdcast.train.workers import fit
 
 
@@ -111,9 +112,8 @@ def precisions(name: str, device: str, epochs: int) -> dict[str, str]:
     row = {"run": name}
     for precision in ("float32", "bfloat16"):
         run = budget(name, epochs=epochs, patience=epochs, precision=precision)
-        windows = windows_of(prepared(), settings(), run.mode, device)
-        scale = headline_scale(prepared(), settings(), run.mode, windows["train"].groups).to(device)
-        fitted = fit(run, windows["train"], windows["validation"], scale, device)
+        task = Task.of(prepared(), settings(), run.mode)
+        fitted = fit(run, TrainingData.of(task, prepared(), device))
         mae = fitted.figures[:, :, 2].min(dim=0).values.tolist()
         row[f"{precision}, MAE"] = ", ".join(f"{each:.3f}" for each in mae)
         row[f"{precision}, s an epoch"] = f"{sum(fitted.seconds) / len(fitted.seconds):.2f}"

@@ -22,30 +22,28 @@ from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import build_seeded
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
+from vdcast.train.copies import Copies
+from vdcast.train.data import TrainingData
 from vdcast.train.loop import run_epoch
-from vdcast.train.loss import warm_up_then_decay
-from vdcast.train.run import windows_of
+from vdcast.train.stack import Stack
 
 
 def loop_table(seconds: float) -> list[str]:
     rows = []
     for name in ("lstm-single_vd", "xlstm-single_vd", "lstm-multi_vd", "xlstm-multi_vd"):
-        run = budget(name)
-        windows = windows_of(prepared(), settings(), run.mode, "cpu")["train"]
+        run = budget(name, network={"batch_size": 32})
+        data = TrainingData.of(Task.of(prepared(), settings(), run.mode), prepared(), "cpu")
+        windows = data.train
         starts = torch.randperm(len(windows))[None, : 8 * 32]
-        levels = torch.tensor(run.train.levels)
         group, batches = torch.zeros(1, dtype=torch.long), starts.split(32, dim=1)
         ready = [windows.batch(group, start) for start in batches]
 
-        def parts(run=run, windows=windows):
-            model = build_seeded(run.network, seeds=[0], channels=windows.channels, horizon=windows.H)
-            seed_dropout(model, [0])
-            return model, torch.optim.AdamW(model.parameters(), fused=True)
-
-        model, optimiser = parts()
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_decay(8))
-        other, other_optimiser = parts()
+        stack = Stack.build(run, data, Copies([0], [0]))
+        other = build_seeded(run.network, seeds=[0], channels=windows.channels, horizon=windows.H)
+        seed_dropout(other, [0])
+        other_optimiser = torch.optim.AdamW(other.parameters(), fused=True)
 
         def bare(ready=ready, other=other, optimiser=other_optimiser):
             other.train()
@@ -59,9 +57,7 @@ def loop_table(seconds: float) -> list[str]:
         ms = medians(
             seconds,
             bare=bare,
-            ours=lambda w=windows, m=model, o=optimiser, s=schedule, g=group, st=starts, q=levels: run_epoch(
-                m, o, s, w, g, st, 32, 1.0, q
-            ),
+            ours=lambda stack=stack, starts=starts: run_epoch(stack, starts),
             assembly=lambda w=windows, g=group, b=batches: list(w.batches(g, b)),
         )
         rows.append(
@@ -97,9 +93,9 @@ def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:
         gc.collect()
         windows = Windows(
             synthetic(2000, V),
-            np.zeros((V, 1)),
-            np.ones((V, 1)),
-            ("volume",),
+            mean=np.zeros((V, 1)),
+            std=np.ones((V, 1)),
+            targets=("volume",),
             length=20,
             horizon=4,
             joint=False,
@@ -156,7 +152,9 @@ def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
             _forget(path)
             table_of = store.read(path)
             shape = dict(length=20, horizon=L - 20, joint=joint)
-            windows = Windows(table_of, np.zeros((V, F)), np.ones((V, F)), ("volume",), **shape)
+            windows = Windows(
+                table_of, mean=np.zeros((V, F)), std=np.ones((V, F)), targets=("volume",), **shape
+            )
             one = rng.integers(V, size=32)
             group = torch.zeros(1, dtype=torch.long) if joint else torch.from_numpy(one)
 

@@ -7,10 +7,12 @@ import torch
 from measure import table
 from sample import budget, prepared, settings
 from vdcast.data.detectors import Detectors
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
+from vdcast.params.sections import Run
 from vdcast.train.copies import Copies
+from vdcast.train.data import TrainingData
 from vdcast.train.loop import fit_stack
-from vdcast.train.run import headline_scale
 from vdcast.train.workers import fit
 
 STEPS = {"train": 663, "validation": 151}  # 20 batches of 32, and 4: minutes rather than hours at N = 100
@@ -26,14 +28,14 @@ def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
         for N, epochs in epochs_of.items():
             run = budget(f"{model}-independent_multi_vd", seeds=[0], epochs=epochs, patience=epochs)
             train, validation = (copied(part, N) for part in ("train", "validation"))
-            scale = headline_scale(prepared(), settings(), "single_vd", 1).expand(N, -1)
-            common = (run, train, validation, scale, "cpu")
+            scale = Task.of(prepared(), settings(), "single_vd").headline_scale.expand(N, -1)
+            data = TrainingData(train, validation, scale, "cpu")
             sample = min(N, 5)  # the loop takes the same time for every model
-            fit_stack(budget(run.name, seeds=[0], epochs=1), *common[1:], Copies([0], [0]))  # warm-up
-            loop = min(loop_seconds(common, sample, threads) for threads in {1, torch.get_num_threads()})
+            fit_stack(budget(run.name, seeds=[0], epochs=1), data, Copies([0], [0]))  # warm-up
+            loop = min(loop_seconds(run, data, sample, threads) for threads in {1, torch.get_num_threads()})
             loop *= N / sample
             began = time.perf_counter()
-            fit(*common)
+            fit(run, data)
             ours = time.perf_counter() - began
             rows.append(
                 {
@@ -50,12 +52,12 @@ def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
     return [title, "", *table(rows), ""]
 
 
-def loop_seconds(common: tuple, models: int, threads: int) -> float:
+def loop_seconds(run: Run, data: TrainingData, models: int, threads: int) -> float:
     whole = torch.get_num_threads()
     torch.set_num_threads(threads)
     began = time.perf_counter()
     for n in range(models):
-        fit_stack(*common, Copies([0], [n]))
+        fit_stack(run, data, Copies([0], [n]))
     torch.set_num_threads(whole)
     return time.perf_counter() - began
 
@@ -71,4 +73,4 @@ def copied(part: str, N: int) -> Windows:
     mean, std = (array[:1].repeat(N, axis=0) for array in (prepared().mean, prepared().std))
     window = settings().window
     shape = dict(length=window.sequence_length, horizon=window.prediction_length)
-    return Windows(many, mean, std, prepared().targets, joint=False, **shape)
+    return Windows(many, mean=mean, std=std, targets=prepared().targets, joint=False, **shape)

@@ -244,6 +244,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     from vdcast.models.shared.windows import Windows
     from vdcast.params.formats import WideTable
     from vdcast.train.copies import STACK_ON_CPU, Copies
+    from vdcast.train.data import TrainingData
     from vdcast.train.loop import fit_stack
 
     deterministic("cpu")
@@ -264,18 +265,20 @@ def estimate(folder: Path, epochs: int) -> list[str]:
         length, horizon = settings.window.sequence_length, settings.window.prediction_length
         mean, std = np.full((STACK_ON_CPU, 1), 100.0), np.full((STACK_ON_CPU, 1), 20.0)
         return Windows(
-            part, mean, std, ("volume",), length=length, horizon=horizon, joint=False, device="cpu"
+            part, mean=mean, std=std, targets=("volume",), length=length, horizon=horizon, joint=False
         )
 
     # a day of training windows for a day's thirtieth of checks would mislead: the shares are those of the split
     some = 2048
-    parts = windows(some), windows(some * validation // train)
+    data = TrainingData(
+        windows(some), windows(some * validation // train), torch.ones(STACK_ON_CPU, 1), "cpu"
+    )
     copies = Copies([0] * STACK_ON_CPU, list(range(STACK_ON_CPU)))
     epoch, collect = {}, {}
     for name in ("lstm-independent_multi_vd", "xlstm-independent_multi_vd"):
         run = settings.run(name)
         run = run.model_copy(update={"train": run.train.model_copy(update={"epochs": 3, "patience": 3})})
-        fitted = fit_stack(run, *parts, torch.ones(STACK_ON_CPU, 1), "cpu", copies)
+        fitted = fit_stack(run, data, copies)
         epoch[name] = min(fitted.seconds) * train / some
         collect[name] = 4 * sum(weights.numel() for weights in fitted.weights.values()) * VDS / STACK_ON_CPU
 

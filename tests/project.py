@@ -10,12 +10,11 @@ import torch
 import yaml
 
 from tests.pipeline.conftest import merged
+from vdcast import params
 from vdcast.baselines.__main__ import main as baselines
 from vdcast.compare.__main__ import main as compare
 from vdcast.evaluate.__main__ import main as evaluate
 from vdcast.ingest.__main__ import main as ingest
-from vdcast.params.modes import Modes
-from vdcast.params.sections import STANDARD_RUNS
 from vdcast.prepare.__main__ import main as prepare
 from vdcast.report.__main__ import main as report
 from vdcast.train.__main__ import main as train
@@ -59,20 +58,22 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     for name in ("src", "dvc.yaml"):
         (folder / name).symlink_to(ROOT / name)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    (folder / "params.yaml").write_text(yaml.safe_dump(merged(merged(shipped, SMALL), changes)), "utf-8")
+    (folder / "params.yaml").write_text(
+        yaml.safe_dump(merged(merged(shipped, SMALL), changes), sort_keys=False), "utf-8"
+    )
     (folder / "data/raw").mkdir(parents=True)
     table.to_csv(folder / "data/raw/counts.csv")
     torch.set_num_threads(1)
     for main in (ingest, prepare):
         run(main)
     run(baselines)
-    for name in STANDARD_RUNS:
+    for name in params.load().runs:
         run(train, name)
         run(evaluate, name)
     torch.use_deterministic_algorithms(False)  # which `train` left on, and other tests do not expect
 
 
 def up_to_report() -> None:
-    for mode in Modes.model_fields:
+    for mode in params.load().comparisons:
         run(compare, mode)
     run(report)

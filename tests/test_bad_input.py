@@ -72,13 +72,14 @@ def test_every_case_is_one_sentence_at_the_top_of_both_reports(spoilt):
 def test_no_verdict_stands_on_what_is_not_there_and_the_rest_stands(spoilt):
     summary = json.loads((spoilt / "reports/summary.json").read_text("utf-8"), parse_constant=pytest.fail)
     modes = summary["verdict"]["modes"]
+    assert [modes[mode]["status"] for mode in ("single_vd", "multi_vd")] == ["no_verdict"] * 2
     assert modes["multi_vd"]["words"] == f"no verdict: {NO_WEIGHTS}"
     assert modes["single_vd"]["words"] == f"no verdict: {OTHER_ORIGINS}"
     assert summary["verdict"]["overall"]["words"].endswith("; no verdict in `single_vd`, `multi_vd`")
     assert modes["independent_multi_vd"]["words"].startswith(("no difference", "LSTM better", "xLSTM better"))
-    assert summary["single_vd"] == {"problem": OTHER_ORIGINS}
+    assert summary["modes"]["single_vd"] == {"problem": OTHER_ORIGINS}
     for scope in ("target_vd", "all_vds"):
-        here, there = (summary[mode][scope] for mode in ("multi_vd", "independent_multi_vd"))
+        here, there = (summary["modes"][mode][scope] for mode in ("multi_vd", "independent_multi_vd"))
         for name in ("xlstm", "xlstm_ensemble"):
             assert {here[name][key] for key in ("mae", "rmse", "wape", "mape", "r2", "skill")} == {None}
         assert np.isfinite([here[name]["mae"] for name in ("lstm", "persistence", "yesterday")]).all()
@@ -130,8 +131,8 @@ def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
             f"**In {mode}, VD A has no observation 120 minutes ahead: nothing was scored there.**" in report
         )
         assert f"**In {mode}, one seed was trained" in report
-        assert summary[mode]["by_horizon"]["lstm"]["120min"] is None
-        assert summary[mode]["by_horizon"]["lstm"]["60min"] is not None
+        assert summary["modes"][mode]["by_horizon"]["lstm"]["120min"] is None
+        assert summary["modes"][mode]["by_horizon"]["lstm"]["60min"] is not None
     alone, overall = summary["verdict"]["modes"]["single_vd"], summary["verdict"]["overall"]
     assert "no interval from 1 test day (difference" in alone["words"]
     assert (alone["per_second"], alone["per_parameter"], alone["cost_words"]) == (
@@ -151,7 +152,7 @@ def test_no_table_has_a_nan_or_a_blank_cell(project, request):
     folder = request.getfixturevalue(project)
     for path in [
         *folder.glob("reports/*.md"),
-        *folder.glob("reports/*vd/*.md"),
+        *folder.glob("reports/comparisons/*/*.md"),
         *folder.glob("runs/*/report.md"),
     ]:
         for line in path.read_text("utf-8").splitlines():

@@ -1,11 +1,14 @@
 """The door of every stage: help at once, one sentence for a mistake."""
 
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
 STAGES = ("ingest", "prepare", "train", "baselines", "evaluate", "compare", "report")
 HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert", "pydantic", "h5py", "yaml")
 
@@ -25,7 +28,8 @@ def test_help_imports_nothing_heavy(tmp_path, stage):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"]]
+    "arguments",
+    [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"], ["report"]],
 )
 def test_outside_a_project_the_reader_is_told_where_to_go(tmp_path, arguments):
     stage, *rest = arguments
@@ -38,8 +42,17 @@ def test_outside_a_project_the_reader_is_told_where_to_go(tmp_path, arguments):
 
 
 def test_report_without_comparisons_names_the_stage_to_run(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     done = run(tmp_path, "-m", "vdcast.report")
     assert done.returncode == 1
-    assert (
-        "reports/single_vd/comparison.json does not exist; run `dvc repro compare@single_vd`" in done.stderr
+    missing = "reports/comparisons/single_vd/comparison.json"
+    assert done.stderr.strip() == f"vdcast: {missing} does not exist; run `dvc repro compare@single_vd`"
+
+
+def test_a_comparison_that_params_does_not_name_is_one_sentence(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    done = run(tmp_path, "-m", "vdcast.compare", "both")
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "vdcast: no comparison 'both' in params.yaml; its comparisons are: single_vd, multi_vd, independent_multi_vd"
     )

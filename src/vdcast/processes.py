@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 
@@ -77,6 +80,48 @@ def to_session(leader: subprocess.Popen, number: int) -> None:
     """Only before ``leader`` is reaped: from then on another process may have its id."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader.pid, number)
+
+
+# a command, and beside it one that waits for our end of a pipe to close and then kills both
+WITH_US = 'exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -9 0; } & exec 3<&-; exec "$@"'
+
+
+def status_of(command: list[str], environment: dict[str, str]) -> int:
+    """Exit status of ``command``; it and what it started are gone when this returns, or is killed."""
+    child = subprocess.Popen(
+        ["sh", "-c", WITH_US, "sh", *command],
+        env=environment, stdin=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return reap(child)
+    finally:
+        if child.returncode is None:
+            to_session(child, signal.SIGKILL)
+            child.wait()
+
+
+def end_at_eof() -> None:
+    """From now on: SIGTERM to this process when standard input closes, as it does when a parent is killed."""
+
+    def watch() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """For a process of ``multiprocessing`` as it begins: when its parent is killed, it ends too.
+
+    It would wait for work for ever.
+    """
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def cpus() -> int:

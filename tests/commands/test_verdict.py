@@ -1,29 +1,38 @@
 """The change of a verdict in words and figures (tests/pipeline/test_verdict.py reads it from revisions)."""
 
-import copy
+from msgspec import structs
 
-from vdcast.commands import verdict
+from tests.records import made
+from vdcast.commands.verdict import change_markdown
+from vdcast.records.summary import ModeFigures, ModeVerdict, Overall, Summary, Verdict
 
 
-def summary(better=None, mae=2.0, seconds=10.0, persistence=3.0) -> dict:
-    words = f"{better} better by 1.00" if better else "no difference shown: 0.10"
-    return {
-        "verdict": {
-            "overall": {"better": better, "words": words},
-            "modes": {"multi_vd": {"better": better, "words": words}},
+def summary(
+    status="no_difference", better=None, words=None, mae=2.0, seconds=10.0, persistence=3.0, warnings=()
+) -> Summary:
+    words = words or (f"{better} better by 1.00" if better else "no difference shown: 0.10")
+    said = {"status": status, "better": better, "words": words, "cost_words": ""}
+    verdict = Verdict(
+        overall=Overall(**said),
+        modes={"multi_vd": ModeVerdict(**said, per_second=None, per_parameter=None)},
+        differences={},
+        rule="",
+        warnings=list(warnings),
+        unbeaten=None,
+    )
+    maes = {"lstm": 2.5, "xlstm": mae, "persistence": persistence, "lstm_ensemble": mae}
+    figures = ModeFigures(
+        target_vd={name: made.scores(each) for name, each in maes.items()},
+        cost={
+            "lstm": made.spent(seconds=5.0, parameters=1000),
+            "xlstm": made.spent(seconds=seconds, parameters=2000),
         },
-        "multi_vd": {
-            "target_vd": {"lstm": {"mae": 2.5}, "xlstm": {"mae": mae}, "persistence": {"mae": persistence}},
-            "cost": {
-                "lstm": {"seconds": 5.0, "parameters": 1000},
-                "xlstm": {"seconds": seconds, "parameters": 2000},
-            },
-        },
-    }
+    )
+    return Summary(verdict=verdict, modes={"multi_vd": figures})
 
 
 def test_no_change_is_said_to_be_none():
-    text = verdict.as_markdown("main", "workspace", summary(), summary())
+    text = change_markdown("main", "workspace", summary(), summary())
     assert text.splitlines()[0] == "### Verdict: `main` to `workspace`"
     assert "**No difference shown: 0.10.** (as before)" in text
     assert "- `multi_vd`: No difference shown: 0.10. (as before)" in text
@@ -31,7 +40,8 @@ def test_no_change_is_said_to_be_none():
 
 
 def test_old_and_new_stand_side_by_side():
-    text = verdict.as_markdown("main", "larger", summary(), summary("xLSTM", mae=1.5, seconds=30.0))
+    new = summary("better", "xLSTM", mae=1.5, seconds=30.0)
+    text = change_markdown("main", "larger", summary(), new)
     assert "**xLSTM better by 1.00.** Before: No difference shown: 0.10." in text
     assert (
         "- `multi_vd`: **changed**\n  - now: xLSTM better by 1.00.\n  - before: No difference shown: 0.10."
@@ -43,39 +53,34 @@ def test_old_and_new_stand_side_by_side():
 
 
 def test_what_the_new_report_opens_with_is_said_first():
-    new = summary()
-    new["verdict"]["warnings"] = ["In multi_vd, LSTM loses to persistence."]
-    lines = verdict.as_markdown("a", "b", summary(), new).splitlines()
+    new = summary(warnings=["In multi_vd, LSTM loses to persistence."])
+    lines = change_markdown("a", "b", summary(), new).splitlines()
     assert lines.index("- In multi_vd, LSTM loses to persistence.") < lines.index(
         "- `multi_vd`: No difference shown: 0.10. (as before)"
     )
 
 
 def test_other_figures_with_the_same_answer_are_no_change_of_the_verdict():
-    new = summary()
-    new["verdict"]["modes"]["multi_vd"]["words"] = "no difference shown: 0.20"
-    assert "- `multi_vd`: same answer" in verdict.as_markdown("a", "b", summary(), new)
+    new = summary(words="no difference shown: 0.20")
+    assert "- `multi_vd`: same answer" in change_markdown("a", "b", summary(), new)
 
 
 def test_from_no_verdict_to_no_difference_is_a_change_of_the_answer():
-    none = summary()
-    none["verdict"]["modes"]["multi_vd"]["words"] = (
-        "no verdict on xLSTM against LSTM: no interval from 1 test day"
-    )
+    """Whatever the words: the status decides."""
+    none = summary("no_verdict", words="no interval from 1 test day")
     for pair in ((none, summary()), (summary(), none)):
-        assert "- `multi_vd`: **changed**" in verdict.as_markdown("a", "b", *pair)
-    other = copy.deepcopy(none)
-    other["verdict"]["modes"]["multi_vd"]["words"] = "no verdict: no weights"
-    assert "- `multi_vd`: same answer" in verdict.as_markdown("a", "b", none, other)
+        assert "- `multi_vd`: **changed**" in change_markdown("a", "b", *pair)
+    other = summary("no_verdict", words="no weights")
+    assert "- `multi_vd`: same answer" in change_markdown("a", "b", none, other)
 
 
 def test_other_observations_forbid_the_comparison():
-    text = verdict.as_markdown("a", "b", summary(), summary(persistence=4.0))
+    text = change_markdown("a", "b", summary(), summary(persistence=4.0))
     assert "not scored on the same observations" in text and "cannot be compared: `multi_vd`.**" in text
 
 
-def test_a_mode_or_a_verdict_that_one_side_lacks_is_no_error():
-    old = copy.deepcopy(summary())
-    del old["verdict"], old["multi_vd"]
-    text = verdict.as_markdown("a", "b", old, summary())
+def test_a_mode_that_one_side_lacks_is_no_error():
+    whole = summary()
+    old = structs.replace(whole, modes={}, verdict=structs.replace(whole.verdict, modes={}))
+    text = change_markdown("a", "b", old, whole)
     assert "before: No verdict." in text and "none to 2.500 | -" in text

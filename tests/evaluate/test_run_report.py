@@ -2,10 +2,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.records import made
 from vdcast.evaluate.run_report import suspicious
 
 HISTORY = pd.DataFrame({"validation_loss": [0.5, 0.3, 0.31], "validation_mae": [5.0, 3.0, 3.1]})
-TRAINING = {"best_epoch": [2], "epochs": 3, "epoch_limit": 100, "patience": 8, "copies": 1}
+TRAINING = made.training(epochs=3)
 HORIZONS = pd.DataFrame({"horizon": [15.0, 30.0], "skill": [0.1, 0.2]})
 OVERALL = pd.Series({"skill": 0.15, "mae": 3.2, "r2": 0.9})
 
@@ -23,7 +24,7 @@ def changed(**figures) -> pd.Series:
             "Overfitting: validation loss rose from 0.300",
         ),
         (
-            {"training": TRAINING | {"epoch_limit": 10, "best_epoch": [3]}},
+            {"training": made.training(epoch_limit=10, best_epoch=[3])},
             "Not converged: 1 of 1 networks were still improving",
         ),
         (

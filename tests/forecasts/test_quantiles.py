@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from vdcast.forecasts.quantiles import Quantiles, coverages
+from vdcast.forecasts.quantiles import Quantiles, coverages, levels_of
 from vdcast.models.shared.calibration import FEWEST, POOLS, conformal
 
 LEVELS = (0.1, 0.5, 0.9)
@@ -137,3 +137,8 @@ def test_quantiles_that_contradict_themselves_are_refused(levels, P, sentence):
         Quantiles(levels=levels, raw=np.zeros((1, 2, 1, 1, 1, P)), margins=np.zeros((1, 1, 1, 1, P)))
     with pytest.raises(ValueError, match="margins are"):
         Quantiles(levels=LEVELS, raw=np.zeros((1, 2, 1, 1, 1, 3)), margins=np.zeros((1, 2, 1, 1, 3)))
+
+
+def test_without_quantiles_the_median_alone_is_forecast():
+    assert levels_of([]) == (0.5,)
+    assert levels_of([0.1, 0.5, 0.9]) == (0.1, 0.5, 0.9)

@@ -1,4 +1,4 @@
-"""Every snippet of the README and of docs/formats.md is one that params.yaml takes, and every format has one."""
+"""Every snippet of the README and of docs/formats.md is one that params.yaml takes; every format has two there."""
 
 import re
 from pathlib import Path
@@ -26,12 +26,13 @@ def test_snippet(tmp_path, page, number):
     assert params.load(tmp_path / "params.yaml").data.format == document["data"]["format"]
 
 
-@pytest.mark.parametrize("page", SNIPPETS)
-def test_every_format_has_a_snippet_and_a_module(page):
-    shown = {yaml.safe_load(snippet)["data"]["format"] for snippet in SNIPPETS[page]}
-    assert shown - {"auto"} == set(FORMATS)
-    for name in FORMATS:
-        assert (ROOT / f"src/vdcast/ingest/formats/{name}.py").is_file()
+def test_every_format_has_a_recipe_a_section_and_a_module():
+    page = (ROOT / "docs/formats.md").read_text("utf-8")
+    recipes = page.split("## A recipe per format")[1].split("\n## ")[0]
+    for part in (recipes, page.replace(recipes, "")):
+        assert set(re.findall(r"^data:\n  format: (\w+)", part, re.M)) - {"auto"} == set(FORMATS)
+    modules = {path.stem for path in (ROOT / "src/vdcast/ingest/formats").glob("*.py")} - {"__init__"}
+    assert modules == set(FORMATS)
 
 
 @pytest.mark.parametrize("protocol", ["metr_la", "pems0x"])

@@ -1,12 +1,15 @@
 """Which stages a job forgets, so that DVC makes them again, and what it says of mistakes."""
 
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import networkx
 import pytest
+from dvc.repo import Repo
 
 from vdcast.errors import InputError, first_line
-from vdcast.machines.clone import job
+from vdcast.machines.clone import bring, job
 from vdcast.machines.lost import to_run
 from vdcast.machines.remote import Remote
 
@@ -65,3 +68,39 @@ def test_a_remote_s_error_without_words_is_named():
         assert first_line(error) == said
         with pytest.raises(InputError, match=f"remote 'shared' is away: {said}; see"), remote.told("is away"):
             raise error
+
+
+PARTS = """
+stages:
+  parts:
+    foreach: [a, b]
+    do:
+      cmd: mkdir -p parts && echo ${item} > parts/${item}
+      outs:
+        - parts/${item}
+  whole:
+    cmd: cat parts/* > whole
+    deps: [parts]
+    outs: [whole]
+"""
+
+
+def test_a_stage_that_reads_a_folder_of_others_gets_all_of_it(tmp_path, monkeypatch):
+    """Of the two parts one is here; `dvc repro --pull --allow-missing` alone would go on without the other."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    Path("dvc.yaml").write_text(PARTS, "utf-8")
+    with Repo.init(".", no_scm=True) as repo, repo.config.edit() as config:
+        config["core"]["remote"] = "shared"
+        config["remote"]["shared"] = {"url": str(tmp_path / "remote")}
+    with Repo() as repo:
+        repo.reproduce()
+        repo.push(run_cache=True)
+    assert Path("whole").read_text("utf-8") == "a\nb\n"
+    shutil.rmtree(".dvc/cache")
+    Path("parts/b").unlink()
+    Path("whole").unlink()
+    Path("dvc.yaml").write_text(PARTS.replace("cat parts/*", "cat parts/* parts/a"), "utf-8")
+    bring(Remote(None), "whole")
+    assert Path("whole").read_text("utf-8") == "a\nb\na\n"

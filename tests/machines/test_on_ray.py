@@ -86,11 +86,11 @@ JOB = """
 import sys
 from pathlib import Path
 assert "secret" in Path(".dvc/config.local").read_text()
-if "kept" in sys.argv[2]:
+if "kept" in sys.argv[3]:
     Path("runs/x").mkdir(parents=True)
     Path("runs/x/model.pt").touch()
 print("vdcast: said")
-sys.exit("good" not in sys.argv[2])
+sys.exit("good" not in sys.argv[3])
 """
 REMOTE = {"core": {"remote": "r"}, "remote": {"r": {"url": "s3://b", "secret_access_key": "secret"}}}
 
@@ -100,7 +100,11 @@ def on_node(tmp_path, monkeypatch, target: str) -> Ended:
     pytest.importorskip("ray", reason="the extra vdcast[ray] is not installed")
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w") as archive:
-        for name, text in ((".dvc/config", ""), ("src/vdcast/__init__.py", ""), ("src/vdcast/job.py", JOB)):
+        for name, text in (
+            (".dvc/config", ""),
+            ("src/vdcast/__init__.py", ""),
+            ("src/vdcast/__main__.py", JOB),
+        ):
             member = tarfile.TarInfo(name)
             member.size = len(text)
             archive.addfile(member, io.BytesIO(text.encode()))

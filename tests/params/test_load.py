@@ -50,10 +50,10 @@ def test_a_run_changes_only_itself(tmp_path):
 
 def test_quantiles_are_off_unless_switched_on_for_all_or_for_one_run(tmp_path):
     settings = params.load(SHIPPED)
-    assert all(run.train.quantiles == [] and run.train.levels == (0.5,) for run in settings.runs.values())
+    assert all(run.train.quantiles == [] for run in settings.runs.values())
     levels = [0.05, 0.25, 0.5, 0.75, 0.95]
     settings = params.load(write(tmp_path, ("train.quantiles", levels)))
-    assert all(run.train.levels == tuple(levels) for run in settings.runs.values())
+    assert all(run.train.quantiles == levels for run in settings.runs.values())
 
 
 def test_numbers_as_yaml_1_2_writes_them(tmp_path):
@@ -91,11 +91,17 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("train.quantiles", "on"), "train.quantiles = 'on' (str): input should be a valid list"),
         (("lstm.dropout", 1.0), "lstm.dropout = 1.0 (float)"),
         (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
-        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all' (str)"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode: 'all' is not a mode; allowed are single_vd, multi_vd, independent_multi_vd"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "num_blocks": 2}), "runs.lstm-multi_vd.num_blocks is not a setting"),
         (("runs.xlstm-multi_vd", {"model": "xlstm", "mode": "multi_vd", "slstm_at": [50]}), "runs.xlstm-multi_vd: slstm_at [50] names block 50"),
         (("runs.../evil", {"model": "lstm", "mode": "multi_vd"}), "it names a folder"),
-        (("runs.lstm-multi_vd", {"model": "xlstm", "mode": "multi_vd"}), "runs.lstm-multi_vd is xlstm in multi_vd"),
+        (("runs.lstm-multi_vd", {"model": "xlstm", "mode": "multi_vd"}), "comparisons.multi_vd.lstm names run 'lstm-multi_vd', which is xlstm in multi_vd; name one that is lstm in multi_vd"),
+        (("comparisons.multi_vd.xlstm", "gone"), "comparisons.multi_vd names run 'gone', which `runs` lacks; put the run back or take the comparison out"),
+        (("comparisons.multi_vd.lstm", "lstm-single_vd"), "names run 'lstm-single_vd', which is lstm in single_vd"),
+        (("comparisons.all", {"lstm": "lstm-multi_vd", "xlstm": "xlstm-multi_vd"}), "params.yaml: comparisons.all: 'all' is not a mode; allowed are single_vd"),
+        (("comparisons.multi_vd", {"lstm": "lstm-multi_vd"}), "comparisons.multi_vd.xlstm is missing"),
+        (("comparisons.multi_vd.gru", "x"), "comparisons.multi_vd.gru is not a setting"),
+        (("comparisons", {}), "comparisons = {} (dict): dictionary should have at least 1 item"),
         (("runs.2024", {"model": ["lstm"], "mode": "multi_vd"}), "runs.2024.model = ['lstm']: allowed are"),
         (("prepare.targets", ["volume", "volume"]), "targets ['volume', 'volume'] names one twice"),
         (("prepare.vds", ["a", "a"]), "vds ['a', 'a'] names one twice"),
@@ -123,8 +129,9 @@ def test_a_wrong_setting_is_one_sentence_that_names_it(tmp_path, change, sentenc
 
 
 def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
-    with pytest.raises(InputError, match=r"lstm\.hidden_size is missing"):
-        params.load(write(tmp_path, drop="lstm.hidden_size"))
+    for key in ("lstm.hidden_size", "train.quantiles", "comparisons"):
+        with pytest.raises(InputError, match=rf"params.yaml: {key} is missing"):
+            params.load(write(tmp_path, drop=key))
     with pytest.raises(InputError, match="does not exist here; run from the folder that holds dvc.yaml"):
         params.load(tmp_path / "elsewhere.yaml")
     (tmp_path / "params.yaml").write_text("a: [1", "utf-8")

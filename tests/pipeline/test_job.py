@@ -115,14 +115,14 @@ def test_the_report_comes_from_the_remote_and_nothing_is_made_again(known, tmp_p
 
 def test_a_folder_of_which_the_remote_lacks_a_file_is_made(known, tmp_path):
     """To `dvc status --cloud` it is there, as its list is."""
-    known.run("dvc", "push", "prepare", "evaluate_naive")
-    outs = yaml.safe_load((known.path / "dvc.lock").read_text("utf-8"))["stages"]["evaluate_naive"]["outs"]
+    known.run("dvc", "push", "prepare", "baselines")
+    outs = yaml.safe_load((known.path / "dvc.lock").read_text("utf-8"))["stages"]["baselines"]["outs"]
     objects = tmp_path / "remote/files/md5"
     listing = objects / outs[0]["md5"][:2] / outs[0]["md5"][2:]
     name = json.loads(listing.read_text("utf-8"))[0]["md5"]
     (objects / name[:2] / name[2:]).unlink()
     machine = clone_of(known, tmp_path / "machine")
-    assert stages_run(machine.run(*JOB, "evaluate_naive")) == {"evaluate_naive"}
+    assert stages_run(machine.run(*JOB, "baselines")) == {"baselines"}
     assert (objects / name[:2] / name[2:]).exists()
 
 
@@ -132,7 +132,7 @@ def test_a_stage_whose_code_changed_is_run_though_nobody_has_what_it_reads(known
     with (machine.path / "src/vdcast/evaluate.py").open("a", encoding="utf-8") as file:
         file.write("# a change\n")
     target = f"evaluate@{RUN}"
-    assert stages_run(machine.run(*JOB, target)) == {"ingest", "prepare", "evaluate_naive", target}
+    assert stages_run(machine.run(*JOB, target)) == {"ingest", "prepare", "baselines", target}
     assert (machine.path / f"runs/{RUN}/predictions.h5").exists()
 
 
@@ -145,7 +145,7 @@ def test_a_result_in_the_workspace_alone_is_made_again_and_uploaded(known, tmp_p
 
 @pytest.mark.slow
 def test_the_report_is_made_where_the_remote_has_only_some_of_what_it_needs(known, tmp_path):
-    known.run("dvc", "push", "ingest", "prepare", "train", "evaluate_naive")
+    known.run("dvc", "push", "ingest", "prepare", "train", "baselines")
     reader = clone_of(known, tmp_path / "reader")
     stages = stages_run(reader.run(*JOB, "report"))
     assert "report" in stages and not any(

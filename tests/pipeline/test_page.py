@@ -8,11 +8,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from tests.browser import BROWSER, tab
 from tests.pipeline.conftest import Clone
 from tests.project import counts, up_to_evaluate, up_to_report
-from vdcast.forecasts import store
+from vdcast.forecasts.series import read_series, write_series
+from vdcast.records import io
+from vdcast.records.charts import Charts
+from vdcast.records.comparison import Comparison
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
 
@@ -93,19 +97,26 @@ def renamed(finished: Clone, folder: Path, names: dict[str, str]) -> Clone:
     def all_of(vds) -> list[str]:
         return [new for new, old in names.items() if old in vds]
 
-    for path in clone.path.glob("runs/**/predictions.h5"):
-        old = store.read_predictions(path)
-        new = all_of(old.vd_ids)
-        if "single_vd" in str(path) and "multi" not in str(path):
-            new = new[:1]
-        table = dataclasses.replace(old.of([names[name] for name in new]), vd_ids=tuple(new))
-        store.write_predictions(path, table)
     for mode in MODES:
-        path = clone.path / "reports" / mode / "comparison.json"
-        summary = json.loads(path.read_text("utf-8"))
-        summary["vds"] = all_of(summary["vds"])[: 1 if mode == "single_vd" else None]
-        summary["target_vd"] = all_of([summary["target_vd"]])[0]
-        path.write_text(json.dumps(summary), "utf-8")
+        folder = clone.path / "reports/comparisons" / mode
+        comparison = io.read(folder / "comparison.json", Comparison, "compare")
+        new = all_of(comparison.vds)[: 1 if mode == "single_vd" else None]
+        at = [comparison.vds.index(names[name]) for name in new]
+        target_vd = all_of([comparison.target_vd])[0]
+        io.write(folder / "comparison.json", structs.replace(comparison, vds=new, target_vd=target_vd))
+
+        charts = io.read(folder / "charts.json", Charts, "compare")
+        curves = (it for each in charts.errors.values() for it in structs.astuple(each))
+        for curve in curves:
+            curve.each[:] = [curve.each[v] for v in at]
+        io.write(folder / "charts.json", structs.replace(charts, vds=new))
+
+        series = read_series(folder / "series.h5")
+        at = [series.vd_ids.index(names[name]) for name in new]
+        changed = {"vd_ids": tuple(new), "observed": series.observed[:, at]}
+        for group in ("forecasts", "intervals"):
+            changed[group] = {who: lines[..., at] for who, lines in getattr(series, group).items()}
+        write_series(folder / "series.h5", dataclasses.replace(series, **changed))
     path = clone.path / "reports/quality/quality.json"
     quality = json.loads(path.read_text("utf-8"))
     quality["series"] = [it | {"vd": new} for it in quality["series"] for new in all_of([it["vd"]])]
@@ -134,7 +145,7 @@ def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
     matrix = page.run("document.getElementById('matrix').innerText")
     for mode in MODES:
         assert summary["verdict"]["modes"][mode]["words"][1:] in said
-        for row in summary[mode]["target_vd"].values():
+        for row in summary["modes"][mode]["target_vd"].values():
             spread = f" ± {row['mae_sd']:.2f}" if "mae_sd" in row else ""
             assert f"{row['mae']:.2f}{spread} (" in matrix
     assert "Dropped by prepare" in said and "target_vd_index 0 is VD 2, not VD 1." in said
@@ -267,8 +278,12 @@ def test_dark_mode_print_and_a_phone(page, finished, tmp_path):
 
 
 def test_names_from_data_are_text_and_nothing_else(browser, finished, tmp_path):
-    target = json.loads((finished.path / "reports/single_vd/comparison.json").read_text("utf-8"))["target_vd"]
-    vds = json.loads((finished.path / "reports/multi_vd/comparison.json").read_text("utf-8"))["vds"]
+    target = json.loads((finished.path / "reports/comparisons/single_vd/comparison.json").read_text("utf-8"))[
+        "target_vd"
+    ]
+    vds = json.loads((finished.path / "reports/comparisons/multi_vd/comparison.json").read_text("utf-8"))[
+        "vds"
+    ]
     clone = renamed(finished, tmp_path, {vd: vd for vd in vds if vd != target} | {HOSTILE: target})
     browser.console.clear()
     browser.open(clone.path / "reports/index.html")
@@ -281,7 +296,9 @@ def test_names_from_data_are_text_and_nothing_else(browser, finished, tmp_path):
 
 
 def test_a_thousand_vds_still_open_and_the_page_says_what_it_leaves_out(browser, finished, tmp_path):
-    vds = json.loads((finished.path / "reports/multi_vd/comparison.json").read_text("utf-8"))["vds"]
+    vds = json.loads((finished.path / "reports/comparisons/multi_vd/comparison.json").read_text("utf-8"))[
+        "vds"
+    ]
     names = {vd: vd for vd in vds} | {f"copy {i:04d}": vds[i % len(vds)] for i in range(1000 - len(vds))}
     clone = renamed(finished, tmp_path, names)
     assert (clone.path / "reports/index.html").stat().st_size < 10e6

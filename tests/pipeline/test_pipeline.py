@@ -26,7 +26,7 @@ def hashes(clone) -> dict[str, str]:
 def test_targets_do_what_their_name_says_and_no_more(fresh, tmp_path):
     clone = fresh.copy(tmp_path / "clone")
     assert clone.repro("train@lstm-single_vd") == {"ingest", "prepare", "train@lstm-single_vd"}
-    assert clone.repro("evaluate@lstm-single_vd") == {"evaluate_naive", "evaluate@lstm-single_vd"}
+    assert clone.repro("evaluate@lstm-single_vd") == {"baselines", "evaluate@lstm-single_vd"}
     assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
     assert not list(clone.path.glob("runs/xlstm*/model.pt")), "LSTM alone must not train an xLSTM"
     ran = clone.repro("compare@multi_vd")
@@ -53,9 +53,10 @@ def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
         assert all(isinstance(value, float) for value in metrics.values())
         assert len(metrics) <= 7, "a line of `dvc exp show` holds the figures of all six runs"
     for mode in MODES:
-        left = {path.name for path in (finished.path / "reports" / mode).iterdir()}
+        left = {path.name for path in (finished.path / "reports/comparisons" / mode).iterdir()}
         assert left == {
             "comparison.md", "comparison.json", "curves.png", "by_horizon.png", "by_hour.png", "days.png", "scatter.png",
+            "charts.json", "series.h5",
         }  # fmt: skip
     assert finished.repro() == set()
     assert "up to date" in finished.run("dvc", "status")
@@ -69,9 +70,9 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
     for name in ("LSTM", "xLSTM", *(baseline.replace("_", " ") for baseline in BASELINES)):
         assert f"| {name} " in report
     summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
-    assert list(summary) == ["verdict", *MODES]
+    assert list(summary) == ["verdict", "modes"] and list(summary["modes"]) == [*MODES]
     assert set(summary.pop("verdict")) == {"overall", "modes", "differences", "rule", "warnings", "unbeaten"}
-    for mode, figures in summary.items():
+    for mode, figures in summary["modes"].items():
         assert set(figures["target_vd"]) == {"lstm", "xlstm", "lstm_ensemble", "xlstm_ensemble", *BASELINES}
         assert {"parameters", "flops_per_window", "epochs", "seconds", "latency_ms", "peak_memory_mb"} <= set(
             figures["cost"]["xlstm"]
@@ -83,7 +84,7 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
                 (said,) = re.findall(rf"\*\*In {mode}, {label} loses to .*", opening)
                 assert f"on the target VD (MAE {maes[model]:.2f} against " in said
     # the same target VD, the same origins: a baseline scores the same in all three modes
-    assert len({summary[mode]["target_vd"]["persistence"]["mae"] for mode in MODES}) == 1
+    assert len({summary["modes"][mode]["target_vd"]["persistence"]["mae"] for mode in MODES}) == 1
 
 
 @pytest.mark.parametrize(
@@ -93,11 +94,11 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
         ({"lstm": {"dropout": 0.25}}, {f"train@{name}" for name in RUNS if name not in XLSTM}),
         ({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "epochs": 1}}}, {"train@lstm-multi_vd"}),
         ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
-        ({"window": {"sequence_length": 12}}, {"prepare", "evaluate_naive"} | {f"train@{name}" for name in RUNS}),
+        ({"window": {"sequence_length": 12}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
         ({"data": {"unit": "cars"}}, {"ingest"}),
         (
             {"evaluate": {"mape_floor": 3.0}},
-            {"evaluate_naive"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},
+            {"baselines"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},
         ),
     ],
 )  # fmt: skip
@@ -148,7 +149,7 @@ def test_wrong_settings_stop_before_any_work(finished):
         assert "Traceback" not in output and len(stages_run(output)) == 1
         finished.set({"xlstm": {"slstm_at": [1]}, "modes": {"multi_vd": {"num_vds": 99}}})
         output = finished.run("dvc", "repro", fails=True)
-        assert "modes.multi_vd.num_vds = 99, but 14 VDs are left of the data" in output
+        assert "modes.multi_vd.num_vds = 99 needs 99 VDs, but 14 are left of the data" in output
         assert "Traceback" not in output and stages_run(output) == {"prepare"}
     finally:
         (finished.path / "params.yaml").write_text(before, "utf-8")

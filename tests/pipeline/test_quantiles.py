@@ -46,7 +46,7 @@ def test_a_run_forecasts_calibrated_quantiles(with_quantiles, model):
 
 
 def test_the_comparison_shows_both(with_quantiles):
-    folder = with_quantiles.path / "reports/multi_vd"
+    folder = with_quantiles.path / "reports/comparisons/multi_vd"
     found = json.loads((folder / "comparison.json").read_text("utf-8"))["quantiles"]
     assert set(found["scores"]["all_vds"]) == {"lstm", "xlstm"}
     comparison = (folder / "comparison.md").read_text("utf-8")
@@ -64,7 +64,7 @@ def test_models_with_different_quantiles_are_not_compared(with_quantiles, tmp_pa
     clone = with_quantiles.copy(tmp_path / "clone")
     clone.set({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "quantiles": []}}})
     clone.run("dvc", "repro", "compare@multi_vd")
-    marked = (clone.path / "reports/multi_vd/comparison.md").read_text("utf-8")
+    marked = (clone.path / "reports/comparisons/multi_vd/comparison.md").read_text("utf-8")
     assert (
         "LSTM was trained with quantiles [] and xLSTM with [0.1, 0.5, 0.9]; give both runs the same "
         "train.quantiles" in marked
@@ -75,7 +75,7 @@ def test_without_the_key_nothing_of_it_is_in_any_report(finished):
     for path in [*finished.path.glob("reports/**/*.md"), *finished.path.glob("runs/*/report.md")]:
         text = path.read_text("utf-8").lower()
         assert "wql" not in text and "quantile forecast" not in text and "calibrat" not in text, path
-    for path in finished.path.glob("reports/*/comparison.json"):
+    for path in finished.path.glob("reports/comparisons/*/comparison.json"):
         assert "quantiles" not in json.loads(path.read_text("utf-8"))
     metrics = json.loads((finished.path / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8"))
     assert not FIGURES & set(metrics)

@@ -16,7 +16,7 @@ from ray.cluster_utils import Cluster
 from tests.pipeline.conftest import Clone, stages_run
 from tests.stopping import Stopping, kill
 from vdcast.machines import on_ray
-from vdcast.machines.on_ray import Ended, Task, connected, train
+from vdcast.machines.on_ray import Ended, Task, connected, train_on_nodes
 
 pytestmark = pytest.mark.slow
 
@@ -99,7 +99,7 @@ def test_a_node_s_own_error_and_a_lost_share_are_told_apart(cluster, monkeypatch
     monkeypatch.setattr(on_ray, "shares_of", lambda task, *_: ["1/2", "2/2"] if "cut" in task.target else [])
     tasks = [Task("train@full"), Task("train@cut")]
     with connected(cluster.address, 1, 0):
-        ended = dict(train(tasks, 1, 0, 2))
+        ended = dict(train_on_nodes(tasks, 1, 0, 2))
     assert ended[tasks[0]].reason() == "[Errno 28] No space left on device: '/tmp/vdcast-x'"
     assert not ended[tasks[1]].failed
 

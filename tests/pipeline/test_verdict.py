@@ -10,17 +10,16 @@ import pytest
 from tests.pipeline.conftest import ROOT, Clone
 
 STAGE = """
-import json, yaml
+from pathlib import Path
+
+import yaml
+
+from tests.commands.test_verdict import summary
+from vdcast.records import io
+
 mae = yaml.safe_load(open("params.yaml"))["mae"]
-words = "xLSTM better by 1.00" if mae < 2 else "no difference shown: 0.10"
-said = {"better": "xlstm" if mae < 2 else None, "words": words}
-json.dump({
-    "verdict": {"overall": said, "modes": {"multi_vd": said}},
-    "multi_vd": {
-        "target_vd": {"lstm": {"mae": 2.5}, "xlstm": {"mae": mae}, "persistence": {"mae": 3.0}},
-        "cost": {model: {"seconds": 5.0, "parameters": 10} for model in ("lstm", "xlstm")},
-    },
-}, open("reports/summary.json", "w"))
+status, better = ("better", "xLSTM") if mae < 2 else ("no_difference", None)
+io.write(Path("reports/summary.json"), summary(status, better, mae=mae))
 """
 
 
@@ -30,8 +29,9 @@ def project(tmp_path) -> Clone:
     (tmp_path / "reports").mkdir()
     (tmp_path / "params.yaml").write_text("mae: 2.0\n")
     (tmp_path / "make.py").write_text(STAGE)
-    (tmp_path / "src").symlink_to(ROOT / "src")
-    (tmp_path / ".gitignore").write_text("/src\n")
+    for name in ("src", "tests"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / ".gitignore").write_text("/src\n/tests\n")
     clone.run("git", "init", "-q", "-b", "main")
     clone.run("dvc", "init", "-q")
     clone.run(
@@ -86,6 +86,12 @@ def test_mistakes_are_one_sentence(project):
     (project.path / "reports/summary.json").write_text("{")
     said = verdict(project, "workspace", fails=True)
     assert said.startswith("vdcast: reports/summary.json here is damaged") and "\n" not in said
+    (project.path / "reports/summary.json").write_text(
+        '{"verdict": {"overall": {"words": "of an older vdcast"}}}'
+    )
+    said = verdict(project, "workspace", fails=True)
+    assert said.startswith("vdcast: reports/summary.json here is of another version of vdcast (")
+    assert "\n" not in said
 
 
 def test_before_the_first_result(project):

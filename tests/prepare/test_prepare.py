@@ -47,6 +47,7 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert prepared.parts["train"].vd_ids == ("VD-國",)
     assert prepared.parts["test"].features == ("volume",)
     reasons = {item.name: item.reason for item in dropped}
+    assert {item.name: item.kind for item in dropped} == {"VD-A": "vd", "VD-B": "vd", "speed": "feature"}
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
     assert reasons["speed"] == "feature without any observation in the training part"
@@ -92,7 +93,7 @@ def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
 
 
 def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepare_settings):
-    from tests.test_params import SHIPPED
+    from tests.params.test_load import SHIPPED
 
     three = ManyVDs(num_vds=3)
     shipped = params.load(SHIPPED)
@@ -116,7 +117,7 @@ def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepa
 
 def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detectors, prepare_settings):
     """The first 20 steps of a part are looked back at and never forecast; the 21st is enough."""
-    from tests.test_params import SHIPPED
+    from tests.params.test_load import SHIPPED
 
     shipped = params.load(SHIPPED)
     three = ManyVDs(num_vds=3)
@@ -186,7 +187,7 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"num_vds": 4}, r"modes.multi_vd.num_vds = 4, but 3 VDs are left of the data.*allowed: 1 to 3"),
+        ({"num_vds": 4}, r"modes.multi_vd.num_vds = 4 needs 4 VDs, but 3 are left of the data"),
         # the first part that is too short is named; validation and test are equally long here
         (
             {"sequence_length": 90},
@@ -195,7 +196,7 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
     ],
 )
 def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, changes, sentence):
-    from tests.test_params import SHIPPED
+    from tests.params.test_load import SHIPPED
 
     shipped = params.load(SHIPPED)
     many = ManyVDs(num_vds=changes.get("num_vds", 3))

@@ -6,7 +6,7 @@ import pytest
 
 from vdcast.errors import InputError
 from vdcast.report import page
-from vdcast.report.inputs import read
+from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
 
 
@@ -71,7 +71,7 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path):
 
 def test_a_missing_file_names_the_stage_that_leaves_it(tmp_path):
     with pytest.raises(InputError, match=r"quality.json does not exist; run `dvc repro ingest`"):
-        read(tmp_path / "quality.json", "ingest")
+        read_bytes(tmp_path / "quality.json", "ingest")
 
 
 def test_nothing_is_left_out_silently():

@@ -6,11 +6,9 @@ import numpy as np
 import pytest
 
 from vdcast.baselines.conditions import observe
-from vdcast.evaluate.outputs import headline
-from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Predictions, beside_observed, of
+from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Predictions, beside_observed
 from vdcast.params.sections import Evaluate, Window
 from vdcast.scores import cuts
-from vdcast.scores.words import decimals, p_value, significant
 
 WINDOW = Window(sequence_length=4, prediction_length=2)
 
@@ -55,7 +53,7 @@ def test_every_cut_pools_to_the_overall_figure(detectors, predictions, settings)
     conditions = observe(detectors, detectors.rows(0, 120), WINDOW, settings, "volume")
     whole = np.nanmean(np.abs(predictions.observed))
     for cut in all_cuts(predictions, conditions):
-        rows = cuts.table(predictions, cut, 10.0)
+        rows = cuts.score_table(predictions, cut, 10.0)
         assert list(rows[cut.name]) == list(cut.labels)
         pooled = (rows.mae.fillna(0) * rows.observations).sum() / rows.observations.sum()
         assert pooled == pytest.approx(whole, rel=1e-6), cut.name
@@ -64,7 +62,7 @@ def test_every_cut_pools_to_the_overall_figure(detectors, predictions, settings)
 
 def test_skill_is_against_the_best_naive_of_each_label(predictions):
     everyone = {"zero": predictions, "double": double(predictions)}
-    found = cuts.tables(everyone, ["double"], cuts.by_horizon(predictions), 10.0)["zero"]
+    found = cuts.score_tables(everyone, ["double"], cuts.by_horizon(predictions), 10.0)["zero"]
     # zero and twice the observation are equally far off
     np.testing.assert_allclose(found.skill, 0, atol=1e-6)
     np.testing.assert_allclose(found.wape, 1)
@@ -120,17 +118,6 @@ def test_missing_input_is_counted_in_the_lookback(detectors, settings):
     np.testing.assert_array_equal(cut.label[:, 0] == 2, conditions.missing > 0.1001)
 
 
-def test_headline_names_target_vd_all_vds_and_the_chosen_horizons(predictions):
-    naive = {"same": predictions}
-    figures = headline(predictions, naive, "VD-B", 10.0, [2])
-    alone = cuts.table(predictions.of(["VD-B"]), cuts.overall(), 10.0).iloc[0]
-    assert figures["volume_mae"] == pytest.approx(alone.mae, abs=1e-5)
-    whole = {f"volume_{metric}{scope}" for metric in ("mae", "skill") for scope in ("", "_all_vds")}
-    assert set(figures) == whole | {"volume_mae_120min"}
-    single = headline(predictions.of(["VD-B"]), of(naive, ["VD-B"]), "VD-B", 10.0, [1])
-    assert not any(key.endswith("_all_vds") for key in single)
-
-
 def test_over_time_is_local_and_a_mean_over_seeds(predictions, detectors):
     forecast = predictions.forecast.copy()
     forecast[1] = 2.0
@@ -141,41 +128,34 @@ def test_over_time_is_local_and_a_mean_over_seeds(predictions, detectors):
     np.testing.assert_array_equal(series.observed[:3], detectors.values[5:8, 0, 0])
 
 
-@pytest.mark.parametrize(
-    ("values", "least", "expected"),
-    [
-        ((3.07, 3.11), 2, 2),
-        ((3.0712, 3.0745), 2, 3),  # 3.071 and 3.074
-        ((-0.0004, 0.0), 2, 4),
-        ((1.0, 1.0), 2, 2),
-        ((1e-9, 0.0), 2, 6),  # never more
-        ((0.5, None), 3, 3),
-    ],
-)
-def test_figures_that_differ_get_decimals_that_tell_them_apart(values, least, expected):
-    assert decimals(*values, least=least) == expected
+def test_a_crossed_cut_has_a_label_for_each_pair(predictions):
+    vd, hour = cuts.by_vd(predictions), cuts.by_hour(predictions)
+    cut = cuts.crossed(vd, hour)
+    assert len(cut.labels) == 3 * 24 and cut.labels[24 + 5] == ("VD-B", 5)
+    assert (cut.label == 24 + 5).sum() == (hour.label == 5).sum()
+    nowhere = replace(hour, label=np.full_like(hour.label, -1))
+    assert (cuts.crossed(vd, nowhere).label == -1).all()
 
 
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (0.2, "0.200"),
-        (0.04567, "0.0457"),
-        (5.4321, "5.43"),
-        (24.06, "24.1"),
-        (1234.5, "1,234"),
-        (156466, "156,466"),
-        (0.0, "0.00"),
-        (None, "undefined"),
-    ],
-)
-def test_a_cost_has_three_significant_digits_and_is_never_0(value, expected):
-    assert significant(value) == expected
+def test_mae_of_each_vd_is_that_of_the_vd_alone(predictions, monkeypatch):
+    whole = cuts.mae_of_each_vd(predictions, cuts.by_horizon)
+    assert whole.shape == (3, 2)
+    for v, vd in enumerate(predictions.vd_ids):
+        alone = predictions.of([vd])
+        rows = cuts.score_table(alone, cuts.by_horizon(alone), 0)
+        np.testing.assert_array_equal(whole[v], rows.mae)
+    monkeypatch.setattr(cuts, "BLOCK", 2)
+    np.testing.assert_array_equal(cuts.mae_of_each_vd(predictions, cuts.by_horizon), whole)
 
 
-@pytest.mark.parametrize(
-    ("p", "expected"),
-    [(0.0312, "0.031"), (2e-5, "2e-05"), (9e-7, "<1e-6"), (0.0, "<1e-6"), (1.0, "1"), (None, "undefined")],
-)
-def test_a_small_p_is_a_bound(p, expected):
-    assert p_value(p) == expected
+def test_rows_are_rounded_and_what_is_undefined_is_none(predictions):
+    observed = predictions.observed.copy()
+    observed[:, 1] = np.nan
+    silent = replace(predictions, observed=observed)
+    found = cuts.score_tables({"a": silent}, ["a"], cuts.by_horizon(silent), 10.0)["a"]
+    first, second = cuts.as_rows(found)
+    assert (first.label, second.label) == (60.0, 120.0)
+    assert first.mae == round(np.nanmean(np.abs(observed[:, 0]), dtype=np.float64), 6)
+    assert second.mae is None and second.mae_sd is None and second.observations == 0
+    whole = cuts.whole(cuts.as_rows(cuts.score_tables({"a": silent}, ["a"], cuts.overall(), 10.0)["a"]))
+    assert whole.mae == first.mae and not hasattr(whole, "label")

@@ -5,7 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.records import made
+from vdcast.records.comparison import NoComparison
 from vdcast.scores import figures
+from vdcast.scores.names import GREYS
 
 
 def series(days=4, error=1.0) -> pd.DataFrame:
@@ -21,7 +24,7 @@ def drawn(path) -> bool:
 
 def test_a_model_has_one_colour_and_a_baseline_is_grey():
     assert figures.style("lstm")["color"] != figures.style("xlstm")["color"]
-    assert {figures.style(name)["color"] for name in figures.GREYS} == {"0.55"}
+    assert {figures.style(name)["color"] for name in GREYS} == {"0.55"}
 
 
 def test_the_worst_day_is_the_one_with_the_largest_error(tmp_path, monkeypatch):
@@ -60,21 +63,19 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
         figures.learning_curves(
             tmp_path / folder / "curves.png", {"lstm": history, "xlstm": history}, "veh/h"
         )
-        figures.by_horizon(
+        figures.error_by_horizon(
             tmp_path / folder / "by_horizon.png", {"lstm": horizons, "persistence": horizons}, "veh/h"
         )
-        figures.by_hour(tmp_path / folder / "by_hour.png", {"xlstm": hours}, "veh/h")
+        figures.error_by_hour(tmp_path / folder / "by_hour.png", {"xlstm": hours}, "veh/h")
         figures.days(
             tmp_path / folder / "days.png", {"lstm": series(), "xlstm": series(error=2)}, "veh/h", "1 h ahead"
         )
-        spent = dict.fromkeys(("parameters", "seconds", "flops_per_window", "latency_ms"), 10)
-        mode = {
-            "problem": None,
-            "unit": "veh/h",
-            "cost": {"lstm": spent, "xlstm": spent},
-            "scores": {"target_vd": {"lstm": {"mae": 3.0, "mae_sd": 0.1}, "xlstm": {"mae": None}}},
+        scores = {"target_vd": {"lstm": made.scores(3.0, mae_sd=0.1), "xlstm": made.scores(None)}}
+        modes = {
+            "single_vd": NoComparison(mode="single_vd", problem="why"),
+            **{f"mode {i}": made.comparison(scores=scores) for i in range(6)},  # more than there are markers
         }
-        figures.cost(tmp_path / folder / "cost.png", {"single_vd": {"problem": "why"}, "multi_vd": mode})
+        figures.cost(tmp_path / folder / "cost.png", modes)
         figures.scatter(
             tmp_path / folder / "scatter.png", {"lstm": series(), "xlstm": series()}, "veh/h", "1 h ahead"
         )
@@ -90,11 +91,7 @@ def test_costs_of_any_spread_have_labels_that_do_not_overlap(tmp_path, monkeypat
     monkeypatch.setattr(figures, "_save", lambda drawn, _: figure.append(drawn))
     spent = {"parameters": 39_621, "seconds": 5.2, "flops_per_window": 1_360_000, "latency_ms": 0.2}
     more = {name: ratio * value for name, value in spent.items()}
-    mode = {
-        "unit": "veh/h",
-        "cost": {"lstm": spent, "xlstm": more},
-        "scores": {"target_vd": {"lstm": {"mae": 3.0}, "xlstm": {"mae": 3.1}}},
-    }
+    mode = made.comparison(cost={"lstm": made.spent(**spent), "xlstm": made.spent(**more)})
     figures.cost(tmp_path / "cost.png", {"single_vd": mode})
     figure[0].canvas.draw()
     for axis in figure[0].axes:

@@ -5,34 +5,29 @@ import pickle
 import subprocess
 import sys
 
-import pytest
 import torch
 
 from tests.pipeline.conftest import ROOT
-from tests.train.test_workers import data, in_double, run_of
+from tests.train.small import data, in_double, run_of
 from vdcast.train.workers import fit
 
 SCRIPT = """
 import pickle
 import torch
 torch.set_default_dtype(torch.float64)
-from vdcast import ranks
-from vdcast.fit import deterministic, fit
+from vdcast.models.shared.device import deterministic
+from vdcast.train import ranks
+from vdcast.train.workers import fit
 
 deterministic("cpu")
 torch.set_num_threads(1)
 with open("arguments", "rb") as file:
     arguments = pickle.load(file)
 with ranks.together("cpu"):
-    fitted = fit(*arguments, "cpu")
+    fitted = fit(*arguments)
     assert ranks.world() == 2
     torch.save((fitted.weights, fitted.figures, fitted.training), f"rank{ranks.rank()}.pt")
 """
-
-
-@pytest.fixture(params=["small_lstm", "small_xlstm"])
-def network(request):
-    return request.getfixturevalue(request.param)
 
 
 def test_two_ranks_train_what_one_process_trains(network, detectors, prepare_settings, tmp_path):
@@ -41,16 +36,18 @@ def test_two_ranks_train_what_one_process_trains(network, detectors, prepare_set
     In float64: the ranks add a batch's gradients in another order, and AdamW turns the rounding of a gradient near
     zero into a whole step. What is left of that after some hundred steps is far below the tolerance.
     """
-    train, validation, scale = data(detectors, prepare_settings, False)
+    common = data(detectors, prepare_settings, False)
     network = network.model_copy(update={"batch_size": 31})
-    assert len(train) % network.batch_size == 1, "the last batch leaves the second rank without a window"
+    assert len(common.train) % network.batch_size == 1, (
+        "the last batch leaves the second rank without a window"
+    )
     run = run_of(
         network, "independent_multi_vd", epochs=12, patience=1, seeds=[0, 1], quantiles=[0.1, 0.5, 0.9]
     )
-    arguments = (run, in_double(train), in_double(validation), scale.double())
+    arguments = (run, in_double(common))
     torch.set_default_dtype(torch.float64)
     try:
-        alone = fit(*arguments, "cpu")
+        alone = fit(*arguments)
     finally:
         torch.set_default_dtype(torch.float32)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.stopping import Stopping, kill
-from tests.train.test_workers import data, run_of, same
+from tests.train.small import data, run_of, same
 from vdcast.models.shared.device import deterministic
 from vdcast.train import scratch
 from vdcast.train.copies import stacks_of
@@ -19,14 +19,18 @@ from vdcast.train.workers import fit, fit_stacks
 FIT = """
 import pickle, sys
 from pathlib import Path
-from vdcast import fit, scratch
+
+import torch
+
+from vdcast.models.shared.device import deterministic
+from vdcast.train import scratch
+from vdcast.train.workers import fit
 
 if __name__ == "__main__":
-    fit.deterministic("cpu")
-    import torch
+    deterministic("cpu")
     torch.set_num_threads(int(sys.argv[3]))
     with scratch.held(Path(sys.argv[2])) as kept:
-        fit.fit(*pickle.loads(Path(sys.argv[1]).read_bytes()), scratch=kept)
+        fit(*pickle.loads(Path(sys.argv[1]).read_bytes()), scratch=kept)
 """
 
 
@@ -35,11 +39,6 @@ def settled():
     deterministic("cpu")
     yield
     torch.use_deterministic_algorithms(False)
-
-
-@pytest.fixture(params=["small_lstm", "small_xlstm"])
-def network(request):
-    return request.getfixturevalue(request.param)
 
 
 def kill_at(tmp_path: Path, arguments: tuple, when: str, suffix: str, count: int, threads: int = 1) -> Path:
@@ -58,7 +57,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ):
     """Killed as the checkpoint of epoch 3 is about to take its name, or has just taken it."""
     run = run_of(network, "independent_multi_vd", epochs=6, patience=1)
-    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    arguments = (run, data(detectors, prepare_settings, False))
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, when, ".state", 3)
     with scratch.held(folder) as kept:
@@ -74,7 +73,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_a_copy_that_had_stopped_stays_stopped(network, detectors, prepare_settings, tmp_path):
     run = run_of(network, "independent_multi_vd", epochs=12, patience=1)
-    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    arguments = (run, data(detectors, prepare_settings, False))
     whole = fit(*arguments)
     epochs = sum(n == 3 for n in whole.training)
     assert 1 <= epochs < len(whole.training) - 1, "the test needs a copy that stops before the others"
@@ -88,7 +87,7 @@ def test_a_copy_that_had_stopped_stays_stopped(network, detectors, prepare_setti
 def test_workers_die_with_the_process_that_started_them(network, detectors, prepare_settings, tmp_path):
     """Two workers, six stacks; the folder stays locked until the last worker is gone."""
     run = run_of(network, "independent_multi_vd", epochs=4, seeds=list(range(6)))
-    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    arguments = (run, data(detectors, prepare_settings, False))
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, "after", ".fitted", 1, threads=2)
     with scratch.held(folder) as kept:
@@ -104,7 +103,7 @@ def test_a_killed_worker_is_one_sentence_and_costs_no_trained_stack(
     small_lstm, detectors, prepare_settings, tmp_path
 ):
     run = run_of(small_lstm, "independent_multi_vd", epochs=4, seeds=list(range(6)))
-    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    arguments = (run, data(detectors, prepare_settings, False))
     (tmp_path / "arguments.pkl").write_bytes(pickle.dumps(arguments))
     (tmp_path / "fit_them.py").write_text(FIT, "utf-8")
     stop = Stopping(tmp_path / "stop", "after", ".fitted")
@@ -131,7 +130,7 @@ def test_a_killed_worker_is_one_sentence_and_costs_no_trained_stack(
 @pytest.mark.parametrize("suffix", [".state", ".fitted"])
 def test_a_damaged_file_is_named_and_trained_again(detectors, small_lstm, prepare_settings, tmp_path, suffix, capsys):  # fmt: skip
     run = run_of(small_lstm, epochs=4, patience=4)
-    arguments = (run, *data(detectors, prepare_settings, True), "cpu")
+    arguments = (run, data(detectors, prepare_settings, True))
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, "after", suffix, 1)
     path = folder / f"0{suffix}"
@@ -147,7 +146,7 @@ def test_a_damaged_file_is_named_and_trained_again(detectors, small_lstm, prepar
 
 def test_shares_trained_apart_make_the_whole(network, detectors, prepare_settings, tmp_path):
     run = run_of(network, "independent_multi_vd", epochs=2, seeds=[3, 4, 5])
-    arguments = (run, *data(detectors, prepare_settings, False), "cpu")
+    arguments = (run, data(detectors, prepare_settings, False))
     whole = fit(*arguments)
     stacks = stacks_of(run, 3, "cpu")
     assert len(stacks) == 3

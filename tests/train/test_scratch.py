@@ -14,7 +14,7 @@ from vdcast.train import scratch
 HOLD = """
 import sys, time
 from pathlib import Path
-from vdcast import scratch
+from vdcast.train import scratch
 
 with scratch.held(Path(sys.argv[1])):
     print("held", flush=True)

@@ -1,6 +1,6 @@
 """Under which conditions each window was forecast: input that was missing, and congestion.
 
-They belong to the windows, not to a model, so ``evaluate_naive`` states them once for all runs.
+They belong to the windows, not to a model, so ``baselines`` states them once for all runs.
 """
 
 import numpy as np

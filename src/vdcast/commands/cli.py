@@ -1,11 +1,12 @@
-"""The command ``vdcast``: what a user runs beside ``dvc``, each a module with a ``main`` of its own.
+"""The command ``vdcast``: what a user runs beside ``dvc``.
 
     vdcast repro -j 2
 
-Only the module of the command that was asked for is imported.
+A command is a module of this package with a ``main``; only the one that was asked for is imported.
 """
 
 import importlib
+import importlib.metadata
 import sys
 
 COMMANDS = {
@@ -14,17 +15,25 @@ COMMANDS = {
     "verify": "whether DVC's cache still holds what it took in; what does not is removed",
     "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",
 }
+USAGE = "\n".join(
+    [
+        "usage: vdcast COMMAND ...",
+        "",
+        *(f"  {name:10}{what}" for name, what in COMMANDS.items()),
+        "",
+        "`vdcast COMMAND --help` says more; `vdcast --version` says which one this is.",
+    ]
+)
 
 
 def main() -> None:
-    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    name, *rest = sys.argv[1:] or ["--help"]
     if name in COMMANDS:
-        sys.argv = [f"vdcast {name}", *sys.argv[2:]]
+        sys.argv = [f"vdcast {name}", *rest]
         importlib.import_module(f"vdcast.commands.{name}").main()
-        return
-    lines = "\n".join(f"  {command:10}{what}" for command, what in COMMANDS.items())
-    usage = f"usage: vdcast COMMAND ...\n\n{lines}\n\n`vdcast COMMAND --help` says more."
-    if name in ("-h", "--help"):
-        print(usage)
+    elif name in ("-h", "--help"):
+        print(USAGE)
+    elif name == "--version":
+        print(f"vdcast {importlib.metadata.version('vdcast')}")
     else:
-        sys.exit(f"vdcast: {name!r} is not a command\n{usage}")
+        sys.exit(f"vdcast: {name!r} is not a command\n{USAGE}")

@@ -13,13 +13,12 @@ end each object of the result is looked for in the remote.
 """
 
 import argparse
-import os
 import signal
 import sys
-import threading
 
 from vdcast.errors import one_sentence
 from vdcast.machines.clone import job
+from vdcast.processes import end_at_eof
 
 
 def main() -> None:
@@ -33,14 +32,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     if arguments.until_eof:
-        threading.Thread(target=stop_at_eof, daemon=True).start()
+        end_at_eof()
     ended = f"vdcast: {arguments.target} was ended by SIGTERM; run it again to go on"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(ended))
     with one_sentence():
         job(arguments.target, arguments.share)
-
-
-def stop_at_eof() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
-    os.kill(os.getpid(), signal.SIGTERM)

@@ -9,8 +9,6 @@ First the stages that runs share, then every stale run as a `dvc repro -s` of it
 `.scratch/logs/<run>.log`.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import fcntl
@@ -21,6 +19,8 @@ from collections.abc import Iterator
 
 from vdcast.errors import one_sentence
 from vdcast.layout import LOGS, REPRO_LOCK
+from vdcast.machines.on_ray import repro_on_ray
+from vdcast.machines.side_by_side import repro_side_by_side
 from vdcast.processes import INTERRUPTS
 
 
@@ -59,11 +59,9 @@ def main() -> None:
             signal.signal(number, signal.default_int_handler)
     with one_sentence(), alone():
         if address:
-            from vdcast.machines.on_ray import repro
-
-            repro(address, targets, **options)
+            repro_on_ray(address, targets, **options)
         else:
-            repro(targets, jobs)
+            repro_side_by_side(targets, jobs)
 
 
 def _positive(text: str) -> int:

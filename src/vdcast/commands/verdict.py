@@ -7,12 +7,15 @@ Reads reports/summary.json of each through DVC: from the workspace, the cache or
 """
 
 import argparse
-import json
-from collections.abc import Mapping
 from pathlib import Path
+
+import msgspec
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import REPORTS
+from vdcast.records.summary import ModeFigures, Summary
+from vdcast.scores.names import GREYS, MODEL_LABELS
+from vdcast.scores.words import sentence
 
 SUMMARY = REPORTS / "summary.json"
 WORKSPACE = "workspace"
@@ -27,10 +30,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("new", nargs="?", default=WORKSPACE, help="the same, or: workspace (the default)")
     given = parser.parse_args(argv)
     with one_sentence():
-        print(as_markdown(given.old, given.new, summary(given.old), summary(given.new)))
+        print(change_markdown(given.old, given.new, summary(given.old), summary(given.new)))
 
 
-def summary(rev: str) -> dict:
+def summary(rev: str) -> Summary:
     """reports/summary.json at ``rev``. Raises InputError where there is no such revision or file."""
     from dvc.api import DVCFileSystem
     from dvc.exceptions import DvcException
@@ -41,7 +44,7 @@ def summary(rev: str) -> dict:
     where = "here" if rev == WORKSPACE else f"at {rev}"
     try:
         files = DVCFileSystem(".", rev=None if rev == WORKSPACE else rev)
-        return json.loads(files.read_text(SUMMARY.as_posix(), encoding="utf-8"))
+        return msgspec.json.decode(files.read_bytes(SUMMARY.as_posix()), type=Summary)
     except RevError:
         raise InputError(
             f"no revision or experiment {rev!r}; `git log` and `dvc exp show` list them"
@@ -51,50 +54,63 @@ def summary(rev: str) -> dict:
             f"no {SUMMARY} {where}; make it with `dvc repro report`, or fetch what somebody pushed with `dvc "
             + ("pull report`" if rev == WORKSPACE else "fetch --all-commits report`")
         ) from None
-    except json.JSONDecodeError as error:
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{SUMMARY} {where} is of another version of vdcast ({error}); run `dvc repro report` there"
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{SUMMARY} {where} is damaged ({error}); run `dvc repro report`") from None
     except (DvcException, SCMError) as error:
         raise InputError(f"{SUMMARY} {where} cannot be read: {error}") from None
 
 
-def as_markdown(old_name: str, new_name: str, old: Mapping, new: Mapping) -> str:
-    """The change from ``old`` to ``new`` (two summary.json): verdict by mode, then MAE and cost by model."""
-    was, now = (each.get("verdict", {}).get("overall", {}).get("words") for each in (old, new))
-    modes = [mode for mode in {**old, **new} if mode != "verdict"]
+def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) -> str:
+    """The change from ``old`` to ``new``: verdict by mode, then MAE and cost by model."""
+    was, now = (each.verdict.overall.words for each in (old, new))
+    modes = list({**old.modes, **new.modes})
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
-    lines += [f"**{_sentence(now)}**" + (" (as before)" if was == now else f" Before: {_sentence(was)}"), ""]
-    lines += [f"- {each}" for each in new.get("verdict", {}).get("warnings", [])]
+    lines += [f"**{sentence(now)}**" + (" (as before)" if was == now else f" Before: {sentence(was)}"), ""]
+    lines += [f"- {each}" for each in new.verdict.warnings]
     for mode in modes:
-        before, after = (each.get("verdict", {}).get("modes", {}).get(mode, {}) for each in (old, new))
-        said = [_sentence(each.get("words")) for each in (before, after)]
-        if said[0] == said[1]:
-            lines.append(f"- `{mode}`: {said[1]} (as before)")
-        else:
-            changed = "**changed**" if _answer(before) != _answer(after) else "same answer"
-            lines += [f"- `{mode}`: {changed}", f"  - now: {said[1]}", f"  - before: {said[0]}"]
+        lines += _answers(mode, old, new)
     if differ := [mode for mode in modes if _observations(old, mode) != _observations(new, mode)]:
         lines += [
             "",
             "**The naive forecasts differ too, so the two were not scored on the same observations and their MAE "
             f"cannot be compared: {', '.join(f'`{mode}`' for mode in differ)}.**",
         ]
-    lines += [
-        "",
+    return "\n".join([*lines, "", *_figures(modes, old, new)])
+
+
+def _answers(mode: str, old: Summary, new: Summary) -> list[str]:
+    """One mode's verdict, and what it was."""
+    before, after = (each.verdict.modes.get(mode) for each in (old, new))
+    said = [sentence(each.words) if each else "No verdict." for each in (before, after)]
+    if said[0] == said[1]:
+        return [f"- `{mode}`: {said[1]} (as before)"]
+    answers = [(each.status, each.better) if each else ("no_verdict", None) for each in (before, after)]
+    changed = "**changed**" if answers[0] != answers[1] else "same answer"
+    return [f"- `{mode}`: {changed}", f"  - now: {said[1]}", f"  - before: {said[0]}"]
+
+
+def _figures(modes: list[str], old: Summary, new: Summary) -> list[str]:
+    """A line per mode and model."""
+    lines = [
         "| mode | model | MAE, target VD | change | training seconds | change | parameters | change |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     for mode in modes:
-        for model, label in (("lstm", "LSTM"), ("xlstm", "xLSTM")):
+        both = [each.modes.get(mode, ModeFigures()) for each in (old, new)]
+        for model, label in MODEL_LABELS.items():
+            scores = [each.target_vd.get(model) for each in both]
+            spent = [each.cost.get(model) for each in both]
             cells = [
-                _change(*(_at(each, mode, *place, model, name) for each in (old, new)), spec)
-                for place, name, spec in (
-                    (("target_vd",), "mae", ".3f"),
-                    (("cost",), "seconds", ",.0f"),
-                    (("cost",), "parameters", ",.0f"),
-                )
+                _change(*(getattr(each, "mae", None) for each in scores), ".3f"),
+                _change(*(getattr(each, "seconds", None) for each in spent), ",.0f"),
+                _change(*(getattr(each, "parameters", None) for each in spent), ",.0f"),
             ]
             lines.append(f"| `{mode}` | {label} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    return lines
 
 
 def _change(old: float | None, new: float | None, spec: str) -> str:
@@ -107,27 +123,7 @@ def _change(old: float | None, new: float | None, spec: str) -> str:
     return f"{old:{spec}} to {new:{spec}} | {f'{new / old - 1:+.1%}' if old else '-'}"
 
 
-def _observations(summary: Mapping, mode: str) -> dict[str, float | None]:
+def _observations(summary: Summary, mode: str) -> dict[str, float | None]:
     """What the baselines scored: they do not learn, so it says which observations were scored."""
-    rows = _at(summary, mode, "target_vd") or {}
-    return {name: row["mae"] for name, row in rows.items() if name.split("_")[0] not in ("lstm", "xlstm")}
-
-
-def _at(summary: Mapping, *keys: str):
-    """The value under ``keys``, None where a key is missing."""
-    for key in keys:
-        summary = (summary or {}).get(key)
-    return summary
-
-
-def _answer(said: Mapping) -> str | None:
-    """Who is better, None where no difference is shown; no verdict at all is an answer of its own."""
-    judged = not (said.get("words") or "no verdict").startswith("no verdict")
-    return said.get("better") if judged else "no verdict"
-
-
-def _sentence(words: str | None) -> str:
-    """With a capital and a full stop."""
-    if words is None:
-        return "No verdict."
-    return (words if words.startswith("xLSTM") else words[0].upper() + words[1:]) + "."
+    rows = summary.modes.get(mode, ModeFigures()).target_vd
+    return {name: row.mae for name, row in rows.items() if name in GREYS}

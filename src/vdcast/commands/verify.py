@@ -6,8 +6,6 @@ DVC itself trusts them, as nobody may write to them; a failing disk does not ask
 and so is a file in the workspace that came from it; `dvc repro` makes both again, or `dvc pull` fetches them.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -15,6 +13,8 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+import yaml
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import LOCK
@@ -90,8 +90,6 @@ def remove_copies(damaged: list[str], cache: Path, root: Path) -> list[Path]:
 
 def outputs(cache: Path, root: Path) -> Iterator[tuple[Path, str]]:
     """Every file that dvc.lock records as made by a stage, and the name of its object."""
-    import yaml
-
     lock = root / LOCK
     stages = yaml.safe_load(lock.read_text("utf-8"))["stages"] if lock.exists() else {}
     for stage in stages.values():

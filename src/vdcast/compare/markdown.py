@@ -1,8 +1,15 @@
 """``comparison.md``."""
 
+from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.scores import intervals
-from vdcast.scores.figures import LABELS
-from vdcast.scores.tables import cost_table, cut_table, difference_table, further_targets, table
+from vdcast.scores.names import LABELS
+from vdcast.scores.tables import (
+    cost_markdown,
+    cut_markdown,
+    difference_markdown,
+    further_targets,
+    score_markdown,
+)
 from vdcast.scores.words import DILEMMA, R2, seeds_in_words
 
 CUTS = {  # as headings
@@ -16,47 +23,61 @@ CUTS = {  # as headings
 }
 
 
-def as_markdown(summary: dict) -> str:
+def comparison_markdown(comparison: Comparison | NoComparison) -> str:
     """``comparison.md``."""
-    lines = [f"# {summary['mode']}: LSTM against xLSTM", ""]
-    if summary["problem"]:
-        lines += [f"**No comparison: {summary['problem']}.**", ""]
-    if "scores" not in summary:
+    lines = [f"# {comparison.mode}: LSTM against xLSTM", ""]
+    if comparison.problem:
+        lines += [f"**No comparison: {comparison.problem}.**", ""]
+    if isinstance(comparison, NoComparison):
         return "\n".join(lines)
-    unit, vds = summary["unit"], len(summary["vds"])
-    lines += [f"**{each}**\n" for each in (*summary["notes"], *summary["losses"])]
-    lines += [
-        f"{summary['target']} in {unit}; {summary['windows']} test windows. {seeds_in_words(summary['seeds'])} "
-        f"MAPE over observations of at least {summary['mape_floor']:g}. Skill: 1 - MAE / MAE of the best naive forecast. {R2}",
-        "",
-        f"## Differences in MAE, {unit}, {'all VDs' if vds > 1 else 'VD ' + summary['target_vd']}",
-        "",
-        difference_table(summary["differences"]),
-        "",
-        "Interval and p hold for other days, VDs and seeds; the 95 % interval of the block bootstrap for other days and "
-        "VDs, too narrow where there are few days; the Diebold-Mariano test on overlapping windows for none of "
-        f"these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons of all modes, is in [the report](../report.md). "
-        f"'{LABELS[summary['best_naive']]}' is the naive forecast with the lowest MAE on these very observations: chosen with "
-        "hindsight, it can only make it harder for a model to be called better.",
-        "",
-    ]
-    titles = {"target_vd": f"VD {summary['target_vd']}", "all_vds": f"All {vds} VDs"}
-    for scope, rows in summary["scores"].items():
-        lines += [f"## {titles[scope]}", "", table(rows), ""]
-    for scope, by_cut in summary["cuts"].items():
-        for cut, heading in CUTS.items():
-            if cut in by_cut:
-                lines += [
-                    f"## {titles[scope]} {heading.format(**summary)}: MAE, {unit}",
-                    "",
-                    cut_table(by_cut[cut], cut),
-                    "",
-                    *([f"Read with care: {DILEMMA}.", ""] if cut == "congestion" else []),
-                ]
+    lines += [f"**{each}**\n" for each in (*comparison.notes, *comparison.losses)]
+    lines += _differences(comparison)
+    lines += _scores(comparison)
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
-    lines += further_targets({summary["mode"]: summary})
-    lines += intervals.section(summary)
-    lines += ["## Cost", "", cost_table(summary["cost"]), "", "![learning curves](curves.png)", ""]
+    lines += further_targets({comparison.mode: comparison})
+    lines += intervals.section(comparison)
+    lines += ["## Cost", "", cost_markdown(comparison.cost), "", "![learning curves](curves.png)", ""]
     lines += ["## A typical day and the worst", "", "![typical and worst day](days.png)", ""]
     lines += ["![forecast against observation](scatter.png)", ""]
     return "\n".join(lines)
+
+
+def _differences(it: Comparison) -> list[str]:
+    """What was compared, and the differences with how to read them."""
+    return [
+        f"{it.target} in {it.unit}; {it.windows} test windows. {seeds_in_words(it.seeds)} "
+        f"MAPE over observations of at least {it.mape_floor:g}. Skill: 1 - MAE / MAE of the best naive forecast. {R2}",
+        "",
+        f"## Differences in MAE, {it.unit}, {'all VDs' if len(it.vds) > 1 else 'VD ' + it.target_vd}",
+        "",
+        difference_markdown(it.differences),
+        "",
+        "Interval and p hold for other days, VDs and seeds; the 95 % interval of the block bootstrap for other days and "
+        "VDs, too narrow where there are few days; the Diebold-Mariano test on overlapping windows for none of "
+        "these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons "
+        f"of all modes, is in [the report](../../report.md). '{LABELS[it.best_naive]}' is the naive forecast with the "
+        "lowest MAE on these very observations: chosen with hindsight, it can only make it harder for a model to be "
+        "called better.",
+        "",
+    ]
+
+
+def _scores(it: Comparison) -> list[str]:
+    """The scores of each scope, then its cuts."""
+    titles = {"target_vd": f"VD {it.target_vd}", "all_vds": f"All {len(it.vds)} VDs"}
+    lines = []
+    for scope, rows in it.scores.items():
+        lines += [f"## {titles[scope]}", "", score_markdown(rows), ""]
+    for scope, by_cut in it.cuts.items():
+        for cut, heading in CUTS.items():
+            if cut in by_cut:
+                said = heading.format(peak=it.peak, congested=it.congested)
+                lines += [
+                    f"## {titles[scope]} {said}: MAE, {it.unit}",
+                    "",
+                    cut_markdown(by_cut[cut], cut),
+                    "",
+                ]
+            if cut in by_cut and cut == "congestion":
+                lines += [f"Read with care: {DILEMMA}.", ""]
+    return lines

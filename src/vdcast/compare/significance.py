@@ -14,18 +14,18 @@ class Difference:
     """Mean absolute error of ``a`` minus that of ``b``.
 
     ``low`` to ``high`` is a 95 % interval and ``p`` belongs to it; ``boot_low`` to ``boot_high`` is that of a block
-    bootstrap; ``p_dm`` is Diebold and Mariano's p.
+    bootstrap; ``p_dm`` is Diebold and Mariano's p. What is undefined is NaN.
     """
 
-    mae: float
-    low: float
-    high: float
-    p: float
-    boot_low: float
-    boot_high: float
-    p_dm: float
-    days: int
-    vds: int
+    mae: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    p: float = np.nan
+    boot_low: float = np.nan
+    boot_high: float = np.nan
+    p_dm: float = np.nan
+    days: int = 0
+    vds: int = 0
 
 
 def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
@@ -48,7 +48,7 @@ def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
     valid = np.isfinite(d)
     vds = int(valid.any(axis=(0, 1)).sum())
     if not valid.any():
-        return Difference(*[np.nan] * 7, 0, 0)
+        return Difference()
     day = numbered_days(np.broadcast_to(date[..., None], d.shape)[valid])
     n = int(day.max()) + 1
     vd = np.nonzero(valid)[2]
@@ -68,7 +68,7 @@ def difference(a: np.ndarray, b: np.ndarray, date: np.ndarray) -> Difference:
     freedom = np.array([blocks - 1, vds - 1, len(a) - 1, len(b) - 1])
     p_dm = diebold_mariano(_by_origin(d), h=d.shape[1])
     if blocks < 2:
-        return Difference(float(mae), *[np.nan] * 5, p_dm, n, vds)
+        return Difference(mae=float(mae), p_dm=p_dm, days=n, vds=vds)
     boot = bootstrap(table)
     error = float(np.sqrt(shared + sum(seeds)))
     if error == 0:  # the same difference everywhere, e.g. none at all

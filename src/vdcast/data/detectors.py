@@ -1,4 +1,4 @@
-"""A table of detectors in memory, and the parts that ``prepare`` makes of it."""
+"""A table of detectors in memory, and the parts that ``prepare`` makes of it; on disk, ``vdcast.data.store``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,17 +10,17 @@ from vdcast.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Detectors:
-    """Series of V detectors with F features on T regular time steps; the layout of the module docstring."""
+    """Series of V detectors with F features on T regular time steps. Raises InputError where they contradict each other."""
 
-    values: np.ndarray
-    timestamps: np.ndarray
-    vd_ids: tuple[str, ...]
-    features: tuple[str, ...]
-    units: tuple[str, ...]
-    interval: int
-    time_zone: str
-    source: str
-    info: dict[str, np.ndarray] = field(default_factory=dict)
+    values: np.ndarray  # (T, V, F) float32, NaN where there is no valid observation
+    timestamps: np.ndarray  # (T,) Unix seconds, UTC, start of the interval
+    vd_ids: tuple[str, ...]  # (V,)
+    features: tuple[str, ...]  # (F,)
+    units: tuple[str, ...]  # (F,)
+    interval: int  # seconds
+    time_zone: str  # IANA name
+    source: str  # where they come from, for messages
+    info: dict[str, np.ndarray] = field(default_factory=dict)  # (V,) each: lon, lat, road, direction, lanes
 
     def __post_init__(self):
         T, V, F = self.values.shape
@@ -73,6 +73,6 @@ class Prepared:
     """What ``prepare`` leaves: parts of the split by name, the training part's statistics, the targets."""
 
     parts: dict[str, Detectors]
-    mean: np.ndarray
-    std: np.ndarray
-    targets: tuple[str, ...]
+    mean: np.ndarray  # (V, F) of the training part
+    std: np.ndarray  # (V, F), 1 where a series is constant
+    targets: tuple[str, ...]  # (K,) of the features

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -41,6 +41,10 @@ def writing(path: Path) -> Iterator[h5py.File]:
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
+    """The h5 file at ``path``, to be read.
+
+    Raises InputError where it is missing or damaged, or, also from within the body, where it is of another schema.
+    """
     try:
         file = h5py.File(path, "r")
     except FileNotFoundError:
@@ -70,7 +74,7 @@ def put(group: h5py.Group, name: str, data: np.ndarray, **options) -> None:
     group.create_dataset(name, data=data, track_times=False, **options).flush()
 
 
-def strings(column: np.ndarray) -> np.ndarray:
+def strings(column: np.ndarray | Sequence[str]) -> np.ndarray:
     """Text as fixed-length UTF-8, the form of h5 strings that is byte for byte reproducible."""
     encoded = np.char.encode(np.asarray(column, "U"), "utf-8")
     return encoded.astype(h5py.string_dtype("utf-8", max(1, encoded.dtype.itemsize)))

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from typing import cast
 
 import numpy as np
 
@@ -9,13 +10,15 @@ import numpy as np
 class Mapped(np.memmap):
     """Part of a file as an array. Pickled, it is where it lies and not what it holds."""
 
+    _mmap: mmap.mmap | None  # numpy's name for the map
+
     @property
     def on_file(self) -> bool:
         """Not so of what was computed or gathered from a map: that lies in memory."""
         return self._mmap is not None
 
     def __reduce__(self):
-        if not self.on_file:
+        if self._mmap is None:
             return self.view(np.ndarray).__reduce__()
         whole = np.frombuffer(self._mmap, np.uint8)  # begins at a multiple of the granularity
         begin = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
@@ -27,7 +30,8 @@ def mapped(path: str, dtype: str, offset: int, shape: tuple[int, ...], strides: 
     """Writes to it stay in memory, as with what is read."""
     size = sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) // np.dtype(dtype).itemsize + 1
     flat = Mapped(path, dtype, "c", offset, size)
-    return np.lib.stride_tricks.as_strided(flat, shape, strides, subok=True)
+    view = np.lib.stride_tricks.as_strided(flat, shape, strides, subok=True)
+    return cast(Mapped, view)
 
 
 def memory_bytes() -> int:

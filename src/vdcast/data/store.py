@@ -1,4 +1,4 @@
-"""The h5 schema, and the only module that opens h5 files (but ``ingest.metr_la``, which reads foreign ones).
+"""Tables of detectors as h5 files, and their schema (that of ``predictions.h5``: ``vdcast.forecasts.store``).
 
 A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 
@@ -14,9 +14,7 @@ A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
 calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
 (``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
-and the attribute ``targets``. ``predictions.h5`` holds the arrays of ``Predictions``, and for a run with
-``train.quantiles`` a group ``quantiles``: ``raw`` (S, W, H, V, K, P) f4, ``margins`` (S, H, V, K, P) f4 and
-``levels`` (P,) f8, as in ``quantiles.Quantiles``. The same input gives the same bytes, so DVC's cache hits.
+and the attribute ``targets``. The same input gives the same bytes, so DVC's cache hits.
 
 ``values`` lie in one piece, time first: a window of all detectors is one stretch of the file, and the file can be
 mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rather than read.

@@ -1,23 +1,19 @@
 """What one forecast takes: floating-point operations, and milliseconds."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from math import prod
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from vdcast.data.detectors import Detectors
 from vdcast.models.shared.onednn import ONEDNN
+from vdcast.models.shared.trained import Trained
 from vdcast.models.shared.windows import Batch
-
-if TYPE_CHECKING:
-    from vdcast.data.detectors import Detectors
-    from vdcast.models.shared.trained import Trained
-
+from vdcast.records.cost import Cost
+from vdcast.scores.words import LATENCY_BATCH
 
 WARM_UP, REPEATS = 3, 20
 
@@ -65,26 +61,21 @@ UNCOUNTED = {
 } | ({ONEDNN: _linear_flops} if ONEDNN else {})
 
 
-def cost_of(trained: Trained, test: Detectors, device: str) -> dict:
-    """What one seed's forecast takes; in a file of its own, as times are never twice the same."""
-    import torch
-
-    pass
-    from vdcast.scores.words import LATENCY_BATCH
-
+def measure(trained: Trained, test: Detectors, device: str) -> Cost:
+    """What one seed's forecast takes on ``device``, of windows of ``test``."""
     one = trained.one_seed
 
-    def at(where: str, windows: int):
+    def at(where: str, windows: int) -> tuple[nn.Module, Batch]:
         """The network there, and a batch of so many windows (of fewer, again and again)."""
         all_windows = one.windows(test, where)
         group = torch.arange(all_windows.groups, device=where)
         start = torch.arange(windows, device=where) % len(all_windows)
         return one.model(all_windows).to(where), all_windows.batch(group, start.expand(len(group), -1))
 
-    return {
-        "flops_per_window": flops(*at("cpu", 1)),
-        "latency_ms": latency_ms(*at(device, 1)),
-        "latency_batch_ms": latency_ms(*at(device, LATENCY_BATCH)),
-        "device": device,
-        "threads": torch.get_num_threads(),
-    }
+    return Cost(
+        flops_per_window=flops(*at("cpu", 1)),
+        latency_ms=latency_ms(*at(device, 1)),
+        latency_batch_ms=latency_ms(*at(device, LATENCY_BATCH)),
+        device=device,
+        threads=torch.get_num_threads(),
+    )

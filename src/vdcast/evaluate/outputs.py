@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vdcast.forecasts.predictions import Predictions
-from vdcast.scores.cuts import by_horizon, overall, table, tables
+from vdcast.scores.cuts import by_horizon, overall, score_table, score_tables
 
 HEADLINE = ("mae", "skill")
 
@@ -13,6 +13,7 @@ HEADLINE = ("mae", "skill")
 def headline(
     predictions: Predictions,
     naive: Mapping[str, Predictions],
+    *,
     target_vd: str,
     mape_floor: float,
     horizons: Sequence[int],
@@ -27,9 +28,9 @@ def headline(
     for k, target in enumerate(predictions.targets):
         for suffix, vds in scopes.items():
             everyone = {name: each.of(vds) for name, each in {"": predictions, **naive}.items()}
-            row = tables(everyone, list(naive), overall(), mape_floor, k)[""].iloc[0]
+            row = score_tables(everyone, list(naive), overall(), mape_floor, k)[""].iloc[0]
             figures |= {f"{target}_{metric}{suffix}": row[metric] for metric in HEADLINE}
     one, first = predictions.of([target_vd]), predictions.targets[0]
-    rows = table(one, by_horizon(one), mape_floor)
+    rows = score_table(one, by_horizon(one), mape_floor)
     figures |= {f"{first}_mae_{rows.horizon[h - 1]:g}min": rows.mae[h - 1] for h in horizons}
     return {key: round(float(value), 6) for key, value in figures.items() if np.isfinite(value)}

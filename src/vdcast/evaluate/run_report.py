@@ -7,78 +7,109 @@ import numpy as np
 import pandas as pd
 
 from vdcast.forecasts.predictions import Naive, Predictions, of
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
-from vdcast.scores import convergence, cuts, figures, intervals
-from vdcast.scores.words import seeds_in_words
+from vdcast.params.sections import Run
+from vdcast.records.training import Training
+from vdcast.scores import cuts, figures, intervals
+from vdcast.scores.words import cut_short, seeds_in_words
 
 OVERFIT = 1.15  # validation loss at the end over its best
 FORMAT = ",.4g"  # 1,904 observations, not 1.9e+03
 GAP = 1.5  # test error over validation error
 
 
-def write(
-    folder: Path, trained: Trained, predictions: Predictions, naive: Naive, target_vd: str, mape_floor: float
+def write_run_report(
+    folder: Path,
+    trained: Trained,
+    predictions: Predictions,
+    *,
+    training: Training,
+    naive: Naive,
+    target_vd: str,
+    mape_floor: float,
 ) -> None:
     """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training left there."""
     history = pd.read_csv(folder / "history.csv")
-    training = json.loads((folder / "training.json").read_text("utf-8"))
-    target, unit = predictions.targets[0], predictions.units[0]
-    run = trained.settings
+    target, unit, run = predictions.targets[0], predictions.units[0], trained.settings
     figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
-
-    series = (intervals if predictions.quantiles else cuts).over_time(predictions, target_vd, target)
-    ahead = f"{trained.horizon * trained.interval / 60:g} min ahead"
+    series = (intervals.fan_over_time if predictions.quantiles else cuts.over_time)(
+        predictions, target_vd, target
+    )
+    ahead = f"{trained.task.horizon * trained.task.interval / 60:g} min ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **naive}
     one = of(everyone, [target_vd])
+    horizons = _by_target(one, run.name, cuts.by_horizon(one[run.name]), mape_floor)
+    overall = _by_target(everyone, run.name, cuts.overall(), mape_floor)
+    warnings = [
+        *([f"{training.problem}."] if training.problem else []),
+        *training.notes,
+        *suspicious(history, training, horizons.loc[[target]], overall.loc[target]),
+    ]
+    lines = [f"# {run.name}", "", *(f"**{warning}**\n" for warning in warnings)]
+    lines += _data(trained.task, training, len(predictions.origins))
+    lines += _settings(run)
+    lines += _training(training)
+    lines += _result(target_vd, len(predictions.forecast), mape_floor, horizons)
+    if predictions.quantiles:
+        lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
+    if len(predictions.vd_ids) > 1:
+        vds = _by_target(everyone, run.name, cuts.by_vd(predictions), mape_floor)
+        lines += ["## By VD", "", in_figures(vds), ""]
+    (folder / "report.md").write_text("\n".join(lines), "utf-8")
 
-    def rows(these: Naive, cut: cuts.Cut) -> pd.DataFrame:
-        """Of every target, one below the other."""
-        by_target = [
-            cuts.tables(these, list(naive), cut, mape_floor, k)[run.name].assign(target=name)
-            for k, name in enumerate(predictions.targets)
-        ]
-        return pd.concat(by_target, ignore_index=True).set_index("target")
 
-    horizons = rows(one, cuts.by_horizon(one[run.name]))
-    warnings = [f"{training['problem']}."] if training["problem"] else []
-    warnings += training["notes"]
-    warnings += suspicious(
-        history,
-        training,
-        horizons.loc[[target]],
-        rows(everyone, cuts.overall()).loc[target],
-    )
-    settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
-    lines = [
-        f"# {run.name}",
-        "",
-        *(f"**{warning}**\n" for warning in warnings),
+def _by_target(everyone: Naive, run: str, cut: cuts.Cut, mape_floor: float) -> pd.DataFrame:
+    """The run's scores for every target, one below the other."""
+    naive = [name for name in everyone if name != run]
+    by_target = [
+        cuts.score_tables(everyone, naive, cut, mape_floor, k)[run].assign(target=name)
+        for k, name in enumerate(everyone[run].targets)
+    ]
+    return pd.concat(by_target, ignore_index=True).set_index("target")
+
+
+def _data(task: Task, training: Training, windows: int) -> list[str]:
+    """``windows`` are those of the test part."""
+    return [
         "## Data",
         "",
-        f"{len(trained.vd_ids)} VDs ({', '.join(trained.vd_ids[:12])}{', ...' if len(trained.vd_ids) > 12 else ''}), "
-        f"inputs {', '.join(trained.features)}, forecast {', '.join(trained.targets)}; lookback {trained.length} and "
-        f"horizon {trained.horizon} steps of {trained.interval / 60:g} minutes. "
-        f"{training['windows']} training windows, {len(predictions.origins)} test windows.",
+        f"{len(task.vd_ids)} VDs ({', '.join(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
+        f"inputs {', '.join(task.features)}, forecast {', '.join(task.targets)}; lookback {task.length} and "
+        f"horizon {task.horizon} steps of {task.interval / 60:g} minutes. "
+        f"{training.windows} training windows, {windows} test windows.",
         "",
-        "## Settings",
-        "",
-        pd.DataFrame(
-            [(key, json.dumps(value)) for key, value in settings.items()], columns=["key", "value"]
-        ).to_markdown(index=False),
-        "",
+    ]
+
+
+def _settings(run: Run) -> list[str]:
+    settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
+    rows = [(key, json.dumps(value)) for key, value in settings.items()]
+    table = pd.DataFrame(rows, columns=["key", "value"]).to_markdown(index=False)
+    return ["## Settings", "", table, ""]
+
+
+def _training(training: Training) -> list[str]:
+    best = ", ".join(str(epoch or "none") for epoch in training.best_epoch[:12])
+    return [
         "## Training",
         "",
-        f"{training['parameters']:,} parameters in the networks of one seed; {training['copies']} networks trained, over all seeds; {training['epochs']} epochs "
-        f"(best: {', '.join(str(epoch or 'none') for epoch in training['best_epoch'][:12])}), {training['seconds']:.0f} s of computing on {training['device']}, "
-        f"peak memory {training['peak_memory_mb']:.0f} MB.",
+        f"{training.parameters:,} parameters in the networks of one seed; {training.copies} networks trained, over all "
+        f"seeds; {training.epochs} epochs (best: {best}), {training.seconds:.0f} s of computing on {training.device}, "
+        f"peak memory {training.peak_memory_mb:.0f} MB.",
         "",
         "![learning curve](curve.png)",
         "",
+    ]
+
+
+def _result(target_vd: str, seeds: int, mape_floor: float, horizons: pd.DataFrame) -> list[str]:
+    return [
         f"## Result on the test part, VD {target_vd}",
         "",
-        f"{seeds_in_words(len(predictions.forecast))} MAPE over observations of at least {mape_floor:g}; "
+        f"{seeds_in_words(seeds)} MAPE over observations of at least {mape_floor:g}; "
         "skill against the best naive forecast of the same horizon; R2 around each VD's own mean.",
         "",
         in_figures(horizons.rename(columns={"horizon": "minutes"})),
@@ -86,16 +117,6 @@ def write(
         "![typical and worst day](days.png)",
         "",
     ]
-    if predictions.quantiles:
-        lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
-    if len(predictions.vd_ids) > 1:
-        lines += [
-            "## By VD",
-            "",
-            in_figures(rows(everyone, cuts.by_vd(predictions))),
-            "",
-        ]
-    (folder / "report.md").write_text("\n".join(lines), "utf-8")
 
 
 def in_figures(table: pd.DataFrame) -> str:
@@ -111,15 +132,15 @@ def in_figures(table: pd.DataFrame) -> str:
 
 def suspicious(
     history: pd.DataFrame,
-    training: dict,
+    training: Training,
     horizons: pd.DataFrame,
     overall: pd.Series,
 ) -> list[str]:
     """What a careful reader would want to be told first, of the headline target."""
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
-    if cut_short := convergence.cut_short(training):
-        found.append(f"Not converged: {cut_short}.")
+    if short := cut_short(training):
+        found.append(f"Not converged: {short}.")
     if last > OVERFIT * best:
         found.append(
             f"Overfitting: validation loss rose from {best:.3f} to {last:.3f} before training stopped."

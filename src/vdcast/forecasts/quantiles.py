@@ -59,6 +59,11 @@ class Quantiles:
         return np.concatenate([lower, upper[..., 1:]], axis=-1)
 
 
+def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
+    """(P,) what a network forecasts, ascending: ``train.quantiles``, or the median alone."""
+    return tuple(quantiles) or (0.5,)
+
+
 def coverages(levels: Sequence[float]) -> list[float]:
     """(I,) nominal coverage of each central interval, the widest first."""
     return [round(1 - 2 * level, 9) for level in levels[: len(levels) // 2]]

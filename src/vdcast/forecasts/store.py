@@ -31,8 +31,12 @@ def read_predictions(path: Path) -> Predictions:
         if quantiles and not np.array_equal(quantiles.median, file["forecast"][:]):
             raise ValueError("the median of quantiles is not the forecast")
         return Predictions(
-            **{name: file[name][:] for name in ("forecast", "observed", "origins")},
-            **{name: tuple(file[name].asstr()[:].tolist()) for name in ("vd_ids", "targets", "units")},
+            forecast=file["forecast"][:],
+            observed=file["observed"][:],
+            origins=file["origins"][:],
+            vd_ids=_texts(file["vd_ids"]),
+            targets=_texts(file["targets"]),
+            units=_texts(file["units"]),
             interval=int(file.attrs["interval"]),
             time_zone=str(file.attrs["time_zone"]),
             quantiles=quantiles,
@@ -49,7 +53,7 @@ def read_naive(folder: Path) -> dict[str, Predictions]:
     """Predictions of every baseline in ``folder``, by name."""
     found = sorted(Path(folder).glob("*/predictions.h5"))
     if not found:
-        raise InputError(f"'{folder}' holds no baseline; run `dvc repro evaluate_naive`")
+        raise InputError(f"'{folder}' holds no baseline; run `dvc repro baselines`")
     return {path.parent.name: read_predictions(path) for path in found}
 
 
@@ -66,7 +70,12 @@ def read_conditions(path: Path) -> Conditions:
     """Read what ``write_conditions`` wrote. Raises InputError where it is missing, corrupt or foreign."""
     with opened(path) as file:
         return Conditions(
-            **{name: file[name][:] for name in ("missing", "congestion")},
+            missing=file["missing"][:],
+            congestion=file["congestion"][:],
             rule=str(file.attrs["rule"]),
-            vd_ids=tuple(file["vd_ids"].asstr()[:].tolist()),
+            vd_ids=_texts(file["vd_ids"]),
         )
+
+
+def _texts(column: h5py.Dataset) -> tuple[str, ...]:
+    return tuple(column.asstr()[:].tolist())

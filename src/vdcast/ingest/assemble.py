@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -41,7 +41,7 @@ class Layout:
 def grid(interval: int, time_zone: str) -> Grid:
     """The grid whose steps start with the day in ``time_zone`` (with its standard time, where it has two)."""
     day = datetime(2000, 1, 1, tzinfo=ZoneInfo(time_zone))
-    offset = day.utcoffset() - day.dst()
+    offset = (day.utcoffset() or timedelta()) - (day.dst() or timedelta())
     return Grid(interval, int(-offset.total_seconds()) % interval)
 
 

@@ -110,7 +110,7 @@ def _list_json(file: RawFile, data: bytes) -> list[dict]:
     return [
         {**msgspec.structs.asdict(vd), **(msgspec.structs.asdict(link) if link else {})}
         for vd in vds
-        for link in vd.DetectionLinks or [None]
+        for link in vd.DetectionLinks or (None,)
     ]
 
 

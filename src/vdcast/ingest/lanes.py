@@ -165,10 +165,10 @@ def _time(file: RawFile, lanes: Lanes, text: str | None, zone: ZoneInfo) -> int:
 
 def names(file: RawFile, ids: list[str | None]) -> list[str]:
     """Ids of the VDs of a snapshot in XML. Raises InputError for one that has none."""
-    ids = [(vd or "").strip() for vd in ids]
-    if "" in ids:
-        raise file.bad(f"VD number {ids.index('') + 1} has no id")
-    return ids
+    found = [(vd or "").strip() for vd in ids]
+    if "" in found:
+        raise file.bad(f"VD number {found.index('') + 1} has no id")
+    return found
 
 
 def gathered(size: int, index: Iterable[int], values: Iterable) -> list[set]:

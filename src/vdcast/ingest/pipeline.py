@@ -1,9 +1,6 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
 import importlib
-import multiprocessing
-import os
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,6 +18,7 @@ from vdcast.ingest import assemble, files, quality
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.spool import Grid, Parsed, Piece, Spool, pack
 from vdcast.params.formats import Raw
+from vdcast.processes import cpus, end_with_parent
 
 BATCH = 8  # files a worker takes at once
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
@@ -120,8 +118,7 @@ def parse(settings: Raw, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[
 def parse_all(settings: Raw, spool: Spool, grid: Grid) -> None:
     """Parse every file that ``spool`` does not hold yet, in their order, on all cores."""
     todo = spool.todo
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = min(cores, -(-todo // BATCH))
+    workers = min(cpus(), -(-todo // BATCH))
     with tqdm(total=todo, unit="file", desc="ingest", disable=None, smoothing=0.05) as bar:
         for file, result in _results(settings, spool.unread(), grid, workers):
             match result:
@@ -142,7 +139,7 @@ def _results(
     if workers < 2:
         yield from ((file, None) for file in unread)
         return
-    pool = ProcessPoolExecutor(workers, initializer=_end_with_parent)
+    pool = ProcessPoolExecutor(workers, initializer=end_with_parent)
     running: deque[tuple[list[RawFile], Future | None]] = deque()
     try:
         while True:
@@ -160,16 +157,6 @@ def _results(
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-
-    def watch():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _batch(settings: Raw, batch: list[RawFile], grid: Grid) -> list[Result]:

@@ -260,7 +260,7 @@ def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -
     start, stop = (_local(timestamps[i], table.time_zone)[:16].replace("T", " ") for i in (0, -1))
     V, F = tally.observed.shape
     figure = Figure(figsize=(9, min(2.2 * F + 0.6, 8)), layout="constrained")
-    for f, axes in enumerate(np.atleast_1d(figure.subplots(F, 1, sharex=True))):
+    for f, axes in enumerate(figure.subplots(F, 1, sharex=True, squeeze=False)[:, 0]):
         share = (tally.coverage[:, :, f] / tally.rows[:, None]).T  # (V, bins)
         image = axes.imshow(
             share, aspect="auto", vmin=0, vmax=1, cmap="viridis", interpolation="nearest", extent=(0, 1, V, 0)
@@ -274,7 +274,7 @@ def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -
     figure = Figure(figsize=(9, min(2.2 * F + 0.6, 8)), layout="constrained")
     colours = ["#bbbbbb", "#8da0cb", "#a6d854", "#fc8d62", "#e78ac3", "#e31a1c"]
     order = np.argsort(tally.observed.sum(axis=1), kind="stable")
-    for f, axes in enumerate(np.atleast_1d(figure.subplots(F, 1, sharex=True))):
+    for f, axes in enumerate(figure.subplots(F, 1, sharex=True, squeeze=False)[:, 0]):
         shares = [tally.causes[c, order, f] / tally.steps for c in CAUSES]
         steps = [np.append(share, share[-1]) for share in shares]  # each detector as wide as 1
         axes.stackplot(np.arange(V + 1), steps, labels=CAUSES.values(), colors=colours, step="post")

@@ -130,7 +130,7 @@ def _reduce(
         np.maximum.at(worst, index[bad], cause[bad])
         index, x, weight = index[good], x[good], None if weight is None else weight[good]
     seen_good = np.bincount(index, minlength=size)
-    total = np.bincount(index, x if weight is None else x * weight, minlength=size)
+    total: np.ndarray = np.bincount(index, x if weight is None else x * weight, minlength=size)
     missing = (seen_good < seen) | (seen == 0) if strict else seen_good == 0
     if mean:
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing counts, which is missing

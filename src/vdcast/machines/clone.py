@@ -1,8 +1,6 @@
 """One stage in a clone, with everything through the DVC remote."""
 
 import os
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from vdcast.errors import InputError
 from vdcast.machines.dvc_cli import DVC
 from vdcast.machines.lost import forget_lost
 from vdcast.machines.remote import Remote
-from vdcast.processes import reap, to_session
+from vdcast.processes import status_of
 
 
 def job(target: str, share: str | None = None) -> None:
@@ -39,7 +37,7 @@ def job(target: str, share: str | None = None) -> None:
     if share:
         with remote.told("did not take all that was trained; it is kept here"):
             remote.push()
-    elif execute(dvc("push", "--run-cache", "--with-deps", target)) or not remote.holds(target):
+    elif status([*DVC, "push", "--run-cache", "--with-deps", target]) or not remote.holds(target):
         raise InputError(
             f"{target} is finished, but the remote '{remote.name}' did not take it, as said above; it is kept in "
             f"{Path.cwd()}: run `vdcast job {target}` there again, which trains nothing twice"
@@ -48,18 +46,21 @@ def job(target: str, share: str | None = None) -> None:
         remote.forget()
 
 
-def bring(remote: "Remote", *targets: str) -> None:
+def bring(remote: Remote, *targets: str) -> None:
     """Have the outputs of ``targets`` here, as settings, data and code are now: from the remote, or made."""
-    forget_lost(remote, *targets)
-    finish(targets[0], dvc("repro", "--pull", "--allow-missing", *targets))
-    finish(targets[0], dvc("pull", *targets))  # what DVC found done, and left where it is
+    if inputs := forget_lost(remote, *targets):
+        finish(
+            targets[0], [*DVC, "pull", *inputs]
+        )  # `repro` takes a folder for whole of which a part is here
+    finish(targets[0], [*DVC, "repro", "--pull", "--allow-missing", *targets])
+    finish(targets[0], [*DVC, "pull", *targets])  # what DVC found done, and left where it is
 
 
 def finish(target: str, command: list[str]) -> None:
     """Run ``command``. Raises InputError where it fails."""
-    if status := execute(command):
+    if code := status(command):
         raise InputError(
-            f"{target} failed with exit status {status}, as said above; what it had trained is kept: when the "
+            f"{target} failed with exit status {code}, as said above; what it had trained is kept: when the "
             f"cause is gone, run `vdcast job {target}` again"
         )
 
@@ -78,28 +79,11 @@ def python_path(clone: Path) -> str:
     return os.pathsep.join([str(clone / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-def dvc(*arguments: str) -> list[str]:
-    return [*DVC, *arguments]
-
-
-# a command, and beside it one that waits for our end of a pipe to close and then kills both
-WITH_US = 'exec 3<&0 </dev/null; { cat <&3 >/dev/null; kill -9 0; } & exec 3<&-; exec "$@"'
-
-
-def execute(command: list[str]) -> int:
-    """Exit status of ``command``; it and what it started are gone when this returns, or is killed."""
+def status(command: list[str]) -> int:
+    """Exit status of ``command``, run with the code of this clone, which is what DVC has hashed."""
     environment = os.environ | {
-        "PYTHONPATH": python_path(Path.cwd()),  # the code of this clone, which is what DVC has hashed
+        "PYTHONPATH": python_path(Path.cwd()),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "DVC_NO_ANALYTICS": "1",  # what it leaves behind to report would outlive us
     }
-    child = subprocess.Popen(
-        ["sh", "-c", WITH_US, "sh", *command],
-        env=environment, stdin=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
-    try:
-        return reap(child)
-    finally:
-        if child.returncode is None:
-            to_session(child, signal.SIGKILL)
-            child.wait()
+    return status_of(command, environment)

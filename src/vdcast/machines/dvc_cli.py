@@ -47,7 +47,7 @@ def stale(runs: list[str]) -> list[str]:
     return sorted((stage for stage in runs if stage in changed), key=seconds, reverse=True)
 
 
-def execute(*arguments: str) -> None:
+def run_or_exit(*arguments: str) -> None:
     """Run `dvc`, which speaks for itself. Raises SystemExit where it fails."""
     children: list[subprocess.Popen] = []
     with none_left(children):

@@ -23,12 +23,14 @@ from pathlib import Path
 
 from vdcast import params
 from vdcast.errors import InputError, first_line
-from vdcast.layout import LOGS, PARAMS
+from vdcast.layout import LOCK, LOGS, PARAMS
 from vdcast.machines.clone import bring, job, python_path
-from vdcast.machines.dvc_cli import descendants, execute, graph, left_undone, stale
+from vdcast.machines.dvc_cli import descendants, graph, left_undone, run_or_exit, stale
 from vdcast.machines.lost import forget_lost
 from vdcast.machines.remote import Remote
+from vdcast.params.modes import is_joint
 from vdcast.params.sections import Params
+from vdcast.train.copies import stacks_of
 
 TRIES = 4  # nodes that a task may lose before it counts as failed
 LONGEST = 60  # letters of a log's name: a file system takes 255 bytes
@@ -77,7 +79,7 @@ class Ended:
         return (own or said or self.log.strip().splitlines() or ["nothing"])[-1].removeprefix("vdcast: ")
 
 
-def repro(
+def repro_on_ray(
     address: str,
     targets: list[str],
     *,
@@ -105,7 +107,7 @@ def repro(
             for run in (runs if combination else stale(runs))
         ]
         LOGS.mkdir(parents=True, exist_ok=True)
-        for task, ended in train(tasks, cpus, gpus, shares):
+        for task, ended in train_on_nodes(tasks, cpus, gpus, shares):
             task.log.write_text(ended.log, "utf-8")
             if ended.failed:
                 failed[task] = f"{task.name} failed: {ended.reason()} (all it said: {task.log})"
@@ -130,7 +132,7 @@ def with_trained(runs: list[str], targets: list[str]) -> None:
     """Bring the trained ``runs`` here, and ``targets`` up to date with them."""
     if runs:
         bring(Remote(None), *runs)
-    execute("repro", "--pull", *targets)
+    run_or_exit("repro", "--pull", *targets)
 
 
 def experiment(runs: list[str], targets: list[str], changes: tuple[str, ...]) -> None:
@@ -138,7 +140,7 @@ def experiment(runs: list[str], targets: list[str], changes: tuple[str, ...]) ->
     if runs:
         forget_lost(Remote(None), *runs)  # or DVC would look for what dvc.lock says, and train again
     sets = [word for change in changes for word in ("-S", change)]
-    execute("exp", "run", "--temp", "--pull", *sets, *targets)
+    run_or_exit("exp", "run", "--temp", "--pull", *sets, *targets)
 
 
 def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | None]]:
@@ -190,7 +192,7 @@ def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def train(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tuple[Task, Ended]]:
+def train_on_nodes(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tuple[Task, Ended]]:
     """Send ``tasks`` to the cluster; each as it ends.
 
     The shares of a task go before it. One that failed is no loss: the task itself does its part.
@@ -234,9 +236,6 @@ def shares_of(task: Task, shares: int, gpus: int) -> list[str]:
     """The shares that ``task`` is cut into, no more than it has stacks; none if that is one."""
     if shares == 1:
         return []
-    from vdcast.params.modes import is_joint
-    from vdcast.train.copies import stacks_of
-
     settings = settings_of(task)
     run = settings.run(task.target.removeprefix("train@"))
     groups = 1 if is_joint(run.mode) else len(settings.modes.vd_indices(run.mode))
@@ -275,8 +274,8 @@ def snapshot() -> bytes:
 
         git("read-tree", "HEAD")
         git("add", "--update")
-        if Path("dvc.lock").exists():
-            git("add", "--force", "dvc.lock")
+        if LOCK.exists():
+            git("add", "--force", str(LOCK))
         return git("archive", git("write-tree").decode().strip())
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vdcast.errors import InputError, first_line
 from vdcast.layout import SCRATCH
-from vdcast.machines.lost import missing, opened, there
+from vdcast.machines.dvc_repo import missing, opened, there
 
 EVERY = 10.0  # seconds between two looks at the scratch folder: what a lost machine costs, with an epoch
 

@@ -9,29 +9,32 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from vdcast import params
 from vdcast.errors import InputError
 from vdcast.layout import LOGS
-from vdcast.machines.dvc_cli import DVC, descendants, execute, graph, left_undone, stale
+from vdcast.machines.dvc_cli import DVC, descendants, graph, left_undone, run_or_exit, stale
 from vdcast.processes import cpus, has_ended, none_left, reap, uninterrupted, visible_gpus
 
 
-def repro(targets: list[str], jobs: int | None) -> None:
+def repro_side_by_side(targets: list[str], jobs: int | None) -> None:
     """Bring ``targets`` up to date. Raises InputError, at the end, where a run failed."""
-    from vdcast import params
-
     params.load()  # a wrong setting stops here, in one sentence
     edges, stages = graph(targets)
     runs = sorted(stage for stage in stages if stage.startswith("train@"))
     failed = []
     if runs:
-        execute("repro", "prepare")
-        failed = [each for each in train(stale(runs), jobs) if each.process.returncode]
+        run_or_exit("repro", "prepare")
+        failed = [each for each in train_here(stale(runs), jobs) if each.process.returncode]
     lost = descendants({each.stage for each in failed}, edges)
     if not failed:
-        execute("repro", *targets)
+        run_or_exit("repro", *targets)
         return
     with contextlib.suppress(SystemExit):  # the runs that failed are what is said last
-        execute("repro", *sorted(stages - lost))
+        run_or_exit("repro", *sorted(stages - lost))
     raise InputError("\n".join([*(each.failure() for each in failed), *left_undone(lost)]))
 
 
@@ -86,7 +89,7 @@ class Training:
         )
 
 
-def train(stages: list[str], jobs: int | None) -> list[Training]:
+def train_here(stages: list[str], jobs: int | None) -> list[Training]:
     """Train ``stages``, at most ``jobs`` at once; how each of them ended. Stops all of them if interrupted."""
     gpus = visible_gpus()
     slots = min(jobs or len(gpus) or cpus(), len(stages))
@@ -122,10 +125,6 @@ class Display:
     """A line per run: kept up to date on a terminal, elsewhere printed as a run begins and ends."""
 
     def __init__(self, trainings: list[Training]):
-        from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
-
         console = Console()
         rows = lambda: Text("\n".join(each.row() for each in trainings), overflow="ellipsis", no_wrap=True)  # noqa: E731
         self.live = (

@@ -3,6 +3,8 @@
 A default here decides numbers, so the stage ``ingest`` depends on this file.
 """
 
+# ruff: noqa: RUF012 -- pydantic copies a default
+
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import (

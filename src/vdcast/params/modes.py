@@ -1,8 +1,13 @@
-"""What a mode is: which VDs it forecasts, and whether they share one set of weights."""
+"""What a mode is: its settings, which VDs it forecasts, and whether they share one set of weights.
 
+A mode is one field of ``Modes``; a fourth one is a fourth field, and a section of params.yaml.
+"""
+
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import (
+    AfterValidator,
     Field,
     model_validator,
 )
@@ -10,41 +15,87 @@ from pydantic import (
 from vdcast.params.section import Positive, Section
 
 
-class SingleVD(Section):
+@dataclass(frozen=True)
+class Mode:
+    """What is true of a mode whatever its settings are."""
+
+    joint: bool  # its detectors share one network; apart, each has a set of weights of its own
+    what: str  # as the page explains it
+
+
+class OneVD(Section):
     target_vd_index: Annotated[int, Field(ge=0)]
+
+    @property
+    def vd_indices(self) -> list[int]:
+        """Which of the prepared VDs are forecast."""
+        return [self.target_vd_index]
 
 
 class ManyVDs(Section):
     num_vds: Positive
 
+    @property
+    def vd_indices(self) -> list[int]:
+        """Which of the prepared VDs are forecast."""
+        return list(range(self.num_vds))
+
 
 class Modes(Section):
-    single_vd: SingleVD
-    multi_vd: ManyVDs
-    independent_multi_vd: ManyVDs
+    single_vd: Annotated[
+        OneVD,
+        Mode(joint=True, what="One set of weights sees one detector and forecasts it."),
+    ]
+    multi_vd: Annotated[
+        ManyVDs,
+        Mode(
+            joint=True,
+            what="One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
+        ),
+    ]
+    independent_multi_vd: Annotated[
+        ManyVDs,
+        Mode(
+            joint=False,
+            what="Every detector has its own set of weights, which sees that detector alone.",
+        ),
+    ]
 
     @property
     def target_vd_index(self) -> int:
-        """The VD that all three modes are compared on."""
+        """The VD that all modes are compared on."""
         return self.single_vd.target_vd_index
 
     def vd_indices(self, mode: str) -> list[int]:
-        """Which of the prepared VDs a mode forecasts."""
-        if mode == "single_vd":
-            return [self.target_vd_index]
-        return list(range(getattr(self, mode).num_vds))
+        """Which of the prepared VDs ``mode`` forecasts."""
+        return getattr(self, mode).vd_indices
 
     @model_validator(mode="after")
     def _consistent(self):
-        for mode in ("multi_vd", "independent_multi_vd"):
-            if self.target_vd_index not in self.vd_indices(mode):
+        for mode in MODES:
+            if self.target_vd_index not in (vds := self.vd_indices(mode)):
                 raise ValueError(
-                    f"single_vd.target_vd_index {self.target_vd_index} is not among the "
-                    f"{getattr(self, mode).num_vds} VDs of {mode}; allowed: 0 to {getattr(self, mode).num_vds - 1}"
+                    f"single_vd.target_vd_index {self.target_vd_index} is not among the {len(vds)} VDs of {mode}; "
+                    f"allowed: {vds[0]} to {vds[-1]}"
                 )
         return self
 
 
+MODES: dict[str, Mode] = {
+    name: next(each for each in field.metadata if isinstance(each, Mode))
+    for name, field in Modes.model_fields.items()
+}
+
+
 def is_joint(mode: str) -> bool:
-    """Whether a mode's detectors share one network (``multi_vd``; ``single_vd`` is the case V = 1)."""
-    return mode != "independent_multi_vd"
+    """Whether the detectors of ``mode`` share one network."""
+    return MODES[mode].joint
+
+
+def _known(name: str) -> str:
+    if name not in MODES:
+        raise ValueError(f"{name!r} is not a mode; allowed are {', '.join(MODES)}")
+    return name
+
+
+ModeName = Annotated[str, AfterValidator(_known)]

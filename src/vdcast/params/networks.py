@@ -1,6 +1,10 @@
-"""The settings of the two networks, and what each sets for itself in training."""
+"""The settings of the two networks, what each sets for itself in training, and what the rest may ask it.
 
-from typing import Annotated, Literal
+A network names its package, ``vdcast.models.<model>``, and says its ``width``, whether to ``compile`` it, the
+``longest`` lookback that it takes, and which setting ``needs_gpu``.
+"""
+
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import (
     Field,
@@ -20,19 +24,51 @@ class Optimiser(Section):
 
 
 class LSTM(Optimiser):
+    model: ClassVar[str] = "lstm"
+    compile: ClassVar[bool] = False
+
     hidden_size: Positive
     num_layers: Positive
 
+    @property
+    def width(self) -> int:
+        """D, what the encoder takes and gives at each step."""
+        return self.hidden_size
+
+    @property
+    def longest(self) -> int | None:
+        """The most steps that it looks back; None for any number."""
+        return None
+
+    @property
+    def needs_gpu(self) -> str | None:
+        """The setting that no CPU can train with; None without one."""
+        return None
+
 
 class XLSTM(Optimiser):
+    model: ClassVar[str] = "xlstm"
+
     embedding_dim: Positive
     num_blocks: Positive
     slstm_at: list[int]
     num_heads: Positive
     context_length: Positive
     slstm_backend: Literal["auto", "vanilla", "cuda"]
-    mlstm_backend: Literal["vanilla"]
+    mlstm_backend: Literal["vanilla"]  # the only one there is: the key keeps the name that users know
     compile: bool
+
+    @property
+    def width(self) -> int:
+        return self.embedding_dim
+
+    @property
+    def longest(self) -> int | None:
+        return self.context_length
+
+    @property
+    def needs_gpu(self) -> str | None:
+        return "slstm_backend 'cuda'" if self.slstm_backend == "cuda" else None
 
     @model_validator(mode="after")
     def _consistent(self):
@@ -56,6 +92,8 @@ class XLSTM(Optimiser):
         return self
 
 
-NETWORKS: dict[str, type[Optimiser]] = {"lstm": LSTM, "xlstm": XLSTM}
+Network = LSTM | XLSTM
+
+NETWORKS: dict[str, type[LSTM] | type[XLSTM]] = {network.model: network for network in (LSTM, XLSTM)}
 
 MODELS = tuple(NETWORKS)  # lstm, xlstm

@@ -12,8 +12,8 @@ from pydantic import (
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.formats import Data
-from vdcast.params.modes import Modes
-from vdcast.params.networks import LSTM, NETWORKS, XLSTM
+from vdcast.params.modes import ModeName, Modes
+from vdcast.params.networks import LSTM, XLSTM
 from vdcast.params.section import Positive, Rate, Section, Share
 
 
@@ -47,14 +47,9 @@ class Train(Section):
     epochs: Positive
     patience: Positive
     gradient_clip: Rate
-    quantiles: list[float] = []
+    quantiles: list[float]
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["float32", "bfloat16"]
-
-    @property
-    def levels(self) -> tuple[float, ...]:
-        """(P,) what the network forecasts, ascending: ``quantiles``, or the median alone."""
-        return tuple(self.quantiles) or (0.5,)
 
     @field_validator("seeds")
     @classmethod
@@ -98,9 +93,16 @@ class Run(Section):
 
     name: str
     model: Literal["lstm", "xlstm"]
-    mode: Literal["single_vd", "multi_vd", "independent_multi_vd"]
+    mode: ModeName
     network: LSTM | XLSTM
     train: Train
+
+
+class Pair(Section):
+    """The two runs that are laid side by side."""
+
+    lstm: str
+    xlstm: str
 
 
 class Sections(Section):
@@ -111,13 +113,8 @@ class Sections(Section):
     lstm: LSTM
     xlstm: XLSTM
     modes: Modes
+    comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
-
-
-# Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for PEMS03, 04, 07, 08
-PROTOCOL_SPLITS = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
-
-STANDARD_RUNS = [f"{model}-{mode}" for model in NETWORKS for mode in Modes.model_fields]
 
 
 class Params(Sections):
@@ -132,28 +129,43 @@ class Params(Sections):
                 f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
             )
         self._check_protocol()
+        self._check_comparisons()
         for run in self.runs.values():
-            if run.name in STANDARD_RUNS and run.name != f"{run.model}-{run.mode}":
+            if run.network.needs_gpu and run.train.device == "cpu":
                 raise ValueError(
-                    f"runs.{run.name} is {run.model} in {run.mode}; that name is what `compare` takes for the "
-                    "model and mode in it, so give another run another name"
+                    f"{run.model}.{run.network.needs_gpu} (run {run.name}) needs a GPU; train.device is 'cpu'"
                 )
-            if getattr(run.network, "slstm_backend", "") == "cuda" and run.train.device == "cpu":
+            longest = run.network.longest
+            if longest is not None and longest < self.window.sequence_length:
                 raise ValueError(
-                    f"xlstm.slstm_backend 'cuda' (run {run.name}) needs a GPU; train.device is 'cpu'"
-                )
-            limit = getattr(run.network, "context_length", None)
-            if limit is not None and limit < self.window.sequence_length:
-                raise ValueError(
-                    f"xlstm.context_length {limit} (run {run.name}) is below window.sequence_length "
+                    f"{run.model}.context_length {longest} (run {run.name}) is below window.sequence_length "
                     f"{self.window.sequence_length}; it is an upper bound of it"
                 )
         return self
+
+    def _check_comparisons(self) -> None:
+        """Refuse a comparison of a run that is gone, or is not of the model and mode that it is named for."""
+        for mode, pair in self.comparisons.items():
+            for model, name in pair:
+                if name not in self.runs:
+                    raise ValueError(
+                        f"comparisons.{mode} names run {name!r}, which `runs` lacks; put the run back or take the "
+                        "comparison out"
+                    )
+                run = self.runs[name]
+                if (run.model, run.mode) != (model, mode):
+                    raise ValueError(
+                        f"comparisons.{mode}.{model} names run {name!r}, which is {run.model} in {run.mode}; name "
+                        f"one that is {model} in {mode}"
+                    )
 
     def _check_protocol(self) -> None:
         """Refuse a run under a published protocol's name that departs from it."""
         if not self.evaluate.protocol:
             return
+        # Li et al. 2018 (DCRNN), for METR-LA and PEMS-BAY; Guo et al. 2019 (ASTGCN), Song et al. 2020 (STSGCN), for
+        # PEMS03, 04, 07, 08
+        splits = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
         found = {
             "data.missing_codes": (
                 0.0 in getattr(self.data, "missing_codes", ()),
@@ -166,7 +178,7 @@ class Params(Sections):
                     ("window.prediction_length", self.window.prediction_length, 12),
                     ("evaluate.horizons", self.evaluate.horizons, [3, 6, 12]),
                     ("evaluate.mape_floor", self.evaluate.mape_floor, 0.0),
-                    ("prepare.split", self.prepare.split, PROTOCOL_SPLITS[self.evaluate.protocol]),
+                    ("prepare.split", self.prepare.split, splits[self.evaluate.protocol]),
                 )
             },
         }

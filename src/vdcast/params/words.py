@@ -20,7 +20,12 @@ def check(where: str, section: type[Section], values: dict[str, Any]) -> Section
         # a misspelt key is also a missing one: name what was typed first
         first, *others = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         # pydantic names the member of the union, data.FORMAT.key; the file has data.key
-        loc = [part for i, part in enumerate(first["loc"]) if i != 1 or part not in SECTIONS]
+        # or, of a mapping, that it is the key that is wrong
+        loc = [
+            part
+            for i, part in enumerate(first["loc"])
+            if (i != 1 or part not in SECTIONS) and part != "[key]"
+        ]
         path = ".".join(str(part) for part in (where, *loc) if part != "")
         more = f" (and {len(others)} more)" if others else ""
         raise InputError(f"{PARAMS}: {_sentence(path, first, section)}{more}") from None

@@ -10,9 +10,9 @@ none crosses a border.
 import argparse
 
 from vdcast.errors import one_sentence
-from vdcast.layout import DETECTORS, PREPARED, REPORTS
+from vdcast.layout import DETECTORS, PREPARATION, PREPARED
 
-REPORT = REPORTS / "prepare.md"
+REPORT = PREPARATION.with_suffix(".md")
 
 
 def main() -> None:
@@ -21,19 +21,28 @@ def main() -> None:
         from vdcast import params
         from vdcast.data import store
         from vdcast.prepare import plots_page
-        from vdcast.prepare.split import prepare
+        from vdcast.prepare.split import asked, prepare
         from vdcast.prepare.usable import check_fits
         from vdcast.prepare.words import describe
+        from vdcast.records import io
+        from vdcast.records.prepare import Preparation
 
         settings = params.load()
-        prepared, dropped = prepare(store.read(DETECTORS), settings.prepare)
+        table = store.read(DETECTORS)
+        prepared, dropped = prepare(table, settings.prepare)
         check_fits(prepared, settings)
+        kept = list(prepared.parts["train"].vd_ids)
+        record = Preparation(
+            asked=asked(table, settings.prepare),
+            kept=kept,
+            target_vd=kept[settings.modes.target_vd_index],
+            dropped=dropped,
+        )
         store.write_prepared(PREPARED, prepared)
-        REPORT.parent.mkdir(parents=True, exist_ok=True)
+        io.write(PREPARATION, record)
         REPORT.write_text(describe(prepared, dropped), "utf-8")
         plots_page.write()  # here, so that it is there for `dvc plots show` whichever model is trained
-        V = len(prepared.parts["train"].vd_ids)
-        print(f"{PREPARED}: {V} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT})")
+        print(f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT})")
 
 
 if __name__ == "__main__":

@@ -1,18 +1,14 @@
 """Split the time axis, keep what the training part shows to be usable, and take its statistics."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from vdcast.data.detectors import Detectors, Prepared
+from vdcast.data.store import PARTS
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
-from vdcast.prepare.usable import Dropped, usable_features, usable_vds
-
-if TYPE_CHECKING:
-    from vdcast.data.detectors import Detectors, Prepared
-    from vdcast.params.sections import Prepare
+from vdcast.params.sections import Prepare
+from vdcast.prepare.usable import usable_features, usable_vds
+from vdcast.records.prepare import Dropped
 
 
 def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped]]:
@@ -20,9 +16,7 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
 
     Raises InputError for names that the file lacks, and where nothing usable is left.
     """
-    from vdcast.data.detectors import Prepared
-
-    vds = list(table.vd_ids) if settings.vds == "all" else settings.vds
+    vds = asked(table, settings)
     _known("prepare.vds", vds, table.vd_ids)
     _known("prepare.features", settings.features, table.features)
     parts = split(table.select(vds, settings.features), settings.split)
@@ -42,15 +36,18 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
     return prepared, dropped_features + dropped_vds
 
 
+def asked(table: Detectors, settings: Prepare) -> list[str]:
+    """The VDs that ``settings`` ask for, in their order."""
+    return list(table.vd_ids) if settings.vds == "all" else settings.vds
+
+
 def split(table: Detectors, shares: list[float]) -> dict[str, Detectors]:
     """Cut the time axis into train, validation and test, in this order; every step is in one part."""
-    from vdcast.data import store
-
     T = len(table.timestamps)
     borders = [0, *(round(T * share) for share in np.cumsum(shares)[:-1]), T]
     return {
         name: table.rows(start, stop)
-        for name, start, stop in zip(store.PARTS, borders[:-1], borders[1:], strict=True)
+        for name, start, stop in zip(PARTS, borders[:-1], borders[1:], strict=True)
     }
 
 

@@ -1,32 +1,19 @@
 """Which VDs and features the training part shows to be usable, and why others are not."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
-
-if TYPE_CHECKING:
-    from vdcast.data.detectors import Detectors, Prepared
-    from vdcast.params.sections import Params, Prepare
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A VD or feature that no model will see, and why."""
-
-    name: str
-    reason: str
+from vdcast.params.modes import MODES
+from vdcast.params.sections import Params, Prepare
+from vdcast.records.prepare import Dropped
 
 
 def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[list[str], list[Dropped]]:
-    """Features that training and validation observe, and one VD at least well enough. A target that training lacks is an error.
+    """Features that training and validation observe, and at least one VD well enough.
 
-    An input that is missing everywhere would otherwise drop every VD, or go to the models as a constant.
+    Raises InputError for a target that the training part lacks. An input that is missing everywhere would otherwise drop every VD, or go to the models as a constant.
     """
     kept, dropped = [], []
     for feature in parts["train"].features:
@@ -38,7 +25,7 @@ def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[lis
                     "see reports/quality/quality.md, then change prepare.targets or the data"
                 )
         elif reason:
-            dropped.append(Dropped(feature, reason))
+            dropped.append(Dropped(feature, "feature", reason))
             continue
         kept.append(feature)
     return kept, dropped
@@ -81,28 +68,28 @@ def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dro
         else:
             kept.append(vd)
             continue
-        dropped.append(Dropped(vd, reason))
+        dropped.append(Dropped(vd, "vd", reason))
     return kept, dropped
 
 
 def check_fits(prepared: Prepared, settings: Params) -> None:
     """Refuse settings that this data cannot serve, before any training starts."""
-    V = len(prepared.parts["train"].vd_ids)
-    for mode in ("multi_vd", "independent_multi_vd"):
-        if (wanted := getattr(settings.modes, mode).num_vds) > V:
+    _enough_vds(len(prepared.parts["train"].vd_ids), settings)
+    _enough_steps(prepared, settings)
+    _all_observed(prepared, settings)
+
+
+def _enough_vds(V: int, settings: Params) -> None:
+    for mode in MODES:
+        if (needed := max(settings.modes.vd_indices(mode)) + 1) > V:
+            ((key, value),) = getattr(settings.modes, mode)
             raise InputError(
-                f"{PARAMS}: modes.{mode}.num_vds = {wanted}, but {V} VDs are left of the data (why: "
-                f"`prepare` with max_missing {settings.prepare.max_missing} and min_mean "
-                f"{settings.prepare.min_mean}); allowed: 1 to {V}"
+                f"{PARAMS}: modes.{mode}.{key} = {value} needs {needed} VDs, but {V} are left of the data (why: "
+                f"`prepare` with max_missing {settings.prepare.max_missing} and min_mean {settings.prepare.min_mean})"
             )
-    if settings.modes.target_vd_index >= V:
-        raise InputError(
-            f"{PARAMS}: modes.single_vd.target_vd_index = {settings.modes.target_vd_index}, "
-            f"but {V} VDs are left of the data; allowed: 0 to {V - 1}"
-        )
-    forecast = sorted(
-        {v for mode in type(settings.modes).model_fields for v in settings.modes.vd_indices(mode)}
-    )
+
+
+def _enough_steps(prepared: Prepared, settings: Params) -> None:
     L, H = settings.window.sequence_length, settings.window.prediction_length
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
@@ -111,12 +98,19 @@ def check_fits(prepared: Prepared, settings: Params) -> None:
                 f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
                 "shorter windows"
             )
-    for name in ("validation", "test"):
+
+
+def _all_observed(prepared: Prepared, settings: Params) -> None:
+    """Every VD that a mode forecasts must be observed in the validation part, and the target VD in the test part.
+
+    Another VD that is silent in the test part alone is marked in the reports.
+    """
+    L, target_vd = settings.window.sequence_length, settings.modes.target_vd_index
+    forecast = sorted({v for mode in MODES for v in settings.modes.vd_indices(mode)})
+    for name, needed in (("validation", forecast), ("test", [target_vd])):
         part = prepared.parts[name]
         for target in prepared.targets:
-            valid = observed(part, target)[L:].any(axis=0)  # no window forecasts the steps before
-            # a VD that is silent in the test part alone is marked in the reports; the target VD is what they are about
-            needed = [settings.modes.target_vd_index] if name == "test" else forecast
+            valid = observed(part, target)[L:].any(axis=0)  # (V,); no window forecasts the steps before
             if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
                 raise InputError(
                     f"VD {silent[0]} has no valid {target} in the {name} part, past its first {L} steps"

@@ -1,15 +1,9 @@
 """``prepare.md``."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from vdcast.prepare.usable import Dropped
-
-if TYPE_CHECKING:
-    from vdcast.data.detectors import Prepared
+from vdcast.data.detectors import Prepared
+from vdcast.records.prepare import Dropped
 
 
 def describe(prepared: Prepared, dropped: list[Dropped]) -> str:

@@ -18,16 +18,20 @@ import msgspec
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from vdcast.forecasts.series import Series
 from vdcast.layout import PARAMS, REPORTS
+from vdcast.params.modes import MODES
 from vdcast.params.networks import MODELS
+from vdcast.records.charts import Charts
+from vdcast.records.comparison import Comparison, Scores, Spent
+from vdcast.records.summary import Verdict
 from vdcast.report import page_data
-from vdcast.report.inputs import read
-from vdcast.report.judge import sentence
+from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
 from vdcast.scores import intervals
-from vdcast.scores.figures import LABELS
+from vdcast.scores.names import LABELS
 from vdcast.scores.tables import further_targets
-from vdcast.scores.words import DILEMMA, R2, seeds_in_words, significant
+from vdcast.scores.words import DILEMMA, R2, all_of, seeds_in_words, sentence, significant
 from vdcast.vega import vega
 
 PAGE = REPORTS / "index.html"
@@ -40,29 +44,33 @@ SECTIONS = {
     "settings": "Settings",
     "reproduce": "Reproduce",
 }
-WHAT = {
-    "single_vd": "One set of weights sees one detector and forecasts it.",
-    "multi_vd": "One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
-    "independent_multi_vd": "Every detector has its own set of weights, which sees that detector alone.",
-}
+ANSWERS = {"no_difference": "No difference shown", "no_verdict": "No verdict"}  # by status
 LISTED = 20  # series and bad files in the section on data
-CUTS = ("day", "peak", "congestion", "missing")  # of comparison.json, beside those that are charts
+CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 
 
-def write(comparisons: Mapping[str, dict], judged: dict) -> None:
-    """Write the page; ``comparisons`` holds comparison.json of the modes with scores, ``judged`` is of ``judge.verdict``."""
-    data = page_data.gather(comparisons)
-    quality = read(REPORTS / "quality" / "quality.json", "ingest")
+def write_page(
+    comparisons: Mapping[str, Comparison],
+    verdict: Verdict,
+    charts: Mapping[str, Charts],
+    series: Mapping[str, Series],
+) -> None:
+    """Write the page, of the modes that could be compared."""
+    first = next(iter(comparisons.values()))
+    data = page_data.merged(charts, series, target_vd=first.target_vd, baseline=first.best_naive)
+    quality = read_bytes(REPORTS / "quality" / "quality.json", "ingest")
     PAGE.write_text(
         render(
             comparisons,
-            judged,
+            verdict,
             data,
             quality=msgspec.json.decode(quality),
-            coverage=base64.b64encode(read(REPORTS / "quality" / "coverage.png", "ingest")).decode("ascii"),
-            prepared=read(REPORTS / "prepare.md", "prepare").decode("utf-8"),
-            settings=read(PARAMS, "prepare").decode("utf-8"),
+            coverage=base64.b64encode(read_bytes(REPORTS / "quality" / "coverage.png", "ingest")).decode(
+                "ascii"
+            ),
+            prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
+            settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
             commit=commit(Path()),
             experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
         ),
@@ -71,8 +79,8 @@ def write(comparisons: Mapping[str, dict], judged: dict) -> None:
 
 
 def render(
-    comparisons: Mapping[str, dict],
-    judged: dict,
+    comparisons: Mapping[str, Comparison],
+    verdict: Verdict,
     data: dict,
     *,
     quality: dict,
@@ -82,61 +90,12 @@ def render(
     commit: dict | None,
     experiment: str,
 ) -> str:
-    """The page as HTML. ``data`` is of ``page_data.gather``, ``prepared`` Markdown, ``settings`` YAML."""
-    first = next(iter(comparisons.values()))
-    everyone = [*MODELS, *(name for name in first["scores"]["target_vd"] if name not in MODELS)]
-    drawn = [name for name in everyone if name in data["modes"][first["mode"]]["errors"]]
-    facts = {
-        "target": first["target"],
-        "unit": first["unit"],
-        "target_vd": first["target_vd"],
-        "models": MODELS,
-        "everyone": drawn,
-        "labels": {who: LABELS[who] for who in (*everyone, "observed")},
-        "differences": {
-            mode: {key: rows[0][key] for key in ("mae", "low", "high")}
-            | {"better": judged["modes"][mode]["better"]}
-            for mode, rows in judged["differences"].items()
-            if rows[0]["mae"] is not None
-        },
-        "costs": [
-            {"mode": mode, "model": model, "label": LABELS[model]}
-            | {"mae": it["scores"]["target_vd"][model]["mae"], **it["cost"][model]}
-            for mode, it in comparisons.items()
-            for model in MODELS
-        ],
-    }
+    """The page as HTML. ``data`` is of ``page_data.merged``, ``prepared`` Markdown, ``settings`` YAML."""
+    facts = _facts(comparisons, verdict, data)
     return _environment().get_template("index.html").render(
-        comparisons=comparisons,
-        first=first,
-        models=MODELS,
-        everyone=everyone,
-        drawn=drawn,
-        shown={*MODELS, data["baseline"]},
-        labels=facts["labels"],
-        sections=SECTIONS,
-        what=WHAT,
-        sentence=sentence,
-        best=lambda rows: _sort_by_mae(rows)[0],
-        judged=judged,
-        cuts=CUTS,
-        cost_titles={name: COSTS.get(name, name.replace("_", " ")) for name in first["cost"]["lstm"]},
-        horizon=_span(data["minutes"][-1]),
-        tested=_tested(data),
-        seeded=first["seeds"] > 1,
-        seeds=seeds_in_words(first["seeds"]),
-        thinned=thinned(data),
-        quality=quality,
-        causes=list(dict.fromkeys(cause for it in quality["missing"].values() for cause in it["by_cause"])),
-        worst=sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
-        suspicious=suspicious(quality),
-        listed=LISTED,
+        **_about_results(comparisons, verdict, data, facts),
+        **_about_data(quality),
         coverage=coverage,
-        everywhere=len(comparisons) == len(judged["modes"]),
-        dilemma=DILEMMA,
-        r2=R2,
-        further=_html("\n".join(further_targets(comparisons)[1:])),
-        quantiles=_html("\n".join(intervals.page_section(comparisons)[1:])),
         prepared=_html(prepared.partition("\n")[2]),
         settings=settings,
         commit=commit,
@@ -145,6 +104,82 @@ def render(
         | {name: metadata.version(name) for name in ("vdcast", "torch", "xlstm", "dvc", "numpy")},
         packed=page_data.packed(facts | data),
     )  # fmt: skip
+
+
+def _everyone(comparison: Comparison) -> list[str]:
+    """The models, then their ensembles and the baselines."""
+    return [*MODELS, *(name for name in comparison.scores["target_vd"] if name not in MODELS)]
+
+
+def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) -> dict:
+    """What the script needs beside what the charts draw."""
+    first = next(iter(comparisons.values()))
+    everyone = _everyone(first)
+    return {
+        "target": first.target,
+        "unit": first.unit,
+        "target_vd": first.target_vd,
+        "models": MODELS,
+        "everyone": [name for name in everyone if name in data["modes"][first.mode]["errors"]],
+        "labels": {who: LABELS[who] for who in (*everyone, "observed")},
+        "differences": {
+            mode: {key: getattr(rows[0], key) for key in ("mae", "low", "high")}
+            | {"better": verdict.modes[mode].better}
+            for mode, rows in verdict.differences.items()
+            if rows[0].mae is not None
+        },
+        "costs": [
+            {"mode": mode, "model": model, "label": LABELS[model]}
+            | {"mae": it.scores["target_vd"][model].mae, **msgspec.structs.asdict(it.cost[model])}
+            for mode, it in comparisons.items()
+            for model in MODELS
+        ],
+    }
+
+
+def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict, facts: dict) -> dict:
+    """What the template says of verdict, figures and charts."""
+    first = next(iter(comparisons.values()))
+    everywhere = len(comparisons) == len(verdict.modes) > 1
+    return {
+        "comparisons": comparisons,
+        "first": first,
+        "models": MODELS,
+        "everyone": _everyone(first),
+        "drawn": facts["everyone"],
+        "shown": {*MODELS, data["baseline"]},
+        "labels": facts["labels"],
+        "sections": SECTIONS,
+        "what": {name: mode.what for name, mode in MODES.items()},
+        "sentence": sentence,
+        "answers": ANSWERS,
+        "best": lambda rows: _sort_by_mae(rows)[0],
+        "verdict": verdict,
+        "cuts": CUTS,
+        "cost_titles": {name: COSTS.get(name, name.replace("_", " ")) for name in Spent.__struct_fields__},
+        "horizon": _span(data["minutes"][-1]),
+        "tested": _tested(data),
+        "seeded": first.seeds > 1,
+        "seeds": seeds_in_words(first.seeds),
+        "thinned": thinned(data),
+        "same_in": all_of(len(comparisons), "modes") if everywhere else "",
+        "dilemma": DILEMMA,
+        "r2": R2,
+        "further": _html("\n".join(further_targets(comparisons)[1:])),
+        "quantiles": _html("\n".join(intervals.page_section(comparisons)[1:])),
+    }
+
+
+def _about_data(quality: dict) -> dict:
+    """What the template says of the data; ``quality`` is quality.json."""
+    causes = (cause for it in quality["missing"].values() for cause in it["by_cause"])
+    return {
+        "quality": quality,
+        "causes": list(dict.fromkeys(causes)),
+        "worst": sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
+        "suspicious": suspicious(quality),
+        "listed": LISTED,
+    }
 
 
 def thinned(data: dict) -> str:
@@ -196,6 +231,7 @@ def _environment() -> jinja2.Environment:
         "wrappable": _wrappable,
     }
     environment.globals |= {
+        "unset": msgspec.UNSET,
         "css": Markup((templates / "index.css").read_text("utf-8")),
         "js": Markup((templates / "index.js").read_text("utf-8")),
         "vega": Markup(vega("window.vegaEmbed = vegaEmbed;")),
@@ -225,9 +261,9 @@ def _wrappable(name: str) -> Markup:
     return Markup("_<wbr>").join(name.split("_"))
 
 
-def _sort_by_mae(rows: Mapping[str, dict]) -> list[str]:
+def _sort_by_mae(rows: Mapping[str, Scores]) -> list[str]:
     """The names, lowest MAE first."""
-    return sorted(rows, key=lambda who: float("inf") if rows[who]["mae"] is None else rows[who]["mae"])
+    return sorted(rows, key=lambda who: float("inf") if rows[who].mae is None else rows[who].mae)
 
 
 def _span(minutes: float) -> str:

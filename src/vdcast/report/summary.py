@@ -1,28 +1,27 @@
 """``summary.json``: what `dvc metrics diff --targets reports/summary.json` compares."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+
+from vdcast.records.comparison import Comparison, NoComparison
+from vdcast.records.summary import ModeFigures, Summary, Verdict
 
 
-def summarise(modes: dict[str, dict], judged: dict) -> dict:
-    """The verdict, then figures by mode and model: what `dvc metrics diff --targets reports/summary.json` compares."""
-    return {
-        "verdict": judged,
-        **{
-            mode: ({"problem": summary["problem"]} if summary["problem"] else {})
-            | (_figures(summary) if "scores" in summary else {})
-            for mode, summary in modes.items()
-        },
-    }
+def summary_of(modes: Mapping[str, Comparison | NoComparison], verdict: Verdict) -> Summary:
+    """The verdict, then figures by mode."""
+    return Summary(verdict=verdict, modes={mode: _figures(it) for mode, it in modes.items()})
 
 
-def _figures(summary: dict) -> dict:
+def _figures(it: Comparison | NoComparison) -> ModeFigures:
     """Of one mode."""
-    return {
-        **summary["scores"],
-        "by_horizon": {
-            name: {f"{row['horizon']:g}min": row["mae"] for row in rows}
-            for name, rows in summary["cuts"]["target_vd"]["horizon"].items()
+    if isinstance(it, NoComparison):
+        return ModeFigures(problem=it.problem)
+    return ModeFigures(
+        problem=it.problem,
+        **it.scores,
+        by_horizon={
+            name: {f"{row.label:g}min": row.mae for row in rows}
+            for name, rows in it.cuts["target_vd"]["horizon"].items()
         },
-        "cost": summary["cost"],
-        **({"quantiles": summary["quantiles"]["scores"]} if "quantiles" in summary else {}),
-    }
+        cost=it.cost,
+        quantiles=it.quantiles.scores if it.quantiles else {},
+    )

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from vdcast.forecasts.predictions import Predictions
-from vdcast.scores.cuts import by_horizon, by_hour, over_time, tables
+from vdcast.scores.cuts import by_horizon, by_hour, over_time, score_tables
 
 
 def write_csv(
     folder: Path,
     predictions: Predictions,
+    *,
     naive: Mapping[str, Predictions],
     target_vd: str,
     mape_floor: float,
@@ -17,7 +18,7 @@ def write_csv(
     """The target VD's headline target by horizon, by hour and over time, as csv for `dvc plots`."""
     everyone = {name: each.of([target_vd]) for name, each in {"": predictions, **naive}.items()}
     for name, cut in (("by_horizon", by_horizon), ("by_hour", by_hour)):
-        rows = tables(everyone, list(naive), cut(everyone[""]), mape_floor)[""]
+        rows = score_tables(everyone, list(naive), cut(everyone[""]), mape_floor)[""]
         rows = rows.rename(columns={"horizon": "minutes"})
         rows.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
     series = over_time(predictions, target_vd, predictions.targets[0])

@@ -4,7 +4,7 @@ A cut is a label per cell of the array (W windows, H horizons, V detectors); eve
 ``metrics.score`` of one cut. A model with several seeds is the mean of their scores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,10 @@ import pandas as pd
 
 from vdcast.data import calendar
 from vdcast.forecasts.predictions import CONGESTED, FREE, Conditions, Predictions
+from vdcast.records.comparison import CutRow, Scores
 from vdcast.scores import metrics
 
+BLOCK = 64  # VDs that ``score_each_vd`` scores at once
 MISSING = (0.0, 0.1)  # borders of the classes of missing input
 
 
@@ -75,7 +77,13 @@ def by_missing(conditions: Conditions) -> Cut:
     return Cut("missing", labels, np.searchsorted(np.array(MISSING, np.float32), conditions.missing)[:, None])
 
 
-def table(predictions: Predictions, cut: Cut, mape_floor: float, k: int = 0) -> pd.DataFrame:
+def crossed(a: Cut, b: Cut) -> Cut:
+    """A label for each pair of labels, those of ``b`` within each of ``a``."""
+    label = np.where((a.label < 0) | (b.label < 0), -1, a.label * len(b.labels) + b.label)
+    return Cut(f"{a.name}, {b.name}", tuple((x, y) for x in a.labels for y in b.labels), label)
+
+
+def score_table(predictions: Predictions, cut: Cut, mape_floor: float, k: int = 0) -> pd.DataFrame:
     """A row per label, ``metrics.over_seeds`` of target ``k`` in the columns."""
     scores = metrics.over_seeds(
         predictions.forecast[..., k],
@@ -84,16 +92,51 @@ def table(predictions: Predictions, cut: Cut, mape_floor: float, k: int = 0) -> 
         len(cut.labels),
         mape_floor=mape_floor,
     )
-    return pd.DataFrame({cut.name: cut.labels} | scores)
+    return pd.DataFrame({cut.name: list(cut.labels)} | scores)
 
 
-def tables(
+def mae_of_each_vd(predictions: Predictions, cut: Callable[[Predictions], Cut]) -> np.ndarray:
+    """(V, labels) MAE of the headline target by VD and label of ``cut``, mean over seeds.
+
+    In blocks of VDs, as a score counts each VD under each label.
+    """
+    found = []
+    for first in range(0, len(predictions.vd_ids), BLOCK):
+        part = predictions.of(predictions.vd_ids[first : first + BLOCK])
+        rows = score_table(part, crossed(by_vd(part), cut(part)), 0)
+        found.append(rows.mae.to_numpy().reshape(len(part.vd_ids), -1))
+    return np.concatenate(found)
+
+
+def score_tables(
     everyone: Mapping[str, Predictions], naive: Sequence[str], cut: Cut, mape_floor: float, k: int = 0
 ) -> dict[str, pd.DataFrame]:
-    """``table`` of each, with ``skill`` against the best of those named in ``naive``, label by label."""
-    found = {name: table(each, cut, mape_floor, k) for name, each in everyone.items()}
+    """``score_table`` of each, with ``skill`` against the best of those named in ``naive``, label by label."""
+    found = {name: score_table(each, cut, mape_floor, k) for name, each in everyone.items()}
     best = {name: found[name].mae.to_numpy() for name in naive}
     return {name: rows.assign(skill=metrics.skill(rows.mae.to_numpy(), best)) for name, rows in found.items()}
+
+
+def as_rows(table: pd.DataFrame) -> list[CutRow]:
+    """Rows of ``score_tables``, rounded to what a reader can use; the first column holds the labels."""
+    label, *figures = table.columns
+    return [
+        CutRow(label=row.pop(label), **{name: number(row[name]) for name in figures})
+        for row in table.to_dict("records")
+    ]
+
+
+def whole(rows: Sequence[CutRow]) -> Scores:
+    """The one row of the cut ``overall``, without its label."""
+    (row,) = rows
+    return Scores(**{name: getattr(row, name) for name in Scores.__struct_fields__})
+
+
+def number(value: float | int) -> float | int | None:
+    """Rounded; what is undefined is null in JSON, which has no NaN."""
+    if isinstance(value, int):
+        return value
+    return round(value, 6) if np.isfinite(value) else None
 
 
 def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The pictures of the reports. A model is a colour, everywhere; a baseline is grey."""
 
+import itertools
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -13,16 +14,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
+from msgspec import UNSET
 
-COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
-GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
-LABELS = {
-    "lstm": "LSTM",
-    "xlstm": "xLSTM",
-    "lstm_ensemble": "LSTM, ensemble mean",
-    "xlstm_ensemble": "xLSTM, ensemble mean",
-    "observed": "observed",
-} | {name: name.replace("_", " ") for name in GREYS}
+from vdcast.records.comparison import Comparison, NoComparison
+from vdcast.scores.names import COLOURS, GREYS, LABELS
+
+MARKERS = "os^Dv"  # of modes
 
 plt.rcParams.update(
     {
@@ -62,7 +59,7 @@ def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str
     _save(figure, path)
 
 
-def by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
+def error_by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against how far ahead."""
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
     for name, table in tables.items():
@@ -72,7 +69,7 @@ def by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> Non
     _save(figure, path)
 
 
-def by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
+def error_by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against the local hour of the day that was forecast."""
     figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for name, table in tables.items():
@@ -172,29 +169,27 @@ def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: st
     _save(figure, path)
 
 
-def cost(path: Path, modes: Mapping[str, dict]) -> None:
-    """MAE of the target VD against what it takes, a point per run; ``modes`` holds comparison.json by mode."""
+def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
+    """MAE of the target VD against what it takes, a point per run."""
     what = {
         "parameters": "parameters",
         "seconds": "seconds of training",
         "flops_per_window": "operations of a window",
         "latency_ms": "ms for one window",
     }
-    markers = dict(zip(modes, "os^", strict=False))
     figure, axes = plt.subplots(1, len(what), figsize=(11, 3), sharey=True, layout="constrained")
-    for mode, summary in modes.items():
-        if "scores" not in summary:
+    for (mode, it), marker in zip(modes.items(), itertools.cycle(MARKERS)):
+        if isinstance(it, NoComparison):
             continue
-        for model, spent in summary["cost"].items():
-            scores = summary["scores"]["target_vd"][model]
-            look = {"color": style(model)["color"], "label": f"{LABELS[model]}, {mode}"}
-            if scores["mae"] is None:
+        for model, spent in it.cost.items():
+            scores = it.scores["target_vd"][model]
+            if scores.mae is None:
                 continue
+            spread = None if scores.mae_sd is UNSET else scores.mae_sd
+            look = {"color": style(model)["color"], "label": f"{LABELS[model]}, {mode}"}
             for axis, key in zip(axes, what, strict=True):
-                axis.errorbar(
-                    spent[key], scores["mae"], scores.get("mae_sd"), marker=markers[mode], ms=5, ls="", **look
-                )
-        axes[0].set_ylabel(f"MAE, {summary['unit']}")
+                axis.errorbar(getattr(spent, key), scores.mae, spread, marker=marker, ms=5, ls="", **look)
+        axes[0].set_ylabel(f"MAE, {it.unit}")
     for axis, label in zip(axes, what.values(), strict=True):
         axis.set(xlabel=label, xscale="log")
         _few_labels(axis)

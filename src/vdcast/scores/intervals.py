@@ -12,53 +12,56 @@ import pandas as pd
 
 from vdcast.forecasts.predictions import Predictions
 from vdcast.forecasts.quantiles import coverages
+from vdcast.records.comparison import Comparison, QuantileRow, QuantileScores
 from vdcast.scores import cuts, words
-from vdcast.scores.figures import LABELS
 from vdcast.scores.metrics import score_quantiles
-from vdcast.scores.records import records
+from vdcast.scores.names import LABELS
 
 
-def headline(predictions: Predictions, target_vd: str) -> dict[str, float]:
+def widest_interval(predictions: Predictions, target_vd: str) -> dict[str, float]:
     """A few figures for metrics.json: wQL, and coverage and width of the widest interval, of the target VD."""
     one, widest = predictions.of([target_vd]), coverages(predictions.quantiles.levels)[0]
     figures = {}
     for k, target in enumerate(one.targets):
-        row = table(one, cuts.overall(), k).iloc[0]
+        row = interval_table(one, cuts.overall(), k).iloc[0]
         figures |= {f"{target}_{name}": row[name] for name in ("wql", *_of_interval(widest))}
     return {key: round(float(value), 6) for key, value in figures.items() if np.isfinite(value)}
 
 
-def summarise(predictions: Mapping[str, Predictions], scopes: Mapping[str, Sequence[str]]) -> dict:
-    """What comparison.json holds of the headline target under ``quantiles``; ``scopes`` name their VDs.
+def quantile_scores(
+    predictions: Mapping[str, Predictions], scopes: Mapping[str, Sequence[str]]
+) -> QuantileScores:
+    """Of the headline target, by ``horizon``, ``hour`` and ``vd`` too; ``scopes`` name their VDs.
 
-    - ``levels``: (P,), ascending, 0.5 in the middle.
-    - ``scores[scope][model]``: a record of wql, and coverage_80, width_80 and so on for each interval; with
-      ``_raw`` what it was before calibration.
-    - ``cuts[scope][cut][model]``: lists of such records by ``horizon``, ``hour`` and ``vd``, as beside it.
-
-    The series behind the fan chart are in fan.csv (``over_time``).
+    The series behind the fan chart are in fan.csv (``fan_over_time``).
     """
 
-    def shown(scope: str, cut: Callable[[Predictions], cuts.Cut]) -> dict[str, list[dict]]:
+    def shown(scope: str, cut: Callable[[Predictions], cuts.Cut]) -> dict[str, list[QuantileRow]]:
         here = {model: each.of(scopes[scope]) for model, each in predictions.items()}
-        return {model: records(table(each, cut(each))) for model, each in here.items()}
+        return {model: interval_rows(each, cut(each)) for model, each in here.items()}
 
     by = {"horizon": cuts.by_horizon, "hour": cuts.by_hour, "vd": cuts.by_vd}
     whole = {scope: shown(scope, lambda _: cuts.overall()) for scope in scopes}
-    return {
-        "levels": list(next(iter(predictions.values())).quantiles.levels),
-        "scores": {
-            scope: {
-                model: {key: value for key, value in rows[0].items() if key != "overall"}
-                for model, rows in found.items()
-            }
-            for scope, found in whole.items()
+    return QuantileScores(
+        levels=list(next(iter(predictions.values())).quantiles.levels),
+        scores={
+            scope: {model: rows[0].figures for model, rows in found.items()} for scope, found in whole.items()
         },
-        "cuts": {scope: {name: shown(scope, cut) for name, cut in by.items()} for scope in scopes},
-    }
+        cuts={scope: {name: shown(scope, cut) for name, cut in by.items()} for scope in scopes},
+    )
 
 
-def table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.DataFrame:
+def interval_rows(predictions: Predictions, cut: cuts.Cut) -> list[QuantileRow]:
+    """``interval_table``, rounded to what a reader can use."""
+    return [
+        QuantileRow(
+            label=row.pop(cut.name), figures={name: cuts.number(value) for name, value in row.items()}
+        )
+        for row in interval_table(predictions, cut).to_dict("records")
+    ]
+
+
+def interval_table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.DataFrame:
     """A row per label of ``cut``, ``score_quantiles`` of target ``k`` in the columns, mean over seeds."""
     quantiles, observed = predictions.quantiles, predictions.observed[..., k]
     columns = {cut.name: list(cut.labels)}
@@ -71,7 +74,7 @@ def table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:
+def fan_over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:
     """``cuts.over_time`` with a column per calibrated level, ``p10`` and so on: what a fan chart draws."""
     one = predictions.of([vd])
     levels = one.quantiles.calibrated[:, :, horizon, 0, one.targets.index(target)].mean(axis=0)  # (W, P)
@@ -79,7 +82,9 @@ def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1)
     return cuts.over_time(predictions, vd, target, horizon).assign(**dict(zip(names, levels.T, strict=True)))
 
 
-def as_markdown(rows: Mapping[str, Mapping], levels: Sequence[float], unit: str) -> str:
+def interval_markdown(
+    rows: Mapping[str, Mapping[str, float | None]], levels: Sequence[float], unit: str
+) -> str:
     """A line per label of ``rows`` and one for what it was before calibration: wQL, coverage, width."""
     lines = {}
     for label, row in rows.items():
@@ -94,46 +99,44 @@ def as_markdown(rows: Mapping[str, Mapping], levels: Sequence[float], unit: str)
     return pd.DataFrame(lines).T.to_markdown(disable_numparse=True)
 
 
-def section(summary: Mapping) -> list[str]:
+def section(comparison: Comparison) -> list[str]:
     """Markdown lines of comparison.md; none without quantiles."""
-    if "quantiles" not in summary:
+    found = comparison.quantiles
+    if not found:
         return []
-    found, lines = (
-        summary["quantiles"],
-        ["## Quantile forecasts", "", *explained(summary["quantiles"]["levels"])],
-    )
-    titles = {"target_vd": f"VD {summary['target_vd']}", "all_vds": f"All {len(summary['vds'])} VDs"}
-    for scope, rows in found["scores"].items():
+    lines = ["## Quantile forecasts", "", *explained(found.levels)]
+    titles = {"target_vd": f"VD {comparison.target_vd}", "all_vds": f"All {len(comparison.vds)} VDs"}
+    for scope, rows in found.scores.items():
         labelled = {LABELS[model]: row for model, row in rows.items()}
-        lines += [f"{titles[scope]}:", "", as_markdown(labelled, found["levels"], summary["unit"]), ""]
+        lines += [f"{titles[scope]}:", "", interval_markdown(labelled, found.levels, comparison.unit), ""]
     return [*lines, "![fan chart of a typical and of the worst day](fan.png)", ""]
 
 
-def page_section(modes: Mapping[str, Mapping]) -> list[str]:
+def page_section(modes: Mapping[str, Comparison]) -> list[str]:
     """Markdown lines of report.md on the target VD of every mode; none without quantiles."""
-    modes = {mode: summary for mode, summary in modes.items() if "quantiles" in summary}
+    modes = {mode: each for mode, each in modes.items() if each.quantiles}
     if not modes:
         return []
     first = next(iter(modes.values()))
-    levels = first["quantiles"]["levels"]
+    levels = first.quantiles.levels
     rows = {
         f"{LABELS[model]}, {mode}": row
-        for mode, summary in modes.items()
-        for model, row in summary["quantiles"]["scores"]["target_vd"].items()
+        for mode, each in modes.items()
+        for model, row in each.quantiles.scores["target_vd"].items()
     }
-    title = f"## Quantile forecasts of VD {first['target_vd']}"
-    return [title, "", *explained(levels), as_markdown(rows, levels, first["unit"]), ""]
+    title = f"## Quantile forecasts of VD {first.target_vd}"
+    return [title, "", *explained(levels), interval_markdown(rows, levels, first.unit), ""]
 
 
 def run_section(one: Predictions, model: str, pools: np.ndarray) -> list[str]:
     """Markdown lines of a run's report on its target VD; ``pools`` as ``quantiles.conformal`` returns them."""
     levels, unit = one.quantiles.levels, one.units[0]
-    rows = {LABELS[model]: records(table(one, cuts.overall()))[0]}
-    for row in records(table(one, cuts.by_horizon(one))):
-        rows[f"{row['horizon']:g} min ahead"] = row
+    rows = {LABELS[model]: interval_rows(one, cuts.overall())[0].figures}
+    for row in interval_rows(one, cuts.by_horizon(one)):
+        rows[f"{row.label:g} min ahead"] = row.figures
     return [
         *("## Quantile forecasts", "", *explained(levels)),
-        *(calibration_in_words(pools), "", as_markdown(rows, levels, unit), ""),
+        *(calibration_in_words(pools), "", interval_markdown(rows, levels, unit), ""),
     ]
 
 

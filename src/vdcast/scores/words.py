@@ -3,11 +3,14 @@
 import math
 from collections.abc import Sequence
 
+from vdcast.records.training import Training
+
 # what a reader must know of these figures, wherever they are printed
 DILEMMA = (
     "congested or not is what was then observed, not what could be known, and such a cut favours a forecast that leans "
     "to its side (the forecaster's dilemma: Lerch et al. 2017)"
 )
+NUMBERS = ("three", "four", "five", "six")
 R2 = "R2 around each VD's own mean, so that differences between VDs earn nothing."
 
 
@@ -42,6 +45,33 @@ def p_value(p: float | None) -> str:
 def listed(parts: Sequence[str]) -> str:
     """a, b and c."""
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def sentence(words: str) -> str:
+    """With a capital and a full stop."""
+    return (words if words.startswith("xLSTM") else words[0].upper() + words[1:]) + "."
+
+
+def all_of(number: int, what: str) -> str:
+    """All of two or more things: "both modes", "all three modes"."""
+    if number == 2:
+        return f"both {what}"
+    return f"all {dict(enumerate(NUMBERS, 3)).get(number, number)} {what}"
+
+
+def cut_short(training: Training) -> str | None:
+    """The sentence, without a full stop, on copies whose epochs ran out before they had stopped improving, or None.
+
+    A copy whose best epoch lies less than the patience before the limit of epochs never had the chance to stop by
+    itself.
+    """
+    at_limit = sum(epoch > training.epoch_limit - training.patience for epoch in training.best_epoch)
+    if not at_limit:
+        return None
+    return (
+        f"{at_limit} of {training.copies} networks were still improving at the limit of {training.epoch_limit} epochs; "
+        "raise train.epochs"
+    )
 
 
 def seeds_in_words(seeds: int) -> str:

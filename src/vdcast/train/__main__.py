@@ -30,7 +30,7 @@ def main() -> None:
         from vdcast import params
         from vdcast.models.shared.device import choose_device
         from vdcast.train import ranks
-        from vdcast.train.run import train, train_share
+        from vdcast.train.run import train_run, train_share
 
         settings = params.load()
         run = settings.run(arguments.run)
@@ -40,7 +40,7 @@ def main() -> None:
             if arguments.share:
                 train_share(run, settings, *arguments.share)
             else:
-                train(run, settings)
+                train_run(run, settings)
 
 
 def _share(text: str) -> tuple[int, int]:

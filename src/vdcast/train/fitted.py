@@ -14,10 +14,10 @@ class Fitted:
     """N trained copies, and how they came about."""
 
     weights: dict[str, Tensor]  # (N, ...) each copy as of its best validation epoch; NaN of one without any
-    figures: Tensor  # (E, N, 4) FIGURES after each epoch; a stopped copy keeps its last finite ones
-    training: list[int]  # (E,) copies that were still training
-    learning_rate: list[float]  # (E,)
-    seconds: list[float]  # (E,) of computing, summed over processes
+    figures: Tensor  # (epochs, N, 4) FIGURES after each epoch; a stopped copy keeps its last finite ones
+    training: list[int]  # (epochs,) copies that were still training
+    learning_rate: list[float]  # (epochs,)
+    seconds: list[float]  # (epochs,) of computing, summed over processes
     best_epoch: list[int]  # 0 without a finite one
     best_loss: list[float]
     diverged: list[int]  # the epoch in which a copy's loss was no longer finite, or 0
@@ -27,9 +27,10 @@ class Fitted:
         """A row per epoch: FIGURES as means over copies, learning rate, seconds, copies in training."""
         return [
             dict(zip(FIGURES, means.tolist(), strict=True))
-            | {"epoch": e + 1, "learning_rate": rate, "seconds": seconds, "training": training}
-            for e, (means, rate, seconds, training) in enumerate(
-                zip(self.figures.mean(dim=1), self.learning_rate, self.seconds, self.training, strict=True)
+            | {"epoch": epoch, "learning_rate": rate, "seconds": seconds, "training": training}
+            for epoch, (means, rate, seconds, training) in enumerate(
+                zip(self.figures.mean(dim=1), self.learning_rate, self.seconds, self.training, strict=True),
+                start=1,
             )
         ]
 
@@ -37,13 +38,13 @@ class Fitted:
 def joined(parts: Sequence[Fitted]) -> Fitted:
     """Stacks that trained apart, as one: a stack that stopped earlier keeps its last figures."""
     longest = max(parts, key=lambda part: len(part.figures))
-    E = len(longest.figures)
+    epochs = len(longest.figures)
 
     def padded(figures: Tensor) -> Tensor:
-        return torch.cat([figures, figures[-1:].expand(E - len(figures), -1, -1)])
+        return torch.cat([figures, figures[-1:].expand(epochs - len(figures), -1, -1)])
 
     def total(columns: list[list]) -> list:
-        return [sum(column[e] for column in columns if e < len(column)) for e in range(E)]
+        return [sum(column[epoch] for column in columns if epoch < len(column)) for epoch in range(epochs)]
 
     return Fitted(
         weights={name: torch.cat([part.weights[name] for part in parts]) for name in parts[0].weights},

@@ -1,17 +1,17 @@
 """The key of a training: a hash of all that its result depends on."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import torch
+import yaml
+
+from vdcast import params
 from vdcast.layout import PIPELINE
-
-if TYPE_CHECKING:
-    from vdcast.params.sections import Params, Run
+from vdcast.params.sections import Params, Run
+from vdcast.train import ranks
 
 
 def key_of(run: Run, settings: Params, device: str) -> str:
@@ -21,11 +21,6 @@ def key_of(run: Run, settings: Params, device: str) -> str:
     kind of device, the version of torch and the number of ranks, which shows in how sums round. The number of
     processes that stacks are spread over is not in it: it does not show.
     """
-    import torch
-    import yaml
-
-    from vdcast.train import ranks
-
     stage = yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"]["train"]["do"]
     names = {"${key}": run.name, "${item.model}": run.model, "${item.mode}": run.mode}
 
@@ -63,7 +58,5 @@ def sha256(file: Path) -> str:
 
 def key_now(run: Run, device: str) -> str:
     """The key of ``run`` as params.yaml, data and code are by now."""
-    from vdcast import params
-
     now = params.load()
     return key_of(now.run(run.name), now, device)

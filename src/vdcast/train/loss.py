@@ -1,5 +1,7 @@
 """The loss of a copy, its gradient kept in bounds, and its learning rate."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -22,9 +24,9 @@ def pinball(forecast: Tensor, y: Tensor, levels: Tensor) -> Tensor:
     return (error.abs() + (2 * levels - 1) * error).mean(dim=-1)
 
 
-def clip_gradients(parameters: list[Tensor], limit: float) -> Tensor:
+def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
     """Scale each copy's gradient to a norm of at most ``limit``; returns the norms before, (N,)."""
-    gradients = [p.grad for p in parameters]
+    gradients = [p.grad for p in parameters if p.grad is not None]
     norms = [torch.linalg.vector_norm(gradient.flatten(1), dim=1) for gradient in gradients]
     norm = torch.linalg.vector_norm(torch.stack(norms), dim=0)
     factor = (limit / (norm + 1e-6)).clamp(max=1.0)

@@ -1,90 +1,84 @@
 """What a training leaves in ``runs/<run>/``."""
 
-from __future__ import annotations
-
-import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+import pandas as pd
+
+from vdcast.data.detectors import Prepared
 from vdcast.layout import RUNS
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from vdcast.models.shared.trained import Trained
-    from vdcast.params.sections import Params, Run
-
+from vdcast.models.shared.device import one_thread
+from vdcast.models.shared.task import Task
+from vdcast.models.shared.trained import Trained
+from vdcast.params.sections import Run
+from vdcast.records import io
+from vdcast.records.training import Training
+from vdcast.train import ranks
+from vdcast.train.data import TrainingData
+from vdcast.train.fitted import Fitted
+from vdcast.train.meter import parameters_per_copy
 
 LISTED = 5  # copies that a sentence names
 
 
-def files_of(run: Run, settings: Params, prepared, fitted, inputs: dict) -> tuple:
-    """What ``write`` takes: the model, its learning curves, and the figures of its training."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Outputs:
+    """The three files of a trained run, in memory."""
 
-    from vdcast.models.shared.device import one_thread
-    from vdcast.models.shared.trained import Trained
-    from vdcast.train import ranks
-    from vdcast.train.meter import parameters_per_copy
+    trained: Trained
+    history: pd.DataFrame  # a row per epoch
+    training: Training
 
-    part, indices = prepared.parts["train"], settings.modes.vd_indices(run.mode)
-    trained = Trained(
-        weights={name: value.cpu() for name, value in fitted.weights.items()},
-        run=run.model_dump(),
-        length=settings.window.sequence_length,
-        horizon=settings.window.prediction_length,
-        mean=prepared.mean[indices].tolist(),
-        std=prepared.std[indices].tolist(),
-        vd_ids=[part.vd_ids[v] for v in indices],
-        features=list(part.features),
-        targets=list(prepared.targets),
-        units=[part.units[part.features.index(target)] for target in prepared.targets],
-        interval=part.interval,
-        time_zone=part.time_zone,
-    )
+
+def outputs_of(run: Run, task: Task, prepared: Prepared, data: TrainingData, fitted: Fitted) -> Outputs:
+    """The model, its intervals calibrated on the validation part; its learning curves; what training it took."""
+    weights = {name: value.cpu() for name, value in fitted.weights.items()}
+    trained = Trained(weights=weights, run=run.model_dump(), task=task)
     if run.train.quantiles:
         with one_thread():  # as the training had: the margins are the same wherever it ran
-            trained = trained.calibrated_on(prepared.parts["validation"], inputs["device"])
+            trained = trained.calibrated_on(prepared.parts["validation"], data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
-    copies = len(fitted.best_loss)
-    problem, notes = divergence(run, fitted, trained.vd_ids)
-    summary = {
-        "problem": problem,
-        "notes": notes,
-        "copies": copies,
-        "parameters": parameters_per_copy(fitted.weights) * inputs["train"].groups,
-        "windows": len(inputs["train"]),
-        "epochs": len(fitted.seconds),
-        "epoch_limit": run.train.epochs,
-        "patience": run.train.patience,
-        "best_epoch": fitted.best_epoch,
-        "validation_loss": [loss if math.isfinite(loss) else None for loss in fitted.best_loss],
-        "device": inputs["device"],
-        "ranks": ranks.world(),
-        "peak_memory_mb": fitted.peak_memory_mb,
-        "epoch_seconds": sum(fitted.seconds) / len(fitted.seconds),
-        "first_epoch_seconds": fitted.seconds[0],  # with xlstm.compile, mostly its cost
-        "seconds": sum(fitted.seconds),  # of computing, so that neither a restart nor company shows in it
-    }
-    return trained, history, summary
+    return Outputs(trained, history, record(run, task, data, fitted))
 
 
-def write(run: Run, trained: Trained, history: pd.DataFrame, summary: dict) -> None:
-    """The three files of a trained run, and in a few words what is in them."""
-    folder = RUNS / run.name
-    trained.save(folder / "model.pt")
-    history.to_csv(folder / "history.csv", float_format="%.6g")
-    (folder / "training.json").write_text(json.dumps(summary, indent=2) + "\n", "utf-8")
-    for each in (*([summary["problem"]] if summary["problem"] else []), *summary["notes"]):
-        print(f"{run.name}: {each}")
-    print(
-        f"{run.name}: {summary['copies']} {'copy' if summary['copies'] == 1 else 'copies'} trained in "
-        f"{summary['seconds']:.0f} s, {summary['epochs']} epochs; next: dvc repro evaluate@{run.name}"
+def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training:
+    problem, notes = divergence(run, fitted, task.vd_ids)
+    return Training(
+        problem=problem,
+        notes=notes,
+        copies=len(fitted.best_loss),
+        parameters=parameters_per_copy(fitted.weights) * task.groups,
+        windows=len(data.train),
+        epochs=len(fitted.seconds),
+        epoch_limit=run.train.epochs,
+        patience=run.train.patience,
+        best_epoch=fitted.best_epoch,
+        validation_loss=[loss if math.isfinite(loss) else None for loss in fitted.best_loss],
+        device=data.device,
+        ranks=ranks.world(),
+        peak_memory_mb=fitted.peak_memory_mb,
+        epoch_seconds=sum(fitted.seconds) / len(fitted.seconds),
+        first_epoch_seconds=fitted.seconds[0],
+        seconds=sum(fitted.seconds),
     )
 
 
-def divergence(run: Run, fitted, vd_ids: Sequence[str]) -> tuple[str | None, list[str]]:
+def write(run: Run, outputs: Outputs) -> None:
+    """``runs/<run>/model.pt``, ``history.csv`` and ``training.json``, and in a few words what is in them."""
+    folder, training = RUNS / run.name, outputs.training
+    outputs.trained.save(folder / "model.pt")
+    outputs.history.to_csv(folder / "history.csv", float_format="%.6g")
+    io.write(folder / "training.json", training)
+    for each in (*([training.problem] if training.problem else []), *training.notes):
+        print(f"{run.name}: {each}")
+    print(
+        f"{run.name}: {training.copies} {'copy' if training.copies == 1 else 'copies'} trained in "
+        f"{training.seconds:.0f} s, {training.epochs} epochs; next: dvc repro evaluate@{run.name}"
+    )
+
+
+def divergence(run: Run, fitted: Fitted, vd_ids: Sequence[str]) -> tuple[str | None, list[str]]:
     """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
 
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that

@@ -46,5 +46,5 @@ class Progress:
         elif time.perf_counter() - self.said > SECONDS_BETWEEN_LINES:
             self.said = time.perf_counter()
             rest = ", ".join(f"{name} {value}" for name, value in figures.items())
-            epoch = f"epoch {len(reached.seconds)} of {self.last}"
+            epoch = f"epoch {reached.epochs} of {self.last}"
             print(f"{self.label}: {epoch}, {rest}", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, distributed
 
-T = TypeVar("T")
+Read = TypeVar("Read")
 
 
 @contextlib.contextmanager
@@ -55,7 +55,7 @@ def summed(*tensors: Tensor) -> None:
             tensor.copy_(whole.view_as(tensor))
 
 
-def from_first(read: Callable[[], T]) -> T:
+def from_first(read: Callable[[], Read]) -> Read:
     """What ``read`` gives the first rank, for all of them."""
     if world() == 1:
         return read()

@@ -95,6 +95,7 @@ def held(folder: Path) -> Iterator[Scratch]:
             flush=True,
         )
         descriptor = _locked(folder, wait=True)
+    assert descriptor is not None  # it waited for it
     try:
         yield Scratch(folder, Lock(descriptor))
     finally:

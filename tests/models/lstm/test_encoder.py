@@ -7,8 +7,12 @@ from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.stacked import keep_copies, stack, take
 
 
+def build(copies: int, inputs: int, width: int, layers: int, dropout: float = 0.0) -> LSTM:
+    return LSTM(copies, input_size=inputs, hidden_size=width, num_layers=layers, dropout=dropout)
+
+
 def textbook(x, w_ih, w_hh, b_ih, b_hh):
-    """One window after the equations: x (L, I) -> (L, H)."""
+    """One window after the equations: x (L, I) -> (L, D)."""
     h = c = torch.zeros(w_hh.shape[1], dtype=x.dtype)
     outputs = []
     for x_t in x:
@@ -27,7 +31,7 @@ def gradients(y, of):
 @pytest.mark.parametrize("layers", [1, 3])
 def test_one_copy_is_nn_lstm(layers):
     torch.manual_seed(0)
-    ours = LSTM(1, 5, 8, layers)
+    ours = build(1, 5, 8, layers)
     torch.manual_seed(0)
     theirs = nn.LSTM(5, 8, layers, batch_first=True)
     assert {name: tensor.shape[1:] for name, tensor in ours.state_dict().items()} == {
@@ -45,7 +49,7 @@ def test_one_copy_is_nn_lstm(layers):
 
 def test_kernels_follow_the_textbook():
     torch.manual_seed(0)
-    layer = LSTM(2, 3, 4, 1).double()
+    layer = build(2, 3, 4, 1).double()
     x = torch.randn(2, 2, 6, 3, dtype=torch.float64)
     weights = [parameter.detach() for parameter in layer.parameters()]
     for run in (loop, scan):
@@ -58,7 +62,7 @@ def test_kernels_follow_the_textbook():
 
 def test_scan_and_loop_agree_in_every_gradient():
     torch.manual_seed(0)
-    layer = LSTM(3, 5, 8, 1).double()
+    layer = build(3, 5, 8, 1).double()
     weights = list(layer.parameters())
     x = torch.randn(3, 4, 7, 5, dtype=torch.float64, requires_grad=True)
     for a, b in zip(
@@ -88,9 +92,9 @@ def test_stacked_training_is_training_one_by_one_bit_for_bit():
 
     def single(seed):
         torch.manual_seed(seed)
-        return LSTM(1, 5, 8, 2, dropout=0.4)
+        return build(1, 5, 8, 2, dropout=0.4)
 
-    many = LSTM(3, 5, 8, 2, dropout=0.4)
+    many = build(3, 5, 8, 2, dropout=0.4)
     many.load_state_dict(stack([single(seed) for seed in seeds]))
     together = train(many, x, seeds, drop_at=2, keep=[0, 2])
     for row, n in enumerate([0, 2]):
@@ -100,6 +104,6 @@ def test_stacked_training_is_training_one_by_one_bit_for_bit():
 
 
 def test_last_step_only():
-    model = LSTM(2, 3, 4, 2)
+    model = build(2, 3, 4, 2)
     x = torch.randn(2, 3, 5, 3)
     assert torch.equal(model(x, last_only=True), model(x)[:, :, -1:])

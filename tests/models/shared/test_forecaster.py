@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +8,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import floats
 
+from tests.train.small import same
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import around, build, build_seeded
 from vdcast.models.shared.windows import Windows
@@ -19,7 +23,13 @@ def network(request):
 
 def batch_of(detectors, joint: bool):
     w = Windows(
-        detectors, np.zeros((3, 2)), np.full((3, 2), 50.0), ("volume",), length=6, horizon=3, joint=joint
+        detectors,
+        mean=np.zeros((3, 2)),
+        std=np.full((3, 2), 50.0),
+        targets=("volume",),
+        length=6,
+        horizon=3,
+        joint=joint,
     )
     group = torch.arange(w.groups)
     return w, w.batch(group, torch.tensor([[0, 7, 30]]).expand(w.groups, -1))
@@ -100,3 +110,26 @@ def test_dropout_is_off_when_forecasting(network, detectors):
     seed_dropout(model, [0])
     assert torch.equal(model.eval()(batch), model(batch))
     assert not torch.equal(model.train()(batch), model(batch))
+
+
+def test_quantiles_leave_the_rest_of_the_network_as_it_starts(network):
+    shape = dict(seeds=[3], channels=(4, 13, 1), horizon=3)
+    plain, fan = build_seeded(network, **shape), build_seeded(network, **shape, levels=3)
+    assert set(fan.state_dict()) - set(plain.state_dict()) == {"spread.weight", "spread.bias"}
+    assert same({name: fan.state_dict()[name] for name in plain.state_dict()}, plain.state_dict())
+
+
+def test_a_third_model_is_a_package_and_its_settings(monkeypatch, detectors):
+    """The forecaster asks the settings alone, and takes the encoder from the package that they name."""
+
+    class Identity(torch.nn.Module):
+        def forward(self, x, last_only=False):
+            return x[:, :, -1:] if last_only else x
+
+    third = SimpleNamespace(encoder=lambda network, copies: Identity())
+    monkeypatch.setitem(sys.modules, "vdcast.models.third.encoder", third)
+    monkeypatch.setitem(sys.modules, "vdcast.models.third", SimpleNamespace(encoder=third))
+    w, batch = batch_of(detectors, joint=True)
+    network = SimpleNamespace(model="third", width=8, dropout=0.0)
+    model = build(network, copies=1, channels=w.channels, horizon=3)
+    assert model(batch).shape == (*batch.y.shape, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.train.test_workers import data, run_of
+from tests.train.small import data, run_of, task_of
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
@@ -18,12 +18,9 @@ torch.set_num_threads(1)
 def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
     prepared, _ = prepare(detectors, settings)
     run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
-    fitted = fit(run, *data(detectors, settings, is_joint(mode)), "cpu")
-    trained = Trained(
-        weights=fitted.weights, run=run.model_dump(), length=6, horizon=3,
-        mean=prepared.mean.tolist(), std=prepared.std.tolist(), vd_ids=list(detectors.vd_ids),
-        features=list(detectors.features), targets=["volume"], units=["veh/h"], interval=3600, time_zone="Asia/Taipei",
-    )  # fmt: skip
+    fitted = fit(run, data(detectors, settings, is_joint(mode)))
+    task = task_of(detectors, settings, is_joint(mode))
+    trained = Trained(weights=fitted.weights, run=run.model_dump(), task=task)
     return trained, prepared.parts["test"]
 
 
@@ -85,6 +82,31 @@ def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_setti
     values[:, 1] = values[::-1, 1]
     after = trained.forecast(Detectors(**{**vars(test), "values": values}))
     assert (np.abs(before - after).max(axis=(0, 1, 2, 4)) > 0).all()
+
+
+def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_settings, small_lstm):
+    """Its bytes are what a result is compared by: plain lists, numbers and text, in this order."""
+    trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    trained.save(tmp_path / "model.pt")
+    content = torch.load(tmp_path / "model.pt", weights_only=True)
+    types = {key: type(value) for key, value in content.items()}
+    assert list(types.items()) == [
+        ("schema", int),
+        ("weights", dict),
+        ("run", dict),
+        ("length", int),
+        ("horizon", int),
+        ("mean", list),
+        ("std", list),
+        ("vd_ids", list),
+        ("features", list),
+        ("targets", list),
+        ("units", list),
+        ("interval", int),
+        ("time_zone", str),
+        ("margins", type(None)),
+        ("pools", type(None)),
+    ]
 
 
 def test_the_file_is_the_same_bytes_under_any_name(tmp_path, detectors, prepare_settings, small_lstm):
@@ -164,6 +186,11 @@ def test_quantiles_of_what_comes_after_the_last_observation(detectors, prepare_s
     known = fan.quantiles(test).calibrated[:, 10]
     for p, level in enumerate(ahead.values()):
         np.testing.assert_allclose(level, known[..., p], rtol=1e-5)
+    two, _ = train(detectors, prepare_settings, small_lstm, "multi_vd", (0, 1), (0.1, 0.5, 0.9))
+    two = two.calibrated_on(test)
+    np.testing.assert_allclose(
+        two.one_seed.quantiles(test).calibrated[0], two.quantiles(test).calibrated[0], rtol=1e-5
+    )
     plain, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
     with pytest.raises(InputError, match="was trained for the median alone; set train.quantiles"):
         plain.quantiles_next(test)

@@ -11,6 +11,7 @@ from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared import windows as windowing
 from vdcast.models.shared.windows import AT_ONCE, Windows, ungrouped
+from vdcast.prepare.split import prepare
 
 
 def table(values: np.ndarray) -> Detectors:
@@ -30,7 +31,13 @@ def table(values: np.ndarray) -> Detectors:
 def windows(values: np.ndarray, joint: bool, length: int = 3, horizon: int = 2, targets=("f0",)) -> Windows:
     shape = values.shape[1:]
     return Windows(
-        table(values), np.zeros(shape), np.ones(shape), targets, length=length, horizon=horizon, joint=joint
+        table(values),
+        mean=np.zeros(shape),
+        std=np.ones(shape),
+        targets=targets,
+        length=length,
+        horizon=horizon,
+        joint=joint,
     )
 
 
@@ -95,11 +102,17 @@ def test_ungrouped_keeps_leading_axes_and_the_order_of_targets():
 
 
 def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
-    from vdcast.prepare.split import prepare
-
     prepared, _ = prepare(detectors, prepare_settings)
     for part in prepared.parts.values():
-        w = Windows(part, prepared.mean, prepared.std, prepared.targets, length=6, horizon=4, joint=True)
+        w = Windows(
+            part,
+            mean=prepared.mean,
+            std=prepared.std,
+            targets=prepared.targets,
+            length=6,
+            horizon=4,
+            joint=True,
+        )
         last = w.batch(torch.tensor([0]), torch.tensor([[len(w) - 1]]))
         expected = (part.values[-4:, :, 0] - prepared.mean[:, 0]) / prepared.std[:, 0]
         np.testing.assert_allclose(last.y[0, 0], np.nan_to_num(expected), rtol=1e-5, atol=1e-6)
@@ -109,12 +122,18 @@ def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
 @pytest.mark.parametrize("joint", [True, False])
 def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, detectors, joint, monkeypatch):
     V, F = len(detectors.vd_ids), len(detectors.features)
-    scaler = (np.arange(V * F).reshape(V, F), np.full((V, F), 3.0))
-    shape = dict(length=5, horizon=2, joint=joint)
-    expected = Windows(detectors, *scaler, ("speed",), **shape)
+    shape = dict(
+        mean=np.arange(V * F).reshape(V, F),
+        std=np.full((V, F), 3.0),
+        targets=("speed",),
+        length=5,
+        horizon=2,
+        joint=joint,
+    )
+    expected = Windows(detectors, **shape)
     store.write(tmp_path / "t.h5", detectors)
     monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
-    mapped = Windows(store.read(tmp_path / "t.h5"), *scaler, ("speed",), **shape)
+    mapped = Windows(store.read(tmp_path / "t.h5"), **shape)
     elsewhere = pickle.loads(pickle.dumps(mapped))
     assert mapped.mapped is not None and elsewhere.mapped is not None
     group = torch.arange(expected.groups)

@@ -33,7 +33,14 @@ SIZES = {
 def build(embedding_dim, num_blocks, slstm_at, num_heads, copies=1, dropout=0.0, seed=0, **settings):
     torch.manual_seed(seed)
     return XLSTM(
-        copies, embedding_dim, num_blocks, slstm_at, num_heads, context_length=32, dropout=dropout, **settings
+        copies,
+        embedding_dim=embedding_dim,
+        num_blocks=num_blocks,
+        slstm_at=slstm_at,
+        num_heads=num_heads,
+        context_length=32,
+        dropout=dropout,
+        **settings,
     )
 
 
@@ -217,17 +224,21 @@ def textbook_mlstm(q, k, v, i, f):
 @pytest.mark.parametrize("steps", [8, 3, 1])
 def test_mlstm_follows_the_textbook(steps):
     """All gates, heads and projections by the equations; for all steps, and for the last ones alone."""
-    N, L, B, E, H = 2, 8, 2, 32, 2
-    P, d = E // 16, E // H
-    u, z = inputs(N, L, B, E), inputs(N, steps, B, E).cos()
+    N, L, B, U, heads = 2, 8, 2, 32, 2
+    J, d = U // 16, U // heads
+    u, z = inputs(N, L, B, U), inputs(N, steps, B, U).cos()
     conv, conv_bias, query, value = (
-        inputs(N, E, 1, 4),
-        inputs(N, E),
-        inputs(N, P, 16, 16),
-        inputs(N, P, 16, 16) / 4,
+        inputs(N, U, 1, 4),
+        inputs(N, U),
+        inputs(N, J, 16, 16),
+        inputs(N, J, 16, 16) / 4,
     )
-    gate_a, gate_u, gate_bias = inputs(N, 2 * H, E) / 4, inputs(N, 2 * H, E).flip(1) / 4, inputs(N, 2 * H, 1)
-    scale, skip = inputs(N, E), inputs(N, E).flip(1)
+    gate_a, gate_u, gate_bias = (
+        inputs(N, 2 * heads, U) / 4,
+        inputs(N, 2 * heads, U).flip(1) / 4,
+        inputs(N, 2 * heads, 1),
+    )
+    scale, skip = inputs(N, U), inputs(N, U).flip(1)
     arguments = [u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip]
     for argument in arguments:
         argument.requires_grad_()
@@ -236,20 +247,20 @@ def test_mlstm_follows_the_textbook(steps):
     expected, floored = torch.zeros_like(y), []
     for n in range(N):
         for b in range(B):
-            past = torch.cat([torch.zeros(3, E, dtype=u.dtype), u[n, :, b]])
+            past = torch.cat([torch.zeros(3, U, dtype=u.dtype), u[n, :, b]])
             a = silu(conv_bias[n] + sum(past[tap : tap + L] * conv[n, :, 0, tap] for tap in range(4)))
             q = a @ torch.block_diag(*query[n]).T
             v = u[n, :, b] @ torch.block_diag(*value[n]).T
             gates = a @ gate_a[n].T + u[n, :, b] @ gate_u[n].T + gate_bias[n, :, 0]
-            heads = []
-            for head in range(H):
+            outputs = []
+            for head in range(heads):
                 part = slice(head * d, (head + 1) * d)
                 h, low = textbook_mlstm(
-                    q[:, part], a[:, part], v[:, part], gates[:, head], gates[:, H + head]
+                    q[:, part], a[:, part], v[:, part], gates[:, head], gates[:, heads + head]
                 )
                 floored.append(low)
-                heads.append(torch.nn.functional.layer_norm(h, (d,)))
-            mixed = scale[n] * torch.cat(heads, dim=-1) + skip[n] * a
+                outputs.append(torch.nn.functional.layer_norm(h, (d,)))
+            mixed = scale[n] * torch.cat(outputs, dim=-1) + skip[n] * a
             expected[n, :, b] = mixed[-steps:] * silu(z[n, :, b])
     floored = torch.stack(floored)[:, -steps:]
     assert steps == 1 or (floored.any() and not floored.all())  # both sides of the normaliser's maximum
@@ -426,10 +437,29 @@ def test_a_gpu_takes_the_kernel_if_it_compiles(monkeypatch):
     assert [scan(torch.zeros(1), None) for _ in range(2)] == 2 * ["by the kernel"]
 
 
+def test_a_kernel_that_does_not_compile_is_said_once(monkeypatch, capsys):
+    """Two blocks meet the same failure; both go on with a graph of the scan."""
+
+    def fails(gates, recurrent):
+        raise InputError("slstm_backend 'cuda' did not compile (no nvcc)")
+
+    monkeypatch.setattr(torch.Tensor, "is_cuda", True)
+    monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda function, samples: function)
+    monkeypatch.setattr(backends, "slstm_by_kernel", fails)
+    backends.say_once.cache_clear()
+    gates, recurrent = inputs(2, 12, 5, 3), inputs(2, 12, 3)
+    for scan in (FastestScan(), FastestScan()):
+        assert torch.equal(scan(gates, recurrent), slstm(gates, recurrent))
+        assert isinstance(scan.on_gpu, backends.GraphedScan)
+    assert capsys.readouterr().err.count("did not compile (no nvcc)") == 1
+
+
 def test_cuda_backend_without_a_gpu_is_a_users_mistake():
     model = build(*SIZES["small"], slstm_backend="cuda")
     with pytest.raises(InputError, match=r"needs an NVIDIA GPU.*slstm_backend to vanilla"):
         model(torch.zeros(1, 2, 5, 32))
+    with torch.no_grad():
+        assert model(torch.zeros(1, 2, 5, 32)).isfinite().all(), "what a GPU has trained forecasts anywhere"
 
 
 @pytest.mark.parametrize("embedding_dim, num_heads", [(32, 3), (48, 3), (4, 4)])

@@ -110,7 +110,7 @@ def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str
     lanes = set.intersection(*(set(columns) for columns in found.values()))
     if not lanes:
         raise file.bad("gives one quantity per lane and another as a total; export them alike")
-    chosen = [None] if None in lanes else sorted(lanes, key=int)
+    chosen = [None] if None in lanes else sorted(lanes, key=int)  # type: ignore[arg-type]  # no None among them
     return {name: [columns[lane] for lane in chosen] for name, columns in found.items()}
 
 

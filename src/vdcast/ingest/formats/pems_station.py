@@ -119,14 +119,14 @@ def _stations(path: Path) -> dict[str, dict]:
     """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), by station."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
-            rows = {row.get("ID"): row for row in csv.DictReader(stream, delimiter="\t")}
+            rows = list(csv.DictReader(stream, delimiter="\t"))
     except csv.Error:
-        rows = {}
-    if None in rows or not rows:
+        rows = []
+    if not rows or any(row.get("ID") is None for row in rows):
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."
         )
-    return rows
+    return {row["ID"]: row for row in rows}
 
 
 def _float(text: str | None) -> float:

@@ -7,7 +7,7 @@ interval by their own DataCollectTime, which differs between the VDs of one snap
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -129,18 +129,19 @@ def _has_lines(data: bytes) -> bool:
 
 def _lanes(file: RawFile, snapshot: Snapshot, by_link: bool) -> Lanes:
     """The lanes of a JSON snapshot."""
-    ids, times, status, detector, speed, occupancy, vehicles, volume = ([] for _ in range(8))
+    columns: list[list[Any]] = [[] for _ in range(8)]
+    ids, times, status, detector, speed, occupancy, vehicles, volume = columns
     for vd in snapshot.VDLives:
         links = vd.LinkFlows or []
         for part in [[link] for link in links] if by_link and links else [links]:
             name = vd.VDID.strip()
             for link in part:
-                lanes = link.Lanes or ()
-                detector += [len(ids)] * len(lanes)
-                for lane in lanes:
-                    classes = lane.Vehicles or ()
-                    speed.append(lane.Speed)
-                    occupancy.append(lane.Occupancy)
+                watched = link.Lanes or ()
+                detector += [len(ids)] * len(watched)
+                for each in watched:
+                    classes = each.Vehicles or ()
+                    speed.append(each.Speed)
+                    occupancy.append(each.Occupancy)
                     vehicles.append(len(classes))
                     volume += [vehicle.Volume for vehicle in classes]
             ids.append(f"{name}/{part[0].LinkID or ''}" if by_link and links else name)

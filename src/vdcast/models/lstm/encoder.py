@@ -7,20 +7,34 @@ from torch import Tensor, nn
 
 from vdcast.models.shared.dropout import Dropout
 from vdcast.models.shared.stacked import in_full_precision, linear
+from vdcast.params import networks
+
+
+def encoder(network: networks.LSTM, copies: int) -> "LSTM":
+    """The encoder that ``network`` describes; what comes in is as wide as what goes out."""
+    return LSTM(
+        copies,
+        input_size=network.hidden_size,
+        hidden_size=network.hidden_size,
+        num_layers=network.num_layers,
+        dropout=network.dropout,
+    )
 
 
 class LSTM(nn.Module):
-    """N times ``nn.LSTM(..., batch_first=True)``: (N, B, L, D) -> (N, B, L, H), the top layer's outputs.
+    """N times ``nn.LSTM(..., batch_first=True)``: (N, B, L, I) -> (N, B, L, D), the top layer's outputs.
 
     Parameters are named as in ``nn.LSTM`` and ordered i, f, g, o; slice n of each is the state_dict of
     copy n, and the initial weights after ``torch.manual_seed`` are ``nn.LSTM``'s. Dropout stands
-    between the layers (``stacked.Dropout``).
+    between the layers (``shared.dropout``).
 
     Recurrence (Hochreiter & Schmidhuber 1997, with Gers et al. 2000's forget gate), zero initial state:
     c = sigma(f) c + sigma(i) tanh(g), h = sigma(o) tanh(c).
     """
 
-    def __init__(self, copies: int, input_size: int, hidden_size: int, num_layers: int, dropout: float = 0.0):
+    def __init__(
+        self, copies: int, *, input_size: int, hidden_size: int, num_layers: int, dropout: float = 0.0
+    ):
         super().__init__()
         self.hidden_size = hidden_size
         self.num_layers = num_layers
@@ -40,7 +54,7 @@ class LSTM(nn.Module):
                 nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
-        """With ``last_only``, (N, B, 1, H): the last step alone."""
+        """With ``last_only``, (N, B, 1, D): the last step alone."""
         copies = x.shape[0]
         run = scan if x.is_cuda and copies >= SCAN_FROM else loop
         for layer in range(self.num_layers):
@@ -52,7 +66,7 @@ class LSTM(nn.Module):
 
 
 # On a GPU the scan starts about six times as many kernels as one copy's cuDNN layer, whatever N is; an
-# estimate from counting them. On CPU the loop won at every size measured (N 1 to 100, H 32 to 256).
+# estimate from counting them. On CPU the loop won at every size measured (N 1 to 100, D 32 to 256).
 SCAN_FROM = 8
 
 
@@ -61,7 +75,7 @@ def _empty(*shape: int) -> nn.Parameter:
 
 
 def loop(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
-    """One layer, copy after copy, by torch's LSTM kernel: (N, B, L, I) -> (N, B, L, H)."""
+    """One layer, copy after copy, by torch's LSTM kernel: (N, B, L, I) -> (N, B, L, D)."""
     state = x.new_zeros(1, x.shape[1], w_hh.shape[2])
     copies = zip(*(_split(tensor) for tensor in (x, w_ih, w_hh, b_ih, b_hh)), strict=True)
     outputs = [
@@ -90,12 +104,12 @@ def _split(x: Tensor) -> tuple[Tensor, ...]:
 
 
 def scan(x: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor, b_hh: Tensor) -> Tensor:
-    """One layer, all copies at once, step after step: (N, B, L, I) -> (N, B, L, H).
+    """One layer, all copies at once, step after step: (N, B, L, I) -> (N, B, L, D).
 
     What does not recur is one matmul over all steps; the launches of the recurrence are shared by the
     copies, which is what counts on a GPU.
     """
-    gates_x = linear(x, w_ih, b_ih + b_hh).transpose(1, 2)  # (N, L, B, 4H)
+    gates_x = linear(x, w_ih, b_ih + b_hh).transpose(1, 2)  # (N, L, B, 4D)
     h = c = x.new_zeros(x.shape[0], x.shape[1], w_hh.shape[2])
     recurrent = w_hh.mT
     outputs = []

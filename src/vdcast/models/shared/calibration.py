@@ -6,9 +6,8 @@ import numpy as np
 
 from vdcast.forecasts.quantiles import coverages
 
-FEWEST = (
-    100  # observations behind a margin; the coverage that so many give to 80 % still scatters by 4 points
-)
+# observations behind a margin; the coverage that so many give to 80 % still scatters by 4 points
+FEWEST = 100
 POOLS = ((1,), (1, 2), (1, 2, 3))  # axes of (S, W, H, V, K): windows; and horizons; and detectors
 
 
@@ -26,7 +25,7 @@ def conformal(
     Each seed, horizon, detector and target has margins of its own where there are ``FEWEST``
     observations and that rank exists; else the detector's horizons are pooled; else all detectors in
     units of ``scale``; else the margin is 0. Returns margins (S, H, V, K, P) float32 in units and
-    which pool each came from, (H, V, K, I) int8: 0, 1, 2 as in ``POOLS``, 3 for none.
+    which pool each interval came from, (H, V, K, P // 2) int8: 0, 1, 2 as in ``POOLS``, 3 for none.
     """
     S, _W, H, V, K, P = raw.shape
     margins = np.zeros((S, H, V, K, P), np.float32)

@@ -1,7 +1,5 @@
 """Where a network computes, and that it computes the same every time."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 
@@ -33,8 +31,6 @@ def deterministic(device: str) -> None:
 
 def choose_device(wanted: str) -> str:
     """``auto`` takes a GPU where there is one. Raises InputError for a GPU that is not there."""
-    import torch
-
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError(
             "params.yaml: train.device = 'cuda', but torch finds no CUDA device here; use auto or cpu"

@@ -87,6 +87,7 @@ def seed_dropout(module: nn.Module, seeds: Sequence[int], device: torch.device |
 def drop_as_in(module: nn.Module, size: int, part: slice) -> None:
     """Inputs hold only ``part`` of a batch of ``size`` windows: drop what would be dropped of it in the whole."""
     for dropout in dropouts_in(module):
+        assert dropout.streams is not None  # ``seed_dropout`` came first
         dropout.streams.whole = (size, part)
 
 
@@ -102,5 +103,6 @@ def set_dropout_state(module: nn.Module, state: Mapping[int, Tensor]) -> None:
     """Go on from ``dropout_state``, after ``seed_dropout`` with the same seeds."""
     dropouts = dropouts_in(module)
     if dropouts:
+        assert dropouts[0].streams is not None  # ``seed_dropout`` came first
         for seed, generator in dropouts[0].streams.generators.items():
             generator.set_state(state[seed])

@@ -1,9 +1,10 @@
-"""The forecaster around an encoder: everything that LSTM and xLSTM share.
+"""The forecaster around an encoder: everything that the models share.
 
 Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C input channels,
 E calendar features, D width of the encoder, Q output channels, P quantile levels (1: the median alone).
 """
 
+from importlib import import_module
 from itertools import accumulate
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional
 from vdcast.models.shared import stacked
 from vdcast.models.shared.dropout import Dropout
 from vdcast.models.shared.windows import Batch
-from vdcast.params import networks
+from vdcast.params.networks import Network
 
 
 class Forecaster(nn.Module):
@@ -22,14 +23,15 @@ class Forecaster(nn.Module):
     The lookback with its calendar features is projected to the encoder's width; the encoder's last
     state, the calendar of each forecast time and a learned embedding of each horizon step together
     give that step's change against the last valid observation. That is the median; the other levels
-    lie around it (``around``).
+    lie around it (``around``). ``channels`` are 2C inputs with their validity, E calendar features and
+    Q outputs.
     """
 
     def __init__(
         self,
         encoder: nn.Module,
-        width: int,
         *,
+        width: int,
         copies: int,
         channels: tuple[int, int, int],
         horizon: int,
@@ -37,7 +39,7 @@ class Forecaster(nn.Module):
         levels: int = 1,
     ):
         super().__init__()
-        inputs, calendar, outputs = channels
+        inputs, calendar, outputs = channels  # 2C, E, Q
         self.project = stacked.Linear(copies, inputs + calendar, width)
         self.encoder = encoder
         self.dropout = Dropout(dropout)
@@ -74,30 +76,21 @@ def around(median: Tensor, steps: Tensor) -> Tensor:
 
 
 def build(
-    network: networks.LSTM | networks.XLSTM,
+    network: Network,
     *,
     copies: int,
     channels: tuple[int, int, int],
     horizon: int,
     levels: int = 1,
 ) -> Forecaster:
-    """The forecaster that ``network`` describes, with freshly drawn weights."""
-    if isinstance(network, networks.LSTM):
-        from vdcast.models.lstm.encoder import LSTM
+    """The forecaster that ``network`` describes, with freshly drawn weights.
 
-        width = network.hidden_size
-        encoder = LSTM(copies, width, width, num_layers=network.num_layers, dropout=network.dropout)
-    else:
-        from vdcast.models.xlstm.encoder import XLSTM
-
-        width = network.embedding_dim
-        architecture = network.model_dump(
-            exclude=set(networks.Optimiser.model_fields) - {"dropout"} | {"compile"}
-        )
-        encoder = XLSTM(copies, **architecture)
+    Its encoder comes from the network's own package, ``vdcast.models.<model>``.
+    """
+    package = import_module(f"vdcast.models.{network.model}.encoder")
     return Forecaster(
-        encoder,
-        width,
+        package.encoder(network, copies),
+        width=network.width,
         copies=copies,
         channels=channels,
         horizon=horizon,
@@ -107,7 +100,7 @@ def build(
 
 
 def build_seeded(
-    network: networks.LSTM | networks.XLSTM,
+    network: Network,
     *,
     seeds: list[int],
     channels: tuple[int, int, int],

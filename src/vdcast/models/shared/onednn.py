@@ -19,7 +19,7 @@ def suits_onednn(rows: Tensor, weight: Tensor) -> bool:
 
 
 class OneDNNLinear(torch.autograd.Function):
-    """``linear`` of rows (N, M, I) by oneDNN, copy after copy."""
+    """``linear`` of rows (N, rows, I) by oneDNN, copy after copy."""
 
     @staticmethod
     def forward(ctx, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -38,7 +38,7 @@ class OneDNNLinear(torch.autograd.Function):
 
 
 def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """a (N, M, I), b (N, O, I), bias (N, O) -> a b' + bias, (N, M, O)."""
+    """a (N, rows, I), b (N, O, I), bias (N, O) -> a b' + bias, (N, rows, O)."""
     return (_opaque if torch.compiler.is_compiling() else _by_onednn)(a, b, bias)
 
 

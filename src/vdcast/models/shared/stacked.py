@@ -3,14 +3,15 @@
 Every parameter has a leading axis N, the copies; every input is (N, B, ..., D). Copy n sees only
 ``x[n]`` and ``weight[n]``, so the copies are N independent models that share their kernels: V
 detectors times S seeds train in one graph. N = 1 takes the same kernels as the plain torch module.
+A product has I inputs and O outputs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from math import sqrt
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vdcast.models.shared.dropout import dropouts_in
 from vdcast.models.shared.onednn import OneDNNLinear, suits_onednn
@@ -23,7 +24,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if suits_onednn(rows, weight):
         y = OneDNNLinear.apply(rows, weight, bias)
     elif copies == 1:
-        return F.linear(x, weight.squeeze(0), None if bias is None else bias.squeeze(0))
+        return functional.linear(x, weight.squeeze(0), None if bias is None else bias.squeeze(0))
     elif bias is None:
         y = torch.bmm(rows, weight.mT)
     else:
@@ -34,14 +35,14 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def layer_norm(x: Tensor, weight: Tensor) -> Tensor:
     """Normalise the last axis, then scale per copy: x (N, ..., D), weight (N, D) -> (N, ..., D)."""
     if x.shape[0] == 1:
-        return F.layer_norm(x, x.shape[-1:], weight.squeeze(0))
-    return F.layer_norm(x, x.shape[-1:]) * weight.view(weight.shape[0], *[1] * (x.dim() - 2), -1)
+        return functional.layer_norm(x, x.shape[-1:], weight.squeeze(0))
+    return functional.layer_norm(x, x.shape[-1:]) * weight.view(weight.shape[0], *[1] * (x.dim() - 2), -1)
 
 
 class Linear(nn.Module):
-    """N times ``nn.Linear``: (N, ..., in_features) -> (N, ..., out_features), initialised as it is."""
+    """N times ``nn.Linear``: (N, ..., I) -> (N, ..., O), initialised as it is."""
 
-    def __init__(self, copies: int, in_features: int, out_features: int, bias: bool = True):
+    def __init__(self, copies: int, in_features: int, out_features: int, *, bias: bool = True):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(copies, out_features, in_features))
         self.bias = nn.Parameter(torch.empty(copies, out_features)) if bias else None

@@ -1,10 +1,11 @@
 """A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
 
-from vdcast.models.trained import Trained
-forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)"""
+from vdcast import Trained
+forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+"""
 
 import io
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -17,9 +18,10 @@ from vdcast.data.files import replacing
 from vdcast.data.h5 import SCHEMA
 from vdcast.errors import InputError, first_line
 from vdcast.forecasts.predictions import beside_observed
-from vdcast.forecasts.quantiles import Quantiles
+from vdcast.forecasts.quantiles import Quantiles, levels_of
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows, ungrouped
 from vdcast.params.modes import is_joint
 from vdcast.params.networks import NETWORKS
@@ -28,22 +30,13 @@ from vdcast.params.sections import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """Weights, settings, scaler and names; plain tensors, numbers and text, so that loading runs no code."""
+    """Weights, settings, and the task that they were trained for; its file holds plain tensors, numbers and text."""
 
     weights: dict[str, Tensor]  # (N, ...), N = seeds x groups, seed-major
     run: dict  # params.Run, dumped
-    length: int  # L
-    horizon: int  # H
-    mean: list[list[float]]  # (V, F) of the training part
-    std: list[list[float]]
-    vd_ids: list[str]
-    features: list[str]
-    targets: list[str]
-    units: list[str]  # of the targets
-    interval: int
-    time_zone: str
+    task: Task
     margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
-    pools: Tensor | None = None  # (H, V, K, I) which observations they come from, as in ``conformal``
+    pools: Tensor | None = None  # (H, V, K, P // 2) which observations they come from, as in ``conformal``
 
     @property
     def settings(self) -> Run:
@@ -57,28 +50,19 @@ class Trained:
         Raises InputError where ``part`` lacks a detector or feature, or has another interval.
         """
         for kind, needed, given in (
-            ("VD", self.vd_ids, part.vd_ids),
-            ("feature", self.features, part.features),
+            ("VD", self.task.vd_ids, part.vd_ids),
+            ("feature", self.task.features, part.features),
         ):
             if lacking := [name for name in needed if name not in given]:
                 raise InputError(
                     f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
                 )
-        if part.interval != self.interval:
+        if part.interval != self.task.interval:
             raise InputError(
-                f"run {self.run['name']} was trained on an interval of {self.interval} s; "
+                f"run {self.run['name']} was trained on an interval of {self.task.interval} s; "
                 f"{part.source} has {part.interval} s"
             )
-        return Windows(
-            part.select(self.vd_ids, self.features),
-            np.array(self.mean),
-            np.array(self.std),
-            tuple(self.targets),
-            length=self.length,
-            horizon=self.horizon,
-            joint=is_joint(self.run["mode"]),
-            device=device,
-        )
+        return self.task.windows(part, device)
 
     @property
     def one_seed(self) -> "Trained":
@@ -89,20 +73,19 @@ class Trained:
             self,
             weights={name: value[:copies] for name, value in self.weights.items()},
             run=self.run | {"train": self.run["train"] | {"seeds": seeds[:1]}},
+            margins=None if self.margins is None else self.margins[:1],
         )
 
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
-        settings, network = self.settings, self.settings.network
-        if not windows.values.is_cuda and hasattr(network, "slstm_backend"):
-            network = network.model_copy(update={"slstm_backend": "vanilla"})  # the kernel's place is a GPU
+        settings = self.settings
         model = build(
-            network,
+            settings.network,
             copies=copies,
             channels=windows.channels,
-            horizon=self.horizon,
-            levels=len(settings.train.levels),
+            horizon=self.task.horizon,
+            levels=len(levels_of(settings.train.quantiles)),
         )
         model.load_state_dict(self.weights)
         return model.eval()
@@ -116,24 +99,23 @@ class Trained:
         """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
         windows = self.windows(part, device)
         model = self.model(windows).to(device)
-        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.vd_ids)
+        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.task.vd_ids)
         group = torch.arange(G, device=device).repeat(S)
         scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)  # (S * G, W, H, Q, P)
         levels = scaled.movedim(-1, 0).unflatten(1, (S, G))  # (P, S, G, W, H, Q)
         levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
-        k = [self.features.index(target) for target in self.targets]
-        levels = (levels * np.array(self.std)[:, k] + np.array(self.mean)[:, k]).astype(np.float32)
+        levels = (levels * self.task.target_std + self.task.target_mean).astype(np.float32)
         raw = np.moveaxis(levels, 0, -1)
         margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
-        return Quantiles(levels=self.settings.train.levels, raw=raw, margins=margins)
+        return Quantiles(levels=levels_of(self.settings.train.quantiles), raw=raw, margins=margins)
 
     def calibrated_on(self, part: Detectors, device: str = "cpu") -> "Trained":
         """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
         quantiles = self.quantiles(part, device)
-        chosen = part.select(self.vd_ids, self.features)
-        beside = beside_observed(quantiles.median, chosen, self.targets, self.length)
-        scale = np.array(self.std)[:, [self.features.index(target) for target in self.targets]]
-        margins, pools = conformal(quantiles.raw, beside.observed, quantiles.levels, scale)
+        beside = beside_observed(
+            quantiles.median, self.task.chosen(part), self.task.targets, self.task.length
+        )
+        margins, pools = conformal(quantiles.raw, beside.observed, quantiles.levels, self.task.target_std)
         return replace(self, margins=torch.from_numpy(margins), pools=torch.from_numpy(pools))
 
     def forecast_next(self, recent: Detectors, device: str = "cpu") -> np.ndarray:
@@ -158,23 +140,41 @@ class Trained:
 
     def _next_window(self, recent: Detectors) -> Detectors:
         """The end of ``recent`` and H unknown steps after it: one window."""
-        T, H = len(recent.timestamps), self.horizon
-        if self.length > T:
+        T, L, H = len(recent.timestamps), self.task.length, self.task.horizon
+        if L > T:
             raise InputError(
-                f"run {self.run['name']} looks back {self.length} steps of {self.interval} s; {recent.source} has {T}"
+                f"run {self.run['name']} looks back {L} steps of {self.task.interval} s; {recent.source} has {T}"
             )
         unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
         later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
         return replace(
             recent,
-            values=np.concatenate([recent.values[-self.length :], unknown]),
-            timestamps=np.concatenate([recent.timestamps[-self.length :], later]),
+            values=np.concatenate([recent.values[-L:], unknown]),
+            timestamps=np.concatenate([recent.timestamps[-L:], later]),
         )
 
     def save(self, path: Path) -> None:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
+        task = self.task
+        content = {
+            "schema": SCHEMA,
+            "weights": self.weights,
+            "run": self.run,
+            "length": task.length,
+            "horizon": task.horizon,
+            "mean": task.mean.tolist(),
+            "std": task.std.tolist(),
+            "vd_ids": list(task.vd_ids),
+            "features": list(task.features),
+            "targets": list(task.targets),
+            "units": list(task.units),
+            "interval": task.interval,
+            "time_zone": task.time_zone,
+            "margins": self.margins,
+            "pools": self.pools,
+        }
         buffer = io.BytesIO()
-        torch.save({"schema": SCHEMA, **asdict(self)}, buffer)
+        torch.save(content, buffer)
         with replacing(path) as partial:
             partial.write_bytes(buffer.getbuffer())
 
@@ -183,9 +183,15 @@ class Trained:
         """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
         try:
             content = torch.load(path, weights_only=True, map_location="cpu")
-            if content.pop("schema") != SCHEMA:
+            if content["schema"] != SCHEMA:
                 raise KeyError("schema")
-            return cls(**content)
+            task = Task(
+                **{name: tuple(content[name]) for name in ("vd_ids", "features", "targets", "units")},
+                **{name: np.array(content[name]) for name in ("mean", "std")},
+                **{name: content[name] for name in ("length", "horizon", "interval", "time_zone")},
+                joint=is_joint(content["run"]["mode"]),
+            )
+            return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
         except (UnpicklingError, RuntimeError, KeyError, TypeError, AttributeError, EOFError) as error:

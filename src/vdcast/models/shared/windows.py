@@ -19,12 +19,11 @@ from vdcast.data import calendar
 from vdcast.data.detectors import Detectors
 from vdcast.data.mapped import Mapped
 
-# Copies times windows that are assembled at once, and go through a network without gradients. On a CPU its activations should stay in the cache: 10
-# copies of the default xLSTM took 1.5 s over 476 windows in batches of 64, and 4.2 s in one batch.
+# Copies times windows that are assembled at once, and go through a network without gradients. On a CPU its
+# activations should stay in the cache: 10 copies of the default xLSTM took 1.5 s over 476 windows in batches of 64,
+# and 4.2 s in one batch.
 AT_ONCE = {"cpu": 640, "cuda": 2**16}
-LARGEST = (
-    2**24
-)  # numbers that are assembled at once: hundreds of MB on the way, however many channels there are
+LARGEST = 2**24  # numbers that are assembled at once: hundreds of MB, however many channels there are
 
 
 @dataclass(frozen=True)
@@ -44,10 +43,10 @@ class Windows:
     def __init__(
         self,
         part: Detectors,
+        *,
         mean: np.ndarray,
         std: np.ndarray,
-        targets: tuple[str, ...],
-        *,
+        targets: Sequence[str],
         length: int,
         horizon: int,
         joint: bool,

@@ -1,12 +1,13 @@
 """What runs the sLSTM recurrence: the scan, the package's CUDA kernel, or a CUDA graph of the scan."""
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from math import ceil, log2
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from vdcast.errors import InputError
 from vdcast.models.xlstm.scan import slstm
@@ -16,18 +17,23 @@ def slstm_by_kernel(gates: Tensor, recurrent: Tensor) -> Tensor:
     """``slstm`` by the package's CUDA kernel, in float32; copies are more heads to it.
 
     The kernel is compiled for a number of heads, here for the next power of two: a stack whose copies stop one
-    by one has few compilations to wait for. Raises InputError where there is no GPU or the kernel does not compile.
+    by one has few compilations to wait for. What was trained with it forecasts on a CPU too, step by step. Raises
+    InputError where training has no GPU, and where the kernel does not compile.
     """
+    if not gates.is_cuda and not torch.is_grad_enabled():
+        return slstm(gates, recurrent)
     if not gates.is_cuda:
         raise InputError(
             f"xlstm.slstm_backend 'cuda' needs an NVIDIA GPU, and the network is on {gates.device.type}; "
             "set slstm_backend to vanilla, or device to cuda"
         )
-    M, G, L, B = gates.shape
-    d, heads = G // 4, 2 ** ceil(log2(M))
-    x = F.pad(gates.permute(2, 3, 0, 1), (0, 0, 0, heads - M)).reshape(L, B, heads * G).float()
-    weights = F.pad(recurrent.mT, (0, 0, 0, 0, 0, heads - M)).contiguous().float()
-    states = kernel(heads, d).apply(True, x, x.new_zeros(4, B, heads * d), weights, x.new_zeros(heads * G))
+    M, four_d, L, B = gates.shape
+    d, heads = four_d // 4, 2 ** ceil(log2(M))
+    x = functional.pad(gates.permute(2, 3, 0, 1), (0, 0, 0, heads - M)).reshape(L, B, heads * four_d).float()
+    weights = functional.pad(recurrent.mT, (0, 0, 0, 0, 0, heads - M)).contiguous().float()
+    states = kernel(heads, d).apply(
+        True, x, x.new_zeros(4, B, heads * d), weights, x.new_zeros(heads * four_d)
+    )
     return states[0, 1:].view(L, B, heads, d)[:, :, :M].permute(0, 2, 3, 1).to(gates.dtype)
 
 
@@ -84,12 +90,19 @@ class FastestScan:
         if self.on_gpu is None:
             try:
                 h = slstm_by_kernel(gates, recurrent)
-            except InputError:
+            except InputError as error:
+                say_once(f"a CUDA graph of the sLSTM scan stands in for the package's kernel: {error}")
                 self.on_gpu = GraphedScan()
             else:
                 self.on_gpu = slstm_by_kernel
                 return h
         return self.on_gpu(gates, recurrent)
+
+
+@cache
+def say_once(what: str) -> None:
+    """On stderr, as every block of every stack meets the same failure."""
+    print(f"vdcast: {what}", file=sys.stderr, flush=True)
 
 
 # what makes the scan of one block

@@ -5,8 +5,10 @@ same names, each with a leading axis of copies, the same initial weights after t
 ``torch.manual_seed``, and the same outputs and gradients to rounding. Like the package, it keeps a
 swap of names: the weights called ``fgate`` feed the input gate, those called ``igate`` the forget gate.
 
-Letters: N copies, B windows, L steps, D embedding, E inner width of an mLSTM block, H heads, d = D/H or
-E/H. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
+Letters beside those of the whole package (N copies, B windows, L lookback, D width of the encoder): U inner
+width of an mLSTM block, d width of a head, M cells side by side (a head of a copy, in the mLSTM of a window),
+A steps whose outputs are asked for. Inside, time comes before the batch, (N, L, B, D): a step is one block of
+memory.
 """
 
 from collections.abc import Callable
@@ -18,28 +20,43 @@ from vdcast.errors import InputError
 from vdcast.models.xlstm.mlstm import MLSTMBlock
 from vdcast.models.xlstm.parts import Norm, multiple_of_64
 from vdcast.models.xlstm.slstm import SLSTMBlock
+from vdcast.params import networks
+
+
+def encoder(network: networks.XLSTM, copies: int) -> "XLSTM":
+    """The encoder that ``network`` describes."""
+    return XLSTM(
+        copies,
+        embedding_dim=network.embedding_dim,
+        num_blocks=network.num_blocks,
+        slstm_at=network.slstm_at,
+        num_heads=network.num_heads,
+        context_length=network.context_length,
+        slstm_backend=network.slstm_backend,
+        dropout=network.dropout,
+    )
 
 
 class XLSTM(nn.Module):
-    """N xLSTM stacks: (N, B, L, embedding_dim) -> the same shape.
+    """N xLSTM stacks: (N, B, L, D) -> the same shape.
 
     Blocks at ``slstm_at`` are sLSTM, the others mLSTM. ``slstm_backend`` "vanilla" runs the sLSTM
-    recurrence step by step, on any device; "cuda" by the package's kernel, which needs a GPU; "auto", on a
-    GPU, by that kernel where it compiles and as a CUDA graph elsewhere. For mLSTM "vanilla", the parallel
-    form, is the only backend.
+    recurrence step by step, on any device; "cuda" by the package's kernel, which needs a GPU to train;
+    "auto", on a GPU, by that kernel where it compiles and as a CUDA graph elsewhere. The mLSTM has one form, the
+    parallel one.
     Raises InputError for widths that the heads do not divide.
     """
 
     def __init__(
         self,
         copies: int,
+        *,
         embedding_dim: int,
         num_blocks: int,
         slstm_at: list[int],
         num_heads: int,
         context_length: int,
         slstm_backend: str = "auto",
-        mlstm_backend: str = "vanilla",
         dropout: float = 0.0,
     ):
         super().__init__()
@@ -50,11 +67,11 @@ class XLSTM(nn.Module):
                 f"{inner} that follows from it, and be less than embedding_dim"
             )
         self.context_length = context_length
-        shape = (copies, embedding_dim, num_heads, num_blocks)
+        shape = dict(width=embedding_dim, heads=num_heads, num_blocks=num_blocks, dropout=dropout)
         self.blocks = nn.ModuleList(
-            SLSTMBlock(*shape, index, dropout, slstm_backend)
+            SLSTMBlock(copies, **shape, index=index, backend=slstm_backend)
             if index in slstm_at
-            else MLSTMBlock(*shape, dropout)
+            else MLSTMBlock(copies, **shape)
             for index in range(num_blocks)
         )
         self.post_blocks_norm = Norm(copies, embedding_dim)
@@ -64,7 +81,7 @@ class XLSTM(nn.Module):
         """The package's initial weights: it draws most of them more than once, and so do we."""
         for n in range(self.post_blocks_norm.weight.shape[0]):
             for block in self.blocks:
-                block.init(n)
+                block.reset_copy(n)
 
     def compile_for(self, copies: int, windows: int, **options) -> None:
         """Let torch.compile fuse all but the sLSTM recurrence in training steps of so many copies and windows.
@@ -80,7 +97,10 @@ class XLSTM(nn.Module):
                 setattr(block, name, compiled_for(block, function, copies, windows, **options))
 
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
-        """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone."""
+        """With ``last_only``, (N, B, 1, D): the last step alone, and the last block's work for it alone.
+
+        Raises ValueError for a lookback beyond ``context_length``.
+        """
         if x.shape[2] > self.context_length:
             raise ValueError(
                 f"sequence of {x.shape[2]} steps is longer than context_length {self.context_length}"

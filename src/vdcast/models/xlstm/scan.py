@@ -1,15 +1,15 @@
 """The sLSTM recurrence step by step, with its gradient by hand."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     """sLSTM recurrence (paper, equations 8 to 17) from a zero state.
 
     gates (M, 4d, L, B): the input's share of the pre-activations i, f, z, o; recurrent (M, 4d, d);
-    M = N*H. Returns h (L, M, d, B).
+    M = N * heads. Returns h (L, M, d, B).
 
     The paper's c_t and n_t only meet in r_t = c_t / n_t. With l_t = log n_t, which needs no other stabiliser,
     l_t = log(exp(i_t) + sigma(f_t) exp(l_{t-1})),
@@ -24,15 +24,16 @@ class SLSTMScan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, gates: Tensor, recurrent: Tensor) -> Tensor:
-        M, G, L, B = gates.shape
-        pre = gates.new_empty(L, M, G, B)
-        alpha, r = gates.new_empty(2, L, M, G // 4, B)
-        h = gates.new_zeros(L + 1, M, G // 4, B)
+        M, four_d, L, B = gates.shape
+        d = four_d // 4
+        pre = gates.new_empty(L, M, 4 * d, B)
+        alpha, r = gates.new_empty(2, L, M, d, B)
+        h = gates.new_zeros(L + 1, M, d, B)
         h_t, r_t, log_n = h[0], h[0], torch.full_like(h[0], -torch.inf)
         steps = zip(gates.unbind(2), pre, *pre.chunk(4, dim=2), alpha, r, h[1:], strict=True)
         for gates_t, pre_t, i, f, z, o, alpha_t, r_out, h_out in steps:
             torch.baddbmm(gates_t, recurrent, h_t, out=pre_t)
-            kept = F.logsigmoid(f).add_(log_n)
+            kept = functional.logsigmoid(f).add_(log_n)
             log_n = torch.logaddexp(i, kept)
             torch.sigmoid(torch.sub(i, kept, out=kept), out=alpha_t)
             r_t = torch.lerp(r_t, z.tanh_(), alpha_t, out=r_out)

@@ -1,5 +1,5 @@
 "use strict";
-// The charts of the page. Data: vdcast/page_data.py, unpacked from the element #packed.
+// The charts of the page. Data: vdcast/report/page_data.py, unpacked from the element #packed.
 
 const DASH = {persistence: [6, 3], yesterday: [2, 2], last_week: [8, 3, 2, 3], hour_of_week: [12, 4]};
 const LISTED = 50; // VDs in the list before "Show all"
@@ -244,7 +244,7 @@ function drawVd() {
 
 const number = (value, digits = 2) => (value === null ? "undefined" : value.toFixed(digits));
 
-/** As `cuts.significant`: whole numbers in full, others with three significant digits or all before the point. */
+/** As `words.significant`: whole numbers in full, others with three significant digits or all before the point. */
 const significant = (value) => {
   if (value === null || Number.isInteger(value)) return value?.toLocaleString("en") ?? "undefined";
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));

@@ -1,19 +1,21 @@
 """What the reports say in words follows from the numbers by rule."""
 
-import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
+from tests.records import made
+from vdcast.compare.comparison import compared
 from vdcast.compare.findings import _against, losses
-from vdcast.compare.markdown import as_markdown
-from vdcast.compare.summary import COST, summarise, without
+from vdcast.compare.markdown import comparison_markdown
 from vdcast.forecasts.predictions import Conditions, beside_observed
 from vdcast.params.sections import Evaluate
-from vdcast.report import judge
-from vdcast.report import markdown as report_markdown
-from vdcast.report import summary as report_summary
+from vdcast.records.comparison import Comparison, NoComparison
+from vdcast.report.judge import judge
+from vdcast.report.markdown import report_markdown
+from vdcast.report.summary import summary_of
 from vdcast.scores import cuts
 
 
@@ -32,7 +34,7 @@ def off_by(predictions, error):
     return replace(predictions, forecast=predictions.forecast + np.float32(error))
 
 
-def summary(observed, lstm, xlstm, naive) -> dict:
+def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     """Of forecasts that are off by so much; ``naive``: that of persistence, or all baselines by name."""
     models = {"lstm": off_by(observed, lstm), "xlstm": off_by(observed, xlstm)}
     W, H, V, _ = observed.observed.shape
@@ -42,7 +44,6 @@ def summary(observed, lstm, xlstm, naive) -> dict:
         rule="never",
         vd_ids=observed.vd_ids,
     )
-    spent = dict.fromkeys(COST, 10) | {"problem": None, "notes": []}
     settings = Evaluate(
         protocol=None,
         mape_floor=10.0,
@@ -51,50 +52,55 @@ def summary(observed, lstm, xlstm, naive) -> dict:
         congested_speed=60.0,
         congested_quantile=0.9,
     )
-    naive = naive if isinstance(naive, dict) else {"persistence": off_by(observed, naive)}
-    spent = {"lstm": spent, "xlstm": spent}
-    return summarise("multi_vd", models, naive, conditions, "VD-B", spent, settings)
+    return compared(
+        "multi_vd",
+        models,
+        naive if isinstance(naive, dict) else {"persistence": off_by(observed, naive)},
+        conditions=conditions,
+        target_vd="VD-B",
+        trainings=dict.fromkeys(models, made.training()) | dict(trainings),
+        costs=dict.fromkeys(models, made.cost()),
+        settings=settings,
+    )
 
 
 def test_the_numbers_of_a_known_case(observed):
-    found = summary(observed, lstm=2.0, xlstm=-1.0, naive=4.0)
-    json.dumps(found, allow_nan=False)
-    assert found["scores"]["target_vd"]["lstm"]["mae"] == pytest.approx(2, abs=1e-5)
-    assert found["scores"]["all_vds"]["xlstm"]["mae"] == pytest.approx(1, abs=1e-5)
-    assert found["scores"]["target_vd"]["xlstm"]["skill"] == pytest.approx(0.75, abs=1e-5)
-    pairs = {(row["a"], row["b"]): row for row in found["differences"]}
+    found = of_errors(observed, lstm=2.0, xlstm=-1.0, naive=4.0)
+    assert b"NaN" not in msgspec.json.encode(found)
+    assert found.scores["target_vd"]["lstm"].mae == pytest.approx(2, abs=1e-5)
+    assert found.scores["all_vds"]["xlstm"].mae == pytest.approx(1, abs=1e-5)
+    assert found.scores["target_vd"]["xlstm"].skill == pytest.approx(0.75, abs=1e-5)
+    pairs = {(row.a, row.b): row for row in found.differences}
     assert list(pairs) == [("xlstm", "lstm"), ("lstm", "persistence"), ("xlstm", "persistence")]
-    assert pairs["xlstm", "lstm"]["mae"] == pytest.approx(-1, abs=1e-5)
-    assert (pairs["xlstm", "lstm"]["days"], pairs["xlstm", "lstm"]["vds"]) == (20, 3), (
-        "of the last one 6 hours"
-    )
-    by_cut = found["cuts"]["target_vd"]
-    assert [row["horizon"] for row in by_cut["horizon"]["lstm"]] == [60, 120]
-    assert [row["vd"] for row in found["cuts"]["all_vds"]["vd"]["xlstm"]] == list(observed.vd_ids)
-    assert by_cut["congestion"]["lstm"][0]["mae"] is None
-    assert by_cut["congestion"]["lstm"][0]["observations"] == 0
-    assert found["losses"] == []
-    text = as_markdown(found)
+    assert pairs["xlstm", "lstm"].mae == pytest.approx(-1, abs=1e-5)
+    assert (pairs["xlstm", "lstm"].days, pairs["xlstm", "lstm"].vds) == (20, 3), "of the last one 6 hours"
+    by_cut = found.cuts["target_vd"]
+    assert [row.label for row in by_cut["horizon"]["lstm"]] == [60, 120]
+    assert [row.label for row in found.cuts["all_vds"]["vd"]["xlstm"]] == list(observed.vd_ids)
+    assert by_cut["congestion"]["lstm"][0].mae is None
+    assert by_cut["congestion"]["lstm"][0].observations == 0
+    assert found.losses == []
+    text = comparison_markdown(found)
     assert "| xLSTM - LSTM" in text and "loses" not in text
     assert "| congested " in text and "| no data" in text and "nan" not in text and "|  |" not in text
 
 
 def test_a_model_that_loses_to_naive_is_named_first(observed):
-    found = summary(observed, lstm=5.0, xlstm=1.0, naive=4.0)
-    (loss,) = found["losses"]
+    found = of_errors(observed, lstm=5.0, xlstm=1.0, naive=4.0)
+    (loss,) = found.losses
     assert loss == (
         "In multi_vd, LSTM loses to persistence on the target VD (MAE 5.00 against 4.00 veh/h), on all VDs (MAE 5.00 "
         "against 4.00 veh/h), on the target VD at 60 and 120 minutes (most at 60, MAE 5.00 against 4.00 veh/h) and at 3 of 3 "
         f"VDs (most at {observed.vd_ids[0]}, MAE 5.00 against 4.00 veh/h)."
     )
     modes = {"multi_vd": found}
-    page = report_markdown.as_markdown(modes, judge.verdict(modes))
+    page = report_markdown(modes, judge(modes))
     assert page.index(f"**{loss}**") < page.index("xLSTM better") < page.index("## ")
 
 
 def test_losses_at_many_horizons_are_one_sentence_that_leaves_none_out():
-    def rows(mae) -> list[dict]:
-        return [{"horizon": 5.0 * (h + 1), "mae": each} for h, each in enumerate(mae)]
+    def rows(mae) -> list:
+        return [made.row(5.0 * (h + 1), each) for h, each in enumerate(mae)]
 
     whole = {"lstm": 2.0, "xlstm": 2.0, "persistence": 3.0, "yesterday": 4.0}
     horizons = {
@@ -103,22 +109,22 @@ def test_losses_at_many_horizons_are_one_sentence_that_leaves_none_out():
         "persistence": rows([2.58, 2.6, 2.5, 2.5, 5, 5, 3.0, 5, 9, None]),
         "yesterday": rows([9] * 8 + [5, None]),
     }
-    scores = {"target_vd": {name: {"mae": mae} for name, mae in whole.items()}}
+    scores = {"target_vd": {name: made.scores(mae) for name, mae in whole.items()}}
     by_cut = {"target_vd": {"horizon": horizons}}
     assert losses("multi_vd", scores, by_cut, "veh/h") == [
         "In multi_vd, LSTM loses to persistence on the target VD at 5 to 20 and 35 minutes (most at 5, MAE 2.90 against "
         "2.58 veh/h); to yesterday on the target VD at 45 minutes (MAE 6.00 against 5.00 veh/h)."
     ]
-    scores["target_vd"]["xlstm"]["mae"] = None  # has no figure; LSTM's loss is said all the same
+    scores["target_vd"]["xlstm"] = made.scores(None)  # has no figure; LSTM's loss is said all the same
     assert len(losses("multi_vd", scores, by_cut, "veh/h")) == 1
 
 
 def test_a_loss_at_one_vd_is_said_though_all_together_win():
-    def rows(mae) -> list[dict]:
-        return [{"vd": vd, "mae": each} for vd, each in zip("abc", mae, strict=True)]
+    def rows(mae) -> list:
+        return [made.row(vd, each) for vd, each in zip("abc", mae, strict=True)]
 
     vds = {"lstm": rows([5.36, 1, None]), "xlstm": rows([5, 1, None]), "persistence": rows([5.2, 4.13, None])}
-    better = {"lstm": {"mae": 2.0}, "xlstm": {"mae": 2.0}, "persistence": {"mae": 3.0}}
+    better = {"lstm": made.scores(2.0), "xlstm": made.scores(2.0), "persistence": made.scores(3.0)}
     by_cut = {"target_vd": {"horizon": {name: [] for name in vds}}, "all_vds": {"vd": vds}}
     assert losses("multi_vd", {"all_vds": better}, by_cut, "km/h") == [
         "In multi_vd, LSTM loses to persistence at 1 of 3 VDs (a, MAE 5.36 against 5.20 km/h)."
@@ -134,17 +140,17 @@ def test_two_errors_that_differ_print_apart():
 def test_the_opponent_is_the_naive_forecast_that_is_best_on_what_is_compared(observed):
     """Persistence is the better one at the target VD, yesterday over all three: (6 + 2 * 1) / 3 against 4."""
     two = {"persistence": off_by(observed, 4.0), "yesterday": off_by(observed, [[1.0], [6.0], [1.0]])}
-    found = summary(observed, lstm=2.0, xlstm=1.0, naive=two)
-    assert found["best_naive"] == "yesterday"
-    assert [row["b"] for row in found["differences"]] == ["lstm", "yesterday", "yesterday"]
-    assert found["differences"][1]["mae"] == pytest.approx(2 - 8 / 3, abs=0.05)  # gaps of the fixture are few
-    assert found["scores"]["all_vds"]["yesterday"]["skill"] == 0
+    found = of_errors(observed, lstm=2.0, xlstm=1.0, naive=two)
+    assert found.best_naive == "yesterday"
+    assert [row.b for row in found.differences] == ["lstm", "yesterday", "yesterday"]
+    assert found.differences[1].mae == pytest.approx(2 - 8 / 3, abs=0.05)  # gaps of the fixture are few
+    assert found.scores["all_vds"]["yesterday"].skill == 0
 
 
 def test_a_small_p_is_not_rounded_before_it_is_used(observed):
-    found = summary(observed, lstm=2.0, xlstm=1.0, naive=4.0)
-    assert all(0 <= row["p"] < 1e-6 for row in found["differences"])
-    assert "| <1e-6 " in as_markdown(found)
+    found = of_errors(observed, lstm=2.0, xlstm=1.0, naive=4.0)
+    assert all(0 <= row.p < 1e-6 for row in found.differences)
+    assert "| <1e-6 " in comparison_markdown(found)
 
 
 def test_further_targets_have_a_table_and_no_verdict(observed):
@@ -160,35 +166,35 @@ def test_further_targets_have_a_table_and_no_verdict(observed):
         targets=("volume", "speed"),
         units=("veh/h", "km/h"),
     )
-    found = summary(two, lstm=both(2, 7), xlstm=both(1, 5), naive=both(4, 3))
-    (speed,) = found["further_targets"]
-    assert (speed["target"], speed["unit"]) == ("speed", "km/h")
-    assert speed["mae"] == pytest.approx(
+    found = of_errors(two, lstm=both(2, 7), xlstm=both(1, 5), naive=both(4, 3))
+    (speed,) = found.further_targets
+    assert (speed.target, speed.unit) == ("speed", "km/h")
+    assert speed.mae == pytest.approx(
         {"lstm": 7, "xlstm": 5, "lstm_ensemble": 7, "xlstm_ensemble": 5, "persistence": 3}, abs=1e-4
     )
     modes = {"multi_vd": found}
-    for text in (as_markdown(found), report_markdown.as_markdown(modes, judge.verdict(modes))):
+    for text in (comparison_markdown(found), report_markdown(modes, judge(modes))):
         part = text.partition("## Further targets\n")[2].partition("\n## ")[0]
         assert "is on volume alone." in part and "**speed, MAE in km/h" in part and "multi_vd (3 VDs)" in part
         assert "| LSTM " in part and "| 7.00 " in part
-    assert "Further targets" not in as_markdown(summary(observed, lstm=2.0, xlstm=1.0, naive=4.0))
+    assert "Further targets" not in comparison_markdown(of_errors(observed, lstm=2.0, xlstm=1.0, naive=4.0))
 
 
 def test_a_tie_with_naive_is_a_loss(observed):
-    assert summary(observed, lstm=4.0, xlstm=4.0, naive=4.0)["losses"]
+    assert of_errors(observed, lstm=4.0, xlstm=4.0, naive=4.0).losses
 
 
 def marked(observed, values, **kwargs) -> list[str]:
     """``notes`` where ``values`` were observed."""
     changed = replace(observed, observed=values)
-    found = summary(changed, lstm=2.0, xlstm=1.0, naive=4.0, **kwargs)
-    text = as_markdown(found)
-    page = report_markdown.as_markdown({"multi_vd": found}, judge.verdict({"multi_vd": found}))
-    for note in found["notes"]:
+    found = of_errors(changed, lstm=2.0, xlstm=1.0, naive=4.0, **kwargs)
+    text = comparison_markdown(found)
+    page = report_markdown({"multi_vd": found}, judge({"multi_vd": found}))
+    for note in found.notes:
         assert f"**{note}**" in text and f"**{note}**" in page
     assert "nan" not in text + page and "|  |" not in text + page
-    json.dumps(found, allow_nan=False)
-    return found["notes"]
+    assert b"NaN" not in msgspec.json.encode(found)
+    return found.notes
 
 
 def test_a_vd_without_test_observations_is_marked_and_counts_for_nothing(observed):
@@ -199,11 +205,11 @@ def test_a_vd_without_test_observations_is_marked_and_counts_for_nothing(observe
         "In multi_vd, VD VD-國 has no valid observation in the test part: there is no figure of it, "
         "and those of all VDs stand on the other 2."
     )
-    found = summary(replace(observed, observed=values), lstm=2.0, xlstm=1.0, naive=4.0)
-    row = found["cuts"]["all_vds"]["vd"]["lstm"][2]
-    assert row["mae"] is None and row["observations"] == 0
-    assert found["differences"][0]["vds"] == 2
-    line = next(line for line in as_markdown(found).splitlines() if line.startswith("| VD-國"))
+    found = of_errors(replace(observed, observed=values), lstm=2.0, xlstm=1.0, naive=4.0)
+    row = found.cuts["all_vds"]["vd"]["lstm"][2]
+    assert row.mae is None and row.observations == 0
+    assert found.differences[0].vds == 2
+    line = next(line for line in comparison_markdown(found).splitlines() if line.startswith("| VD-國"))
     assert line.count("no data") == 5  # two models, two ensembles, a baseline
 
 
@@ -230,26 +236,53 @@ def test_few_days_and_a_single_seed_are_marked(observed):
     values = observed.observed.copy()
     values[60:] = np.nan
     assert "the test part has 3 days with observations" in marked(observed, values)[-1]
-    one = summary(replace(observed, forecast=observed.forecast[:1]), lstm=2.0, xlstm=1.0, naive=4.0)
-    assert len(one["notes"]) == 1 and "one seed was trained" in one["notes"][0]
-    assert "lstm_ensemble" not in one["scores"]["target_vd"]
+    one = of_errors(replace(observed, forecast=observed.forecast[:1]), lstm=2.0, xlstm=1.0, naive=4.0)
+    assert len(one.notes) == 1 and "one seed was trained" in one.notes[0]
+    assert "lstm_ensemble" not in one.scores["target_vd"]
 
 
 def test_a_mode_that_cannot_be_compared_is_marked_and_the_others_go_on(observed):
+    problem = "lstm and xlstm were not evaluated on the same windows"
     modes = {
-        "single_vd": without("single_vd", "lstm and xlstm were not evaluated on the same windows"),
-        "multi_vd": summary(observed, lstm=2.0, xlstm=1.0, naive=4.0),
+        "single_vd": NoComparison(mode="single_vd", problem=problem),
+        "multi_vd": of_errors(observed, lstm=2.0, xlstm=1.0, naive=4.0),
     }
-    judged = judge.verdict(modes)
-    page = report_markdown.as_markdown(modes, judged)
-    assert "**No comparison in single_vd: lstm and xlstm were not evaluated on the same windows.**" in page
-    assert "- `single_vd`: No verdict: lstm and xlstm were not" in page
-    assert "All three modes" not in page and "All three modes" in report_markdown.as_markdown(
-        {"multi_vd": modes["multi_vd"]}, judged
+    verdict = judge(modes)
+    page = report_markdown(modes, verdict)
+    assert f"**No comparison in single_vd: {problem}.**" in page
+    assert f"- `single_vd`: No verdict: {problem}." in page
+    assert verdict.overall.better == "xlstm"
+    assert verdict.overall.words == "xLSTM better in `multi_vd`; no verdict in `single_vd`"
+    assert verdict.modes["single_vd"].status == "no_verdict"
+    figures = msgspec.to_builtins(summary_of(modes, verdict).modes)
+    assert figures["single_vd"] == {"problem": problem}
+    assert figures["multi_vd"]["by_horizon"]["persistence"] == pytest.approx(
+        {"60min": 4, "120min": 4}, abs=1e-4
     )
-    assert judged["overall"]["better"] == "xlstm"
-    assert judged["overall"]["words"] == "xLSTM better in `multi_vd`; no verdict in `single_vd`"
-    assert report_summary.summarise(modes, judged)["single_vd"] == {"problem": modes["single_vd"]["problem"]}
-    assert "**No comparison: lstm and xlstm" in as_markdown(modes["single_vd"])
+    assert "problem" not in figures["multi_vd"] and "quantiles" not in figures["multi_vd"]
+    assert f"**No comparison: {problem}.**" in comparison_markdown(modes["single_vd"])
     nothing = {"single_vd": modes["single_vd"]}
-    assert "No comparison in single_vd" in report_markdown.as_markdown(nothing, judge.verdict(nothing))
+    assert "No comparison in single_vd" in report_markdown(nothing, judge(nothing))
+
+
+def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(observed):
+    one = of_errors(observed, lstm=2.0, xlstm=1.0, naive=4.0)
+    lost = NoComparison(mode="lost", problem="why")
+    for modes, said in (
+        ({"a": one}, None),
+        ({"a": one, "b": one}, "Both modes forecast the same origins"),
+        ({"a": one, "b": one, "c": one}, "All three modes forecast the same origins"),
+        ({"a": one, "b": one, "c": lost}, None),
+    ):
+        page = report_markdown(modes, judge(modes))
+        assert (said in page) if said else ("the same origins" not in page)
+
+
+def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):
+    short = made.training(notes=["Its own note."], best_epoch=[9], epoch_limit=10)
+    found = of_errors(observed, 2.0, 1.0, 4.0, trainings={"xlstm": short})
+    assert found.notes == [
+        "Its own note.",
+        "In multi_vd, xLSTM has not converged: 1 of 1 networks were still improving at the limit of 10 epochs; raise "
+        "train.epochs.",
+    ]

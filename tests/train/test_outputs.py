@@ -3,14 +3,13 @@
 import pytest
 import torch
 
+from tests.train.small import run_of
 from vdcast.train.fitted import Fitted
 from vdcast.train.outputs import divergence
 
 
 @pytest.fixture
 def run(small_lstm):
-    from tests.train.test_workers import run_of
-
     return run_of(small_lstm, "independent_multi_vd", seeds=[3, 5])
 
 

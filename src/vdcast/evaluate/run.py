@@ -1,0 +1,60 @@
+"""One trained run on the test part: predictions, metrics, tables and a one-page report."""
+
+import json
+from dataclasses import replace
+
+from vdcast.data import store
+from vdcast.data.detectors import Detectors
+from vdcast.evaluate import outputs, run_report
+from vdcast.evaluate.cost import measure
+from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
+from vdcast.forecasts.store import read_naive, write_predictions
+from vdcast.layout import NAIVE, PREPARED, RUNS
+from vdcast.models.shared.device import choose_device
+from vdcast.models.shared.trained import Trained
+from vdcast.params.sections import Params, Run
+from vdcast.records import io
+from vdcast.records.training import Training
+from vdcast.scores import intervals
+from vdcast.scores.csv_files import write_csv
+from vdcast.scores.words import shown
+
+
+def evaluate(run: Run, settings: Params) -> None:
+    """Writes everything that this stage leaves in the run's folder."""
+    folder = RUNS / run.name
+    trained = Trained.load(folder / "model.pt")
+    test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
+    device = choose_device(run.train.device)
+    predictions = forecast(run, trained, test, device)
+    naive = of(read_naive(NAIVE), predictions.vd_ids)
+    check_same_windows({run.name: predictions, **naive})
+    scored = {
+        "target_vd": test.vd_ids[settings.modes.target_vd_index],
+        "mape_floor": settings.evaluate.mape_floor,
+    }
+
+    write_predictions(folder / "predictions.h5", predictions)
+    write_csv(folder, predictions, naive=naive, **scored)
+    figures = outputs.headline(predictions, naive, horizons=settings.evaluate.horizons, **scored)
+    if predictions.quantiles:
+        figures |= intervals.widest_interval(predictions, scored["target_vd"])
+    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    io.write(folder / "cost.json", measure(trained, test, device))
+    training = io.read(folder / "training.json", Training, f"train@{run.name}")
+    run_report.write_run_report(folder, trained, predictions, training=training, naive=naive, **scored)
+    headline = predictions.targets[0]
+    mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))
+    print(
+        f"{run.name}: {headline} MAE {shown(mae)} {predictions.units[0]} on VD {scored['target_vd']}, "
+        f"skill {shown(skill, '+.2f')} against the best naive forecast; read {folder}/report.md"
+    )
+
+
+def forecast(run: Run, trained: Trained, test: Detectors, device: str) -> Predictions:
+    """The run's forecasts of every window of ``test``; their quantiles too where it was trained on some."""
+    task, quantiles = trained.task, trained.quantiles(test, device)
+    predictions = beside_observed(
+        quantiles.median, test.select(task.vd_ids, test.features), task.targets, task.length
+    )
+    return replace(predictions, quantiles=quantiles) if run.train.quantiles else predictions

@@ -1,0 +1,100 @@
+"""What one run sees of the prepared data: which series, in which scale, in windows of which shape.
+
+Made once, from what ``prepare`` left and the settings; training, the trained model and its evaluation use the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vdcast.data.detectors import Detectors, Prepared
+from vdcast.models.shared.windows import Windows
+from vdcast.params.modes import is_joint
+
+if TYPE_CHECKING:
+    from vdcast.params.sections import Params
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """V detectors by F features in, K of these features ahead: L steps of lookback, H of horizon."""
+
+    vd_ids: tuple[str, ...]
+    features: tuple[str, ...]
+    targets: tuple[str, ...]
+    units: tuple[str, ...]  # of the targets
+    mean: np.ndarray  # (V, F) of the training part
+    std: np.ndarray  # (V, F)
+    length: int  # L
+    horizon: int  # H
+    joint: bool  # all detectors share one set of weights (G = 1), or each has its own (G = V)
+    interval: int  # seconds
+    time_zone: str
+
+    @classmethod
+    def of(cls, prepared: Prepared, settings: Params, mode: str) -> Task:
+        """What runs of ``mode`` see of ``prepared``."""
+        indices = settings.modes.vd_indices(mode)
+        some_part = next(iter(prepared.parts.values()))
+        features = some_part.features
+        return cls(
+            vd_ids=tuple(some_part.vd_ids[v] for v in indices),
+            features=features,
+            targets=prepared.targets,
+            units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
+            mean=prepared.mean[indices],
+            std=prepared.std[indices],
+            length=settings.window.sequence_length,
+            horizon=settings.window.prediction_length,
+            joint=is_joint(mode),
+            interval=some_part.interval,
+            time_zone=some_part.time_zone,
+        )
+
+    @property
+    def groups(self) -> int:
+        """G, the number of sets of weights that one seed needs."""
+        return 1 if self.joint else len(self.vd_ids)
+
+    @property
+    def target_mean(self) -> np.ndarray:
+        """(V, K)"""
+        return self.mean[:, self._targets]
+
+    @property
+    def target_std(self) -> np.ndarray:
+        """(V, K)"""
+        return self.std[:, self._targets]
+
+    @property
+    def headline_scale(self) -> Tensor:
+        """(G, Q): what turns a scaled error of the first target into its unit; 0 for the other targets."""
+        scale = torch.zeros(len(self.vd_ids), len(self.targets))  # (V, K)
+        scale[:, 0] = torch.from_numpy(self.target_std[:, 0])
+        return scale.view(self.groups, -1)
+
+    @property
+    def _targets(self) -> list[int]:
+        return [self.features.index(target) for target in self.targets]
+
+    def windows(self, part: Detectors, device: str = "cpu") -> Windows:
+        """All windows of ``part``, which has the task's detectors, features and interval, among others."""
+        return Windows(
+            self.chosen(part),
+            mean=self.mean,
+            std=self.std,
+            targets=self.targets,
+            length=self.length,
+            horizon=self.horizon,
+            joint=self.joint,
+            device=device,
+        )
+
+    def chosen(self, part: Detectors) -> Detectors:
+        """The task's detectors and features of ``part``, in the task's order."""
+        return part.select(self.vd_ids, self.features)

@@ -1,0 +1,22 @@
+"""``reports/prepare.json``: what `prepare` kept of the data, and what it dropped."""
+
+from typing import Literal
+
+import msgspec
+
+
+class Dropped(msgspec.Struct, frozen=True):
+    """A VD or feature that no model will see, and why."""
+
+    name: str
+    kind: Literal["vd", "feature"]
+    reason: str
+
+
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """VDs are ids, in the order in which modes count them."""
+
+    asked: list[str]  # VDs that were asked for
+    kept: list[str]
+    target_vd: str
+    dropped: list[Dropped]

@@ -1,0 +1,32 @@
+"""From the comparisons to the verdict, and to the pages that say it."""
+
+from vdcast.errors import InputError
+from vdcast.layout import REPORTS
+from vdcast.params.sections import Params
+from vdcast.records import io
+from vdcast.records.comparison import Comparison
+from vdcast.report import page
+from vdcast.report.inputs import dropped_in_words, read_charts, read_comparisons, read_preparation
+from vdcast.report.judge import judge
+from vdcast.report.markdown import report_markdown
+from vdcast.report.summary import summary_of
+from vdcast.scores import figures
+
+
+def write_report(settings: Params) -> None:
+    """summary.json, report.md and index.html, of the comparisons that params.yaml names."""
+    modes = read_comparisons(settings.comparisons)
+    dropped = dropped_in_words(read_preparation(), settings.modes.target_vd_index)
+    verdict = judge(modes, dropped)
+    io.write(REPORTS / "summary.json", summary_of(modes, verdict))
+    (REPORTS / "report.md").write_text(report_markdown(modes, verdict), "utf-8")
+    figures.cost(REPORTS / "cost.png", modes)
+    scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
+    if not scored:
+        raise InputError(f"no mode could be compared; {REPORTS}/report.md says why")
+    page.write_page(scored, verdict, *read_charts(scored))
+    for mode, each in verdict.modes.items():
+        print(f"{mode}: {each.words}")
+    print(
+        f"open {page.PAGE} or read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
+    )

@@ -1,0 +1,11 @@
+"""What a model, a baseline or the observation is called and looks like, in every table and picture."""
+
+COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
+GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
+MODEL_LABELS = {"lstm": "LSTM", "xlstm": "xLSTM"}
+LABELS = {
+    **MODEL_LABELS,
+    **{f"{model}_ensemble": f"{label}, ensemble mean" for model, label in MODEL_LABELS.items()},
+    "observed": "observed",
+    **{name: name.replace("_", " ") for name in GREYS},
+}

@@ -1,0 +1,144 @@
+"""A stack of copies in training: built, or as it was when its state was kept; copies that have stopped leave it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from vdcast.forecasts.quantiles import levels_of
+from vdcast.models.shared import stacked
+from vdcast.models.shared.dropout import dropout_state, seed_dropout, set_dropout_state
+from vdcast.models.shared.forecaster import Forecaster, build_seeded
+from vdcast.params.sections import Run
+from vdcast.train import ranks
+from vdcast.train.copies import Copies
+from vdcast.train.data import TrainingData
+from vdcast.train.fitted import Fitted
+from vdcast.train.loss import warm_up_then_decay
+from vdcast.train.meter import peak_memory_mb
+from vdcast.train.reached import Reached
+
+MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
+
+
+@dataclass
+class Stack:
+    """N copies of a forecaster, of which ``reached.active`` are still in training, and what trains them."""
+
+    run: Run
+    data: TrainingData
+    copies: Copies
+    model: Forecaster
+    optimiser: torch.optim.Optimizer
+    schedule: torch.optim.lr_scheduler.LRScheduler
+    orders: dict[int, torch.Generator]  # by seed: the order of the windows
+    reached: Reached
+
+    @classmethod
+    def build(cls, run: Run, data: TrainingData, copies: Copies, state: dict | None = None) -> Stack:
+        """With freshly drawn weights, or, with the ``state`` that ``kept`` gave, as it was then."""
+        network, device, W = run.network, data.device, len(data.train)
+        model = build_seeded(
+            network,
+            seeds=copies.seeds,
+            channels=data.train.channels,
+            horizon=data.train.H,
+            levels=len(levels_of(run.train.quantiles)),
+        ).to(device)
+        seed_dropout(model, copies.seeds, device)
+        if state:
+            stacked.keep_copies(model, state["reached"]["active"].tolist())
+        if run.train.precision == "bfloat16":
+            model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+        if network.compile:
+            full = min(network.batch_size, W)
+            model.encoder.compile_for(len(copies.seeds), len(range(full)[ranks.part(full)]))
+        optimiser = torch.optim.AdamW(
+            model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, warm_up_then_decay(math.ceil(W / network.batch_size))
+        )
+        orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
+        reached = Reached.nothing(model, len(copies.seeds), device)
+        stack = cls(run, data, copies, model, optimiser, schedule, orders, reached)
+        if state:
+            stack._resume(state)
+        return stack
+
+    def _resume(self, state: dict) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        set_dropout_state(self.model, state["dropout"])
+        for seed, generator in self.orders.items():
+            generator.set_state(state["orders"][seed])
+        self.reached = Reached.of(state["reached"], self.data.device)
+
+    def kept(self) -> dict:
+        """All that the rest of the training depends on, in plain tensors and numbers."""
+        return {
+            "reached": vars(self.reached),
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "dropout": dropout_state(self.model),
+            "orders": {seed: generator.get_state() for seed, generator in self.orders.items()},
+        }
+
+    @property
+    def levels(self) -> Tensor:
+        """(P,)"""
+        return torch.tensor(levels_of(self.run.train.quantiles), device=self.data.device)
+
+    @property
+    def group(self) -> Tensor:
+        """The group of each copy that is still in training."""
+        return torch.tensor(self.copies.groups, device=self.data.device)[self.reached.active]
+
+    def next_starts(self) -> Tensor:
+        """(N, W) the windows in each active copy's order of the next epoch."""
+        W = len(self.data.train)
+        order = {seed: torch.randperm(W, generator=generator) for seed, generator in self.orders.items()}
+        seeds = [self.copies.seeds[n] for n in self.reached.active.tolist()]
+        return torch.stack([order[seed] for seed in seeds]).to(self.data.device)
+
+    def drop_stopped(self) -> bool:
+        """Let copies go that have waited long enough for a better epoch, or diverged; whether any is left."""
+        active = self.reached.active
+        going = self.reached.going(self.run.train.patience)
+        if 0 < len(going) < len(active):
+            self.reached.active = active[going]
+            self._keep(going.tolist())
+        return len(going) > 0
+
+    def _keep(self, places: list[int]) -> None:
+        """Only the copies at these places of the stack, also in the optimiser's memory of them."""
+        before = list(self.model.parameters())
+        stacked.keep_copies(self.model, places)
+        after = list(self.model.parameters())
+        self.optimiser.param_groups[0]["params"] = after
+        for old, new in zip(before, after, strict=True):
+            state = self.optimiser.state.pop(old)
+            moments = stacked.take({name: state[name] for name in MOMENTS}, places)
+            self.optimiser.state[new] = state | moments
+
+    def fitted(self) -> Fitted:
+        """What has come of it; what was never trained must not pass for a forecast."""
+        reached = self.reached
+        for value in reached.best.values():
+            value[reached.best_epoch.to(self.data.device) == 0] = math.nan
+        return Fitted(
+            weights=reached.best,
+            figures=torch.stack(reached.figures),
+            training=reached.training,
+            learning_rate=reached.rates,
+            seconds=reached.seconds,
+            best_epoch=reached.best_epoch.tolist(),
+            best_loss=reached.best_loss.tolist(),
+            diverged=reached.diverged.tolist(),
+            peak_memory_mb=peak_memory_mb(self.data.device),
+        )

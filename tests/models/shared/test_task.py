@@ -1,0 +1,51 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from vdcast.models.shared.task import Task
+from vdcast.params.modes import ManyVDs, Modes, SingleVD
+from vdcast.params.sections import Window
+from vdcast.prepare.split import prepare
+
+
+@pytest.fixture
+def prepared(detectors, prepare_settings):
+    settings = prepare_settings.model_copy(update={"targets": ["speed", "volume"]})
+    return prepare(detectors, settings)[0]
+
+
+@pytest.fixture
+def settings():
+    modes = Modes(
+        single_vd=SingleVD(target_vd_index=1),
+        multi_vd=ManyVDs(num_vds=3),
+        independent_multi_vd=ManyVDs(num_vds=2),
+    )
+    return SimpleNamespace(modes=modes, window=Window(sequence_length=6, prediction_length=3))
+
+
+@pytest.mark.parametrize(
+    "mode, v, groups",
+    [("single_vd", [1], 1), ("multi_vd", [0, 1, 2], 1), ("independent_multi_vd", [0, 1], 2)],
+)
+def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared, settings, mode, v, groups):
+    task = Task.of(prepared, settings, mode)
+    assert task.vd_ids == tuple(prepared.parts["train"].vd_ids[i] for i in v)
+    assert (task.targets, task.units) == (("speed", "volume"), ("km/h", "veh/h"))
+    assert (task.length, task.horizon, task.interval, task.time_zone) == (6, 3, 3600, "Asia/Taipei")
+    np.testing.assert_array_equal(task.mean, prepared.mean[v])
+    np.testing.assert_array_equal(task.target_std, prepared.std[v][:, [1, 0]])  # speed is the second feature
+    windows = task.windows(prepared.parts["validation"])
+    assert task.groups == windows.groups == groups
+    assert len(windows) == len(prepared.parts["validation"].timestamps) - 8
+
+
+def test_the_scale_of_the_headline_target_by_hand(prepared, settings):
+    settings.modes = settings.modes.model_copy(update={"multi_vd": ManyVDs(num_vds=2)})
+    a, b = prepared.std[:2, 1].astype("f4").tolist()
+    together, apart = (Task.of(prepared, settings, mode) for mode in ("multi_vd", "independent_multi_vd"))
+    assert together.headline_scale.tolist() == [[a, 0, b, 0]]
+    assert apart.headline_scale.tolist() == [[a, 0], [b, 0]]
+    assert together.headline_scale.dtype == torch.float32

@@ -1,0 +1,35 @@
+import pytest
+import yaml
+
+from tests.params.test_load import SHIPPED
+from vdcast.params.modes import MODES, Modes, is_joint
+
+
+def test_every_mode_says_which_vds_it_forecasts_and_whether_they_share_weights():
+    modes = Modes.model_validate(
+        {
+            "single_vd": {"target_vd_index": 2},
+            "multi_vd": {"num_vds": 4},
+            "independent_multi_vd": {"num_vds": 3},
+        }
+    )
+    assert {mode: (modes.vd_indices(mode), is_joint(mode)) for mode in MODES} == {
+        "single_vd": ([2], True),
+        "multi_vd": ([0, 1, 2, 3], True),
+        "independent_multi_vd": ([0, 1, 2], False),
+    }
+
+
+def test_a_fourth_mode_is_one_field():
+    assert list(MODES) == list(Modes.model_fields)
+    assert all(mode.what.endswith(".") for mode in MODES.values())
+
+
+def test_the_shipped_file_has_a_section_for_each():
+    document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    assert list(document["modes"]) == list(MODES) == list(document["comparisons"])
+
+
+def test_an_unknown_mode_is_an_error():
+    with pytest.raises(KeyError):
+        is_joint("all")

@@ -1,0 +1,72 @@
+"""Records for tests: what a case does not name is undefined, or one plausible figure."""
+
+from vdcast.records.comparison import Comparison, CutRow, PairedDifference, Scores, Spent
+from vdcast.records.cost import Cost
+from vdcast.records.training import Training
+
+UNDEFINED = dict.fromkeys(("rmse", "wape", "mape", "r2", "bias", "skill"))
+
+
+def scores(mae: float | None, **others) -> Scores:
+    return Scores(**{"mae": mae, "observations": 1, **UNDEFINED, **others})
+
+
+def row(label, mae: float | None, **others) -> CutRow:
+    return CutRow(**{"label": label, "mae": mae, "observations": 1, **UNDEFINED, **others})
+
+
+def spent(**others) -> Spent:
+    whole = {"parameters": 10, "flops_per_window": 10, "epochs": 10}
+    return Spent(**dict.fromkeys(Spent.__struct_fields__, 10.0) | whole | others)
+
+
+def training(**others) -> Training:
+    known = {"problem": None, "notes": [], "copies": 1, "parameters": 10, "windows": 100, "epochs": 10}
+    known |= {"epoch_limit": 100, "patience": 8, "best_epoch": [2], "validation_loss": [0.5], "ranks": 1}
+    known |= {"device": "cpu", "peak_memory_mb": 10.0}
+    known |= {"epoch_seconds": 10.0, "first_epoch_seconds": 10.0, "seconds": 10.0}
+    return Training(**known | others)
+
+
+def cost() -> Cost:
+    return Cost(flops_per_window=10, latency_ms=10.0, latency_batch_ms=10.0, device="cpu", threads=1)
+
+
+def difference(a: str, b: str, **others) -> PairedDifference:
+    known = {"mae": -0.5, "low": -0.9, "high": -0.1, "p": 0.001, "boot_low": -0.9, "boot_high": -0.1}
+    return PairedDifference(**{"a": a, "b": b, **known, "p_dm": 0.001, "days": 5, "vds": 1} | others)
+
+
+def comparison(mode: str = "single_vd", **others) -> Comparison:
+    """Of one VD: LSTM's MAE is 5, xLSTM's 4, that of persistence 6."""
+    mae = {"lstm": 5.0, "xlstm": 4.0, "persistence": 6.0}
+    known = {
+        "mode": mode,
+        "problem": None,
+        "target": "volume",
+        "unit": "veh/h",
+        "target_vd": "7",
+        "vds": ["7"],
+        "seeds": 2,
+        "windows": 100,
+        "interval": 3600,
+        "mape_floor": 10.0,
+        "congested": "never",
+        "peak": "never",
+        "notes": [],
+        "losses": [],
+        "scores": {"target_vd": {name: scores(each) for name, each in mae.items()}},
+        "cuts": {"target_vd": {"horizon": {name: [row(60.0, each)] for name, each in mae.items()}}},
+        "best_naive": "persistence",
+        "differences": [
+            difference("xlstm", "lstm"),
+            difference("lstm", "persistence", mae=-1.0),
+            difference("xlstm", "persistence", mae=-2.0),
+        ],
+        "cost": {
+            "lstm": spent(seconds=10.0, parameters=100),
+            "xlstm": spent(seconds=40.0, parameters=200),
+        },
+        "further_targets": [],
+    }
+    return Comparison(**known | others)

@@ -1,0 +1,94 @@
+"""Who may know whom: a stage is a package that knows no other one, and every arrow of an import leads down."""
+
+import networkx
+import pytest
+import yaml
+
+from tests.imports import SRC, imports, members, modules
+
+ROOT = SRC.parent
+STAGES = tuple(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
+
+# from the ground up; rooms of one floor do not know each other
+FLOORS = (
+    ("errors", "layout", "processes", "vega"),
+    ("params",),
+    ("data",),
+    ("forecasts",),
+    ("records",),
+    ("scores", "models.shared"),
+    ("models.lstm", "models.xlstm"),
+    STAGES,
+    ("machines",),
+    ("commands",),
+    ("",),  # the face: `from vdcast import ...`, `python -m vdcast`
+)
+ROOMS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+FACE = {"vdcast", "vdcast.__main__", "vdcast.models"}
+
+
+def room(module: str) -> str:
+    """The room that a module lies in: the longest one that its name begins with."""
+    if module in FACE:
+        return ""
+    name = module.removeprefix("vdcast.")
+    return max((each for each in ROOMS if each and (name == each or name.startswith(f"{each}."))), key=len)
+
+
+def arrows() -> list[tuple[str, str]]:
+    return [(module, other) for module in modules() for other in sorted(imports(module))]
+
+
+def test_every_stage_is_a_package_with_a_door():
+    for stage in STAGES:
+        assert f"vdcast.{stage}" in modules() and f"vdcast.{stage}.__main__" in modules()
+
+
+def test_no_stage_knows_another_one():
+    """They meet in files."""
+    across = [
+        (a, b) for a, b in arrows() if {room(a), room(b)} <= {*STAGES} and room(a) != room(b)
+    ]  # fmt: skip
+    assert not across
+
+
+def test_nobody_comes_in_by_a_door():
+    assert not [(a, b) for a, b in arrows() if b.endswith(".__main__")]
+
+
+def test_every_arrow_leads_down():
+    up = [
+        (a, b) for a, b in arrows() if room(a) != room(b) and not ROOMS[room(a)] > ROOMS[room(b)]
+    ]  # fmt: skip
+    assert not up
+
+
+def test_no_circle():
+    assert not list(networkx.simple_cycles(networkx.DiGraph(arrows())))
+
+
+def has_tests(package: str) -> bool:
+    return any((ROOT / "tests" / package).glob("test_*.py"))
+
+
+# whose tests go through the door of the stage
+BY_THEIR_STAGE = {"ingest/formats"}
+
+
+@pytest.mark.parametrize(
+    "package", sorted({str(p.parent.relative_to(SRC / "vdcast")) for p in modules().values()})
+)
+def test_a_package_has_tests_of_its_name(package):
+    inside = [path for path in (SRC / "vdcast" / package).glob("*.py") if path.name != "__init__.py"]
+    assert has_tests(package) or not inside or package in BY_THEIR_STAGE
+
+
+def test_tests_of_a_package_lie_under_its_name():
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests").rglob("test_*.py")}
+    packages = {path.parent.relative_to(SRC / "vdcast") for path in modules().values()}
+    assert {str(each) for each in folders - packages} == {"pipeline"}  # the whole, with real `dvc`
+
+
+def test_members_are_of_that_package_alone():
+    assert members("params") >= {"vdcast.params", "vdcast.params.modes"}
+    assert not members("param")

@@ -1,0 +1,68 @@
+"""A run of seconds, the data that it is fitted to, and what tests ask of its weights."""
+
+from dataclasses import replace
+
+import torch
+
+from vdcast.data.detectors import Detectors
+from vdcast.models.shared.task import Task
+from vdcast.models.shared.windows import Batch, Windows
+from vdcast.params.networks import Network
+from vdcast.params.sections import Prepare, Run, Train
+from vdcast.prepare.split import prepare
+from vdcast.train.data import TrainingData
+
+
+def run_of(network: Network, mode: str = "multi_vd", **train) -> Run:
+    budget = dict(
+        seeds=[0], epochs=3, patience=3, gradient_clip=1.0, quantiles=[], device="cpu", precision="float32"
+    )
+    return Run(
+        name=f"{network.model}-{mode}",
+        model=network.model,
+        mode=mode,
+        network=network,
+        train=Train(**budget | train),
+    )
+
+
+def task_of(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2)) -> Task:
+    """Volume 3 steps ahead from 6 steps of both features, of those detectors."""
+    prepared, _ = prepare(detectors, settings)
+    v = list(vds)
+    return Task(
+        vd_ids=tuple(detectors.vd_ids[i] for i in v),
+        features=detectors.features,
+        targets=("volume",),
+        units=("veh/h",),
+        mean=prepared.mean[v],
+        std=prepared.std[v],
+        length=6,
+        horizon=3,
+        joint=joint,
+        interval=3600,
+        time_zone="Asia/Taipei",
+    )
+
+
+def data(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2)) -> TrainingData:
+    prepared, _ = prepare(detectors, settings)
+    return TrainingData.of(task_of(detectors, settings, joint, vds), prepared, "cpu")
+
+
+def same(a: dict, b: dict) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+class InDouble(Windows):
+    """Batches in double precision."""
+
+    def batch(self, group: torch.Tensor, start: torch.Tensor) -> Batch:
+        single = vars(super().batch(group, start))
+        return Batch(**{n: v if v.dtype == torch.bool else v.double() for n, v in single.items()})
+
+
+def in_double(data: TrainingData) -> TrainingData:
+    for windows in (data.train, data.validation):
+        windows.__class__ = InDouble
+    return replace(data, scale=data.scale.double())
