@@ -1,5 +1,6 @@
 """Parsed records onto the regular grid, block by block."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -117,10 +118,10 @@ def blocks(
             f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
             f"{interval} s; set that to the interval of the files, or take the product that has it"
         )
-    values = counts["records"] * features
-    if values >= MAX_IMPOSSIBLE[1] and counts["impossible_values"] > MAX_IMPOSSIBLE[0] * values:
+    read = counts["records"] * features
+    if read >= MAX_IMPOSSIBLE[1] and counts["impossible_values"] > MAX_IMPOSSIBLE[0] * read:
         raise InputError(
-            f"{counts['impossible_values']} impossible values in {values}: negative, faster than data.max_speed, or above "
+            f"{counts['impossible_values']} impossible values in {read}: negative, faster than data.max_speed, or above "
             "100 %; are they the quantity and the unit that data says?"
         )
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
@@ -153,23 +154,23 @@ def coarser_blocks(
     k = coarse.grid.interval // fine.grid.interval
     lead = (fine.grid.time(fine.first) - coarse.grid.time(coarse.first)) // fine.grid.interval
     shape = (len(fine.vd_ids), len(names))
-    left = np.full((lead, *shape), np.nan, "f4"), np.full((lead, *shape), GAP, "u1")
+    end = -(lead + fine.steps) % k
+    ahead, after = (
+        (np.full((n, *shape), np.nan, "f4"), np.full((n, *shape), GAP, "u1")) for n in (lead, end)
+    )
+    x, why = ahead  # steps that do not make a whole one yet
     empty = 0
-    for values, cause in blocks:
-        left = np.concatenate([left[0], values]), np.concatenate([left[1], cause])
-        n = len(left[0]) // k
-        whole, left = tuple(x[: n * k].reshape(n, k, *shape) for x in left), tuple(x[n * k :] for x in left)
+    for values, cause in itertools.chain(blocks, [after]):
+        x, why = np.concatenate([x, values]), np.concatenate([why, cause])
+        n = len(x) // k
         if n:
-            out = _together(*whole, names, min_share)
+            whole = slice(n * k)
+            out = _together(
+                x[whole].reshape(n, k, *shape), why[whole].reshape(n, k, *shape), names, min_share
+            )
             empty += int((out[1] == GAP).all(axis=(1, 2)).sum())
             yield out
-    if rest := len(left[0]):
-        pad = (k - rest, *shape)
-        whole = (
-            np.concatenate([left[0], np.full(pad, np.nan, "f4")]),
-            np.concatenate([left[1], np.full(pad, GAP, "u1")]),
-        )
-        yield _together(*(x[None] for x in whole), names, min_share)
+        x, why = x[n * k :], why[n * k :]
     counts["steps_without_records"] = empty
 
 

@@ -39,8 +39,9 @@ def instant(text: str, zone: ZoneInfo) -> int:
     found = _YEAR_FIRST.fullmatch(text)
     if not found or found["half"] or not text.isascii():
         raise ValueError(f"{text!r} is not a time like 2026-10-01T05:07:11+08:00")
-    year, month, day = (int(found[part]) for part in ("year", "month", "day"))
-    hour, minute, second = (int(found[part] or 0) for part in ("hour", "minute", "second"))
+    year, month, day, hour, minute, second = (
+        int(part or 0) for part in found.group("year", "month", "day", "hour", "minute", "second")
+    )
     last = (hour, minute, second) == (24, 0, 0)  # the end of the day
     time = datetime(year, month, day, 0 if last else hour, minute, second)
     if not EPOCH_YEARS[0] <= time.year <= EPOCH_YEARS[1]:

@@ -79,7 +79,7 @@ def as_text(cells: Sequence) -> pa.Array:
 
 def as_numbers(file: RawFile, name: str, cells: Sequence, nulls: Sequence[str], line: int) -> pa.Array:
     """A column as f8. Raises InputError for a cell that is none, by its line."""
-    values = []
+    values: list[float | None] = []
     for i, cell in enumerate(cells):
         if isinstance(cell, str) and cell.strip() in nulls:
             values.append(None)

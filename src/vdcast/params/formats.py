@@ -124,14 +124,15 @@ class TimedTable(Table):
                 raise ValueError("hour_column needs date_column, the column of the date")
             if "time_column" in self.model_fields_set and self.time_column is not None:
                 raise ValueError("set time_column or hour_column beside date_column, not both")
+        elif self.date_column is not None and self.time_column is None:
+            raise ValueError("date_column needs time_column or hour_column beside it, the time of day")
         return self
 
     @property
     def time_columns(self) -> list[str]:
         """The columns that make up a row's time: one, or the date's and that of the time of day."""
-        if self.date_column is not None:
-            return [self.date_column, self.time_column if self.hour_column is None else self.hour_column]
-        return [] if self.time_column is None else [self.time_column]
+        clock = self.time_column if self.hour_column is None else self.hour_column
+        return [name for name in (self.date_column, clock) if name is not None]
 
 
 class WideTable(TimedTable):

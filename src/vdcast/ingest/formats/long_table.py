@@ -115,7 +115,7 @@ def _summed(file: RawFile, settings: LongTable, localiser: clock.Localiser, part
     )
     time, exists, x = (np.concatenate([part[i] for part in parts]) for i in (4, 5, 6))
     x = np.where(_valid(table, settings)[:, None], x, np.nan)
-    lane = pd.factorize(_keys(table, settings.sum_over))[0]
+    lane = pd.factorize(_keys(table, settings.sum_over or []))[0]
     # of rows that are alike in every key the last stands
     key = np.stack([time, vd, lane], axis=1)[exists][::-1]
     _, last = np.unique(key, axis=0, return_index=True)

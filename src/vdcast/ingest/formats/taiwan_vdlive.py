@@ -42,15 +42,19 @@ ORDERED = False
 def parse(file: RawFile, settings: TaiwanVDLive) -> Iterator[Records]:
     data = file.read()
     by_link = settings.per == "link"
-    if kind(file, data) == "xml":
-        snapshots = [from_xml(file, data, by_link)]
-    else:
-        snapshots = (_lanes(file, snapshot, by_link) for snapshot in _snapshots(file, data))
     counts = error_types(data)
-    for lanes in snapshots:
+    for lanes in _read(file, data, by_link):
         lanes.counts += counts
         counts = Counter()
         yield records(file, settings, lanes)
+
+
+def _read(file: RawFile, data: bytes, by_link: bool) -> Iterator[Lanes]:
+    """The lanes of each snapshot in a file."""
+    if kind(file, data) == "xml":
+        yield from_xml(file, data, by_link)
+    else:
+        yield from (_lanes(file, snapshot, by_link) for snapshot in _snapshots(file, data))
 
 
 # The schema of the JSON flavour, as far as it is read. Decoding into it is several times faster than into

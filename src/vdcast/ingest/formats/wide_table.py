@@ -28,7 +28,7 @@ def features(settings: WideTable) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
     texts, row, latest = settings.time_columns, 0, -np.inf
     counted, localiser = None, clock.Localiser(file, settings.time_zone, settings.interval)
-    if not texts:
+    if settings.start is not None:
         start = clock.start(file, settings.start, settings.date_order)
         counted = clock.Counted(file, settings.time_zone, settings.interval, start, settings.rows)
         localiser = counted.localiser
