@@ -136,6 +136,7 @@ def test_long_tables_against_a_dictionary(tmp_path_factory, rows):
         ("", "is empty"),
         ("<html>no</html>\n", "begins like an HTML"),
         ("time,A\n", "has a header and no row"),
+        ("time,A\n\n\n", "has a header and no row"),
         ("when,A\n2026-10-01 00:00,1\n", "has no column 'time'; it has when, A"),
         ("time,A,A\n2026-10-01 00:00,1,2\n", "names column 'A' twice"),
         (

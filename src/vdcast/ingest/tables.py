@@ -103,6 +103,8 @@ def _csv(
             yield latest
         latest = line, part
         line += part.num_rows
+    if latest is None:  # nothing but empty lines
+        raise file.bad("has a header and no row")
     counts["unended"] += not ended(stream)  # before the last rows, which take the count with them
     yield latest
 
