@@ -4,9 +4,11 @@ import io
 import zipfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from vdcast.errors import InputError
 
@@ -219,6 +221,17 @@ def test_an_encoding_that_is_none_or_another(tmp_path):
     put(tmp_path / "raw.csv", text.encode("utf-16") + b"x")
     with pytest.raises(InputError, match="cannot be read as .*text"):
         run(tmp_path, "wide_table", tmp_path / "raw.csv", **WIDE)
+
+
+def test_parquet_text_that_is_no_utf_8_and_columns_of_one_name(tmp_path):
+    text = pa.array([b"2026-10-01 0\xff:00"], pa.binary()).view(pa.string())
+    parquet.write_table(pa.table({"time": text, "A": [1.0]}), tmp_path / "raw.parquet")
+    with pytest.raises(InputError, match="'raw.parquet': is a damaged parquet file"):
+        run(tmp_path, "wide_table", tmp_path / "raw.parquet", **WIDE)
+    table = pa.table([["2026-10-01 00:00"], [1.0], [2.0]], names=["time", "A", "A"])
+    parquet.write_table(table, tmp_path / "raw.parquet")
+    with pytest.raises(InputError, match="'raw.parquet': names column 'A' twice"):
+        run(tmp_path, "wide_table", tmp_path / "raw.parquet", **WIDE)
 
 
 UNTIMED = {"time_column": None, "start": "2026-10-01"}

@@ -165,11 +165,9 @@ def coarser_blocks(
         n = len(x) // k
         if n:
             whole = slice(n * k)
-            out = _together(
-                x[whole].reshape(n, k, *shape), why[whole].reshape(n, k, *shape), names, min_share
-            )
-            empty += int((out[1] == GAP).all(axis=(1, 2)).sum())
-            yield out
+            causes = why[whole].reshape(n, k, *shape)
+            empty += int((causes == GAP).all(axis=(1, 2, 3)).sum())
+            yield _together(x[whole].reshape(n, k, *shape), causes, names, min_share)
         x, why = x[n * k :], why[n * k :]
     counts["steps_without_records"] = empty
 

@@ -32,6 +32,7 @@ _UNNAMED = re.compile(r"(Unnamed: \d+|__index_level_\d+__)?")  # what pandas cal
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 _COMMA_DECIMAL = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3}){2,}(\.\d+)?|[+-]?\d{1,3}(,\d{3})+\.\d+")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d")
 _HOUR = re.compile(r"(\d{1,2})(\.0*)?")
 
 
@@ -365,6 +366,7 @@ def _parquet(
             part = pa.Table.from_batches([batch])
             for i, name in enumerate(part.column_names):
                 column = _plain(part.column(name))
+                column.validate(full=True)  # text may be no UTF-8
                 part = part.set_column(
                     i, name, column if name in texts else _numbers(column, settings.missing_codes)
                 )
@@ -432,7 +434,7 @@ def _choose(
     for name in (*texts, *(numbers or ())):
         if name not in known:
             some = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
-            values = any(_NUMBER.fullmatch(cell) for cell in header)
+            values = all(map(_NUMBER.fullmatch, header)) or any(map(_DATE.match, header))
             hint = (
                 "; if that is a row of values, set data.header to false and name columns by their number"
                 * values
