@@ -99,7 +99,7 @@ def test_export_that_reads_both_ways_is_refused_with_what_would_be_regular(tmp_p
             "Speed (knots)",
             "speed",
             300,
-            r"'Speed \(knots\)' has no unit that is known for speed: mph, km/h, kph",
+            r"'Speed \(knots\)' has no unit that is known for speed: km/h, kmh, kph",
         ),
         ("Speed", "speed", 300, "'Speed' has no unit that is known for speed"),
         ("Occ (%)", "occupancy", 300, 50),

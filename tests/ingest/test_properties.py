@@ -124,10 +124,11 @@ def run_however_many_conflict(folder, rule):
     from vdcast.ingest import assemble
 
     limit, assemble.MAX_CONFLICTS = assemble.MAX_CONFLICTS, 1
+    fewest, assemble.FEWEST = assemble.FEWEST, 10_000  # nor how far apart snapshots must lie
     try:
         return run(folder, "taiwan_vdlive", folder / "raw", missing_when=rule)
     finally:
-        assemble.MAX_CONFLICTS = limit
+        assemble.MAX_CONFLICTS, assemble.FEWEST = limit, fewest
 
 
 def test_natural_order_of_names(tmp_path):

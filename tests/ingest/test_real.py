@@ -237,3 +237,43 @@ def test_scats_days(tmp_path):
     assert report["counts"]["records"] + report["counts"]["nonexistent"] == cells.size
     # clocks went forward on 2006-10-29 at 02:00: four quarters of an hour do not exist
     assert report["counts"]["nonexistent"] == 4 * (frame.Date == "29/10/2006").sum()
+
+
+BERLIN = {
+    "date_column": "tag",
+    "hour_column": "stunde",
+    "vd_column": "mq_name",
+    "units": {"volume": "veh/h", "speed": "km/h"},
+    "columns": {"volume": "q_kfz_mq_hr", "speed": "v_kfz_mq_hr"},
+    "time_zone": "Europe/Berlin",
+    "interval": 3600,
+    "vd_list": "cross_sections.csv",
+    "valid_when": {"qualitaet": [0.75, 1.0]},
+}
+
+
+def test_berlin_hours(tmp_path):
+    """Semicolons, date and hour in two columns; two months, over the end of daylight saving."""
+    folder = DATA / "berlin_hourly"
+    names = ("mq_hr_2023_10.csv.gz", "mq_hr_2023_11.csv.gz")
+    raw = beside(tmp_path / "raw", *(folder / name for name in names), folder / "cross_sections.csv")
+    table, report = run(tmp_path, "long_table", raw, files="mq_*", **BERLIN)
+    frame = pd.concat([pd.read_csv(folder / name, sep=";") for name in names])
+    assert len(table.vd_ids) == frame.mq_name.nunique()
+    listed = pd.read_csv(folder / "cross_sections.csv")
+    assert report["located"] == len(set(listed[listed.lon.notna()].mq_name) & set(table.vd_ids)) > 150
+    assert report["counts"]["records"] == len(frame)
+    frame["time"] = pd.to_datetime(frame.tag, format="%d.%m.%Y") + pd.to_timedelta(frame.stunde, unit="h")
+    night = frame.time == pd.Timestamp("2023-10-29 02:00")  # comes twice, and its one row counts both hours
+    assert (frame[night].qualitaet > 1).mean() > 0.9
+    whole = frame[~night & frame.qualitaet.between(0.75, 1)]
+    assert report["missing"]["volume"]["by_cause"]["status"] > 0
+    time = whole.time.dt.tz_localize("Europe/Berlin").dt.tz_convert("UTC").dt.tz_localize(None)
+    step = (time.to_numpy().astype("M8[s]").astype("i8") - table.timestamps[0]) // 3600
+    column = np.array([table.vd_ids.index(name) for name in whole.mq_name])
+    volume, speed = whole.q_kfz_mq_hr.to_numpy(), whole.v_kfz_mq_hr.to_numpy("f8")
+    possible = volume >= 0
+    np.testing.assert_array_equal(table.values[step, column, 0][possible], volume[possible])
+    moving = (volume > 0) & (speed >= 0) & (speed <= 200)
+    np.testing.assert_array_equal(table.values[step, column, 1][moving], np.float32(speed[moving]))
+    assert np.nanmin(table.info["lon"]) > 13 and np.nanmax(table.info["lon"]) < 14

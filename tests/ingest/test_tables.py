@@ -136,6 +136,7 @@ def test_long_tables_against_a_dictionary(tmp_path_factory, rows):
         ("", "is empty"),
         ("<html>no</html>\n", "begins like an HTML"),
         ("time,A\n", "has a header and no row"),
+        ("time,A\n\n\n", "has a header and no row"),
         ("when,A\n2026-10-01 00:00,1\n", "has no column 'time'; it has when, A"),
         ("time,A,A\n2026-10-01 00:00,1,2\n", "names column 'A' twice"),
         (
@@ -212,10 +213,10 @@ def test_what_is_called_volume_speed_or_occupancy_has_its_limits(tmp_path):
         tmp_path, "long_table", tmp_path / "raw.csv", **{**LONG, "units": LIMITED}, max_speed=250.0
     )
     assert table.values[2, 0, 1] == 125
-    # by another name, or in a unit that is not known, a number is what it is
-    text = "time,vd,flow,speed\n2026-10-01 00:00,A,-1,999\n"
+    # by another name a number is what it is
+    text = "time,vd,flow,pace\n2026-10-01 00:00,A,-1,999\n"
     put(tmp_path / "raw.csv", text)
-    units = {"flow": "veh/5min", "speed": "furlongs/day"}
+    units = {"flow": "veh/5min", "pace": "furlongs/day"}
     table, _ = run(tmp_path, "long_table", tmp_path / "raw.csv", **{**LONG, "units": units})
     assert table.values.tolist() == [[[-1, 999]]]
 

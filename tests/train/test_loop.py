@@ -58,7 +58,7 @@ def test_stacked_training_equals_training_one_by_one(
         for name, value in alone.weights.items():
             # against the weights as a whole: rounding that eight epochs hand on is a large share of one near zero
             off = torch.linalg.vector_norm(together.weights[name][n] - value[0])
-            assert off <= 1e-6 * torch.linalg.vector_norm(value[0]), name
+            assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
         assert together.best_loss[n] == pytest.approx(alone.best_loss[0], rel=1e-8)
         assert together.best_epoch[n] == alone.best_epoch[0]
 

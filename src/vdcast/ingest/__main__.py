@@ -14,9 +14,12 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.ingest", description=__doc__).parse_args()
     with one_sentence():
         from vdcast import params
-        from vdcast.ingest import pipeline
+        from vdcast.ingest import detect, pipeline
 
-        report = pipeline.ingest(params.load().data, DETECTORS, REPORT, SCRATCH)
+        settings, why = detect.resolved(params.load().data)
+        if why:
+            print(why)
+        report = pipeline.ingest(settings, DETECTORS, REPORT, SCRATCH)
         skipped = f", {len(report['files']['bad'])} bad files skipped" if report["files"]["bad"] else ""
         print(
             f"{DETECTORS}: {report['steps']} steps x {report['detectors']} detectors x "

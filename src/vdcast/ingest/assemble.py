@@ -1,5 +1,6 @@
 """Parsed records onto the regular grid, block by block."""
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -10,10 +11,15 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from vdcast.errors import InputError
-from vdcast.ingest.records import GAP, OBSERVED
+from vdcast.ingest.records import GAP, NO_VEHICLE, OBSERVED
 from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
 
 MAX_CONFLICTS = 0.2  # of the records: beyond, the interval or the choice of files is wrong, not the data
+MAX_IMPOSSIBLE = (
+    0.5,
+    1000,
+)  # of the values, and how many there must be to tell: beyond, they are another quantity
+FEWEST = 12  # steps with records that tell how far apart records are
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
 FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
 
@@ -84,6 +90,7 @@ def blocks(
     Two records of a detector in one step: of the observed values the later one stands, in the order of
     the files; a missing one never replaces an observed one. Raises InputError where too many differ.
     """
+    spacing, previous, filled = 0, None, 0  # steps between records, whatever the detector
     column = {vd: i for i, vd in enumerate(layout.vd_ids)}
     columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
     V, end = len(column), layout.first + layout.steps
@@ -103,6 +110,12 @@ def blocks(
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
         seen = late.reshape(BLOCK, V)[rows] >= 0
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
+        at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
+        if len(at):
+            spacing = int(
+                np.gcd.reduce(np.diff(at, prepend=at[0] if previous is None else previous), initial=spacing)
+            )
+            previous, filled = at[-1], filled + len(at)
         shape = (BLOCK, V, features)
         yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
     spool.check_all_given()
@@ -111,11 +124,94 @@ def blocks(
             f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
             f"record of another time; is data.interval = {layout.grid.interval} s that of the files?"
         )
+    interval = layout.grid.interval
+    if spacing > 1 and filled >= FEWEST:
+        raise InputError(
+            f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
+            f"{interval} s; set that to the interval of the files, or take the product that has it"
+        )
+    read = counts["records"] * features
+    if read >= MAX_IMPOSSIBLE[1] and counts["impossible_values"] > MAX_IMPOSSIBLE[0] * read:
+        raise InputError(
+            f"{counts['impossible_values']} impossible values in {read}: negative, faster than data.max_speed, or above "
+            "100 %; are they the quantity and the unit that data says?"
+        )
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
             "interval; if data.raw holds two versions of the same data, remove one"
         )
+
+
+def coarser(layout: Layout, interval: int, time_zone: str) -> Layout:
+    """``layout`` on the grid of ``interval`` seconds, a multiple of its own; itself where that is its own."""
+    if interval == layout.grid.interval:
+        return layout
+    wide = grid(interval, time_zone)
+    first, last = (
+        wide.step(layout.grid.time(step)) for step in (layout.first, layout.first + layout.steps - 1)
+    )
+    return Layout(wide, first, last - first + 1, layout.vd_ids)
+
+
+def coarser_blocks(
+    blocks: Iterator[tuple[np.ndarray, np.ndarray]],
+    fine: Layout,
+    coarse: Layout,
+    names: list[str],
+    min_share: float,
+    counts: Counter,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """``blocks`` of the ``fine`` layout on the ``coarse`` one: values and causes, as ``_together`` makes them."""
+    k = coarse.grid.interval // fine.grid.interval
+    lead = (fine.grid.time(fine.first) - coarse.grid.time(coarse.first)) // fine.grid.interval
+    shape = (len(fine.vd_ids), len(names))
+    end = -(lead + fine.steps) % k
+    ahead, after = (
+        (np.full((n, *shape), np.nan, "f4"), np.full((n, *shape), GAP, "u1")) for n in (lead, end)
+    )
+    x, why = ahead  # steps that do not make a whole one yet
+    empty = 0
+    for values, cause in itertools.chain(blocks, [after]):
+        x, why = np.concatenate([x, values]), np.concatenate([why, cause])
+        n = len(x) // k
+        if n:
+            whole = slice(n * k)
+            causes = why[whole].reshape(n, k, *shape)
+            empty += int((causes == GAP).all(axis=(1, 2, 3)).sum())
+            yield _together(x[whole].reshape(n, k, *shape), causes, names, min_share)
+        x, why = x[n * k :], why[n * k :]
+    counts["steps_without_records"] = empty
+
+
+def _together(
+    values: np.ndarray, cause: np.ndarray, names: list[str], min_share: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """k steps as one: values (n, k, V, F) and causes to (n, V, F).
+
+    Volumes are summed (where some are missing: their mean times k), speeds weighted by volumes, occupancies averaged.
+    A value is missing where less than ``min_share`` of the k are there; a step in which no vehicle passed is there.
+    """
+    k = values.shape[1]
+    least = max(1, int(np.ceil(min_share * k - 1e-9)))
+    seen = cause == OBSERVED
+    x = np.where(seen, values, 0).astype("f8")
+    out, why = np.full(values[:, 0].shape, np.nan), np.full(cause[:, 0].shape, OBSERVED, "u1")
+    for f, name in enumerate(names):
+        known = there = seen[..., f]
+        weight = known.astype("f8")
+        if name == "speed":
+            there = known | (cause[..., f] == NO_VEHICLE)
+            if "volume" in names:
+                volume = np.where(known, x[..., names.index("volume")], 0)
+                weight = np.where(volume.sum(axis=1, keepdims=True) > 0, volume, weight)
+        with np.errstate(invalid="ignore"):  # 0 / 0 where nothing is known
+            mean = (x[..., f] * weight).sum(axis=1) / weight.sum(axis=1)
+        out[..., f] = mean * k if name == "volume" else mean
+        missing = there.sum(axis=1) < least
+        lost = np.where(there, OBSERVED, cause[..., f]).max(axis=1)
+        why[..., f] = np.where(missing, lost, np.where(known.any(axis=1), OBSERVED, NO_VEHICLE))
+    return np.where(why == OBSERVED, out, np.nan).astype("f4"), why
 
 
 def _lay(

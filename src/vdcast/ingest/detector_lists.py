@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from vdcast.errors import InputError
 from vdcast.ingest import json_keys, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import MOST_LANES, NAMESPACE, json_errors, kind
@@ -133,13 +134,85 @@ def _list_csv(file: RawFile, data: bytes) -> list[dict]:
         raise file.bad(str(error)) from None
 
 
-def read_csv(data: bytes) -> list[dict]:
+def read_csv(data: bytes, delimiter: str = ",") -> list[dict]:
     """Rows of a CSV with a header, in UTF-8 or, as older tables of Taiwan are, cp950. Raises ValueError."""
     for encoding in ("utf-8-sig", "cp950"):
         with contextlib.suppress(UnicodeDecodeError):
             text = data.decode(encoding)
             try:
-                return list(csv.DictReader(io.StringIO(text, newline="")))
+                return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
             except csv.Error as error:
                 raise ValueError(f"is no CSV ({error})") from None
     raise ValueError("is neither UTF-8 nor cp950 text")
+
+
+# --- the list of a plain table ---------------------------------------------------------------------
+
+_COLUMNS = {  # what a column may be called, in small letters; the first that there is counts
+    "lon": ("lon", "longitude", "lng", "long", "positionlon"),
+    "lat": ("lat", "latitude", "positionlat"),
+    "road": ("road", "roadname", "fwy", "freeway"),
+    "direction": ("direction", "dir", "roaddirection"),
+    "lanes": ("lanes", "lanenum", "lane_count"),
+}
+
+
+def table_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """What a CSV with a row per detector knows of each: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing.
+
+    The detectors' names stand in the one column that holds them. Raises InputError where none does, or several do.
+    """
+    rows = _table(path)
+    wanted = set(vd_ids)
+    held = {
+        name: len(wanted & {(row[name] or "").strip() for row in rows})
+        for name in rows[0]
+        if name is not None
+    }
+    most = max(held.values())
+    columns = [name for name, n in held.items() if n == most]
+    if not most or len(columns) != 1:
+        what = f"columns {' and '.join(columns)} both hold" if most else "no column holds"
+        raise InputError(f"data.vd_list '{path.name}': {what} the names of the detectors, as {vd_ids[0]!r}")
+    by_vd = {
+        (row[columns[0]] or "").strip(): {(k or "").strip().lower(): v for k, v in row.items()}
+        for row in rows
+    }
+    found = [by_vd.get(vd, {}) for vd in vd_ids]
+
+    def cells(what: str) -> list[str]:
+        name = next((name for name in _COLUMNS[what] if name in {k for row in found for k in row}), None)
+        return [str(row.get(name) or "").strip() for row in found]
+
+    return {
+        "lon": np.array([_coordinate([{"at": cell}], "at", 180) for cell in cells("lon")], "f8"),
+        "lat": np.array([_coordinate([{"at": cell}], "at", 90) for cell in cells("lat")], "f8"),
+        "road": np.array(cells("road"), "U"),
+        "direction": np.array(cells("direction"), "U"),
+        "lanes": np.array([lane_count(cell) for cell in cells("lanes")], "i4"),
+    }
+
+
+def _table(path: Path) -> list[dict]:
+    """The rows of a JSON list, or of a CSV, split by whichever of comma, semicolon and tab splits its first line most."""
+    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    data = file.read().removeprefix(BOM)
+    if data.lstrip()[:1] in (b"{", b"["):
+        with json_errors(file, "list of detectors"):
+            document = msgspec.json.decode(data)
+        lists = (
+            [document]
+            if isinstance(document, list)
+            else [x for x in document.values() if isinstance(x, list)]
+        )
+        if len(lists) != 1 or not lists[0] or not all(isinstance(row, dict) for row in lists[0]):
+            raise file.bad("holds no one list of detectors")
+        return [{name: str(value) for name, value in row.items() if value is not None} for row in lists[0]]
+    try:
+        first = data.split(b"\n", 1)[0]
+        rows = read_csv(data, max(",;\t", key=lambda mark: first.count(mark.encode())))
+    except ValueError as error:
+        raise InputError(f"data.vd_list '{path.name}' {error}") from None
+    if not rows:
+        raise InputError(f"data.vd_list '{path.name}' is no CSV with a header and a row per detector")
+    return rows

@@ -61,9 +61,11 @@ def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) 
     """
     zone = ZoneInfo(settings.time_zone)
     interval = lanes.interval
-    if interval > 0 and interval != settings.interval:  # 0 and -1 say nothing
+    if interval > 0 and interval != settings.spacing:  # 0 and -1 say nothing
+        coarser = bool(settings.interval > interval and settings.interval % interval == 0)
         raise file.bad(
             f"is a snapshot per {interval:g} s; set data.interval to that ({settings.interval} now)"
+            + f", or data.from_interval, to lay snapshots on a grid of {settings.interval} s" * coarser
         )
     well = np.nan_to_num(lanes.status) == 0  # an absent status says nothing
     if len(lanes.detector) == 0 and well.any():

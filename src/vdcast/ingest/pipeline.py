@@ -26,7 +26,7 @@ BATCH = 8  # files a worker takes at once
 LONGEST_NAME = 1000  # characters of a detector's
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
 
-UNPARSED = {"on_bad_file", "vd_list"}  # settings that no parser looks at
+UNPARSED = {"on_bad_file", "vd_list", "min_share"}  # settings that no parser looks at
 
 Result = tuple[Parsed, list[Piece]] | InputError
 
@@ -50,7 +50,7 @@ def ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
 
 def _ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
     module = format_of(settings)
-    grid = assemble.grid(settings.interval, settings.time_zone)
+    grid = assemble.grid(settings.spacing, settings.time_zone)
     raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
     with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
         spool.take_in(files.find(raw, module.SUFFIXES, settings.files, vd_list))
@@ -61,9 +61,15 @@ def _ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
             )
         for error in spool.errors():
             _refuse(settings, InputError(error))
+        if getattr(settings, "start", None) is not None and spool.listed > 1:
+            raise InputError(
+                f"data.raw '{raw}' holds {spool.listed} files without times, and data.start is the first row of one: which "
+                "of them comes first cannot be told; join them, or give them a column of times"
+            )
         parse_all(settings, spool, grid)
         features = module.features(settings)
-        layout = assemble.layout(spool, grid, module.ORDERED)
+        parsed = assemble.layout(spool, grid, module.ORDERED)
+        layout = assemble.coarser(parsed, settings.interval, settings.time_zone)
         counts = spool.counts()
         tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
         info = _info(module, raw / vd_list, layout.vd_ids) if vd_list else {}
@@ -78,14 +84,18 @@ def _ingest(settings: Raw, table: Path, report: Path, scratch: Path) -> dict:
             vd_ids=layout.vd_ids,
             features=tuple(name for name, _ in features),
             units=tuple(unit for _, unit in features),
-            interval=grid.interval,
+            interval=layout.grid.interval,
             time_zone=settings.time_zone,
             source=f"{settings.format}: {raw.name}",
             info=info,
         )
 
         def values() -> Iterator[np.ndarray]:
-            for block, cause in assemble.blocks(spool, layout, len(features), counts):
+            blocks = assemble.blocks(spool, parsed, len(features), counts)
+            if layout is not parsed:
+                names = [name for name, _ in features]
+                blocks = assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
+            for block, cause in blocks:
                 tally.add(block, cause)
                 yield block
 

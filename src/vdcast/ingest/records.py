@@ -17,7 +17,6 @@ CAUSES = {
     STATUS: "status",  # the device says that it is not well
 }
 AHEAD = 300  # seconds that a record may be newer than its snapshot: clocks differ
-MPH = 1.609344  # km/h
 LARGEST = float(np.finfo("f4").max)  # what the table can hold; beyond, it would say infinity
 
 
@@ -37,10 +36,21 @@ class Records:
     counts: Counter = field(default_factory=Counter)
 
 
-def judge(x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float = np.inf) -> np.ndarray:
+def widened(x: np.ndarray, codes: Sequence[float]) -> np.ndarray:
+    """``x`` as f8, with every one of ``codes`` that its own precision had rounded whole again."""
+    out = x.astype("f8")
+    if x.dtype.kind == "f" and x.dtype.itemsize < 8:
+        for code in codes:
+            out[x == x.dtype.type(code)] = code
+    return out
+
+
+def judge(
+    x: np.ndarray, codes: Sequence[float], low: float = -np.inf, high: float | np.ndarray = np.inf
+) -> np.ndarray:
     """Why each of ``x`` is missing, (same shape) u1: absent (NaN), a code, or outside ``low``..``high`` or f4."""
     out = np.full(x.shape, OBSERVED, "u1")
-    out[(x < max(low, -LARGEST)) | (x > min(high, LARGEST))] = IMPOSSIBLE
+    out[(x < max(low, -LARGEST)) | (x > np.minimum(high, LARGEST))] = IMPOSSIBLE
     for code in codes:
         out[x == code] = CODE
     out[np.isnan(x)] = EMPTY
@@ -63,6 +73,8 @@ def by_lane(
     codes: Sequence[float],
     max_speed: float,
     missing_when: str,
+    speed_unit: float | np.ndarray = 1.0,
+    max_occupancy: float = 100.0,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Lanes to VDs: speed, volume, occupancy (G, 3) f4, causes (G, 3) u1, and how many impossible values.
 
@@ -70,13 +82,15 @@ def by_lane(
     Volume is the sum over lanes and classes, occupancy the mean over lanes, speed the mean over lanes
     weighted by their volumes; a lane that no vehicle passed has no speed and does not count. Where no
     lane of a VD has a volume, its speed is the plain mean. ``missing_when`` "any": a value is missing
-    when one that counts is missing; "all": when all are.
+    when one that counts is missing; "all": when all are. ``speed_unit``, () or (L,), is what one of ``speed`` is
+    in the unit of ``max_speed`` and of the result; codes are those of the file, before that.
     """
     strict = missing_when == "any"
     lanes = len(group)
     volume_cause = judge(volume, codes, 0)
-    speed_cause = judge(speed, codes, 0, max_speed)
-    occupancy_cause = judge(occupancy, codes, 0, 100)
+    speed_cause = judge(speed, codes, 0, max_speed / speed_unit)
+    speed = speed * speed_unit
+    occupancy_cause = judge(occupancy, codes, 0, max_occupancy)
     impossible = sum(int((c == IMPOSSIBLE).sum()) for c in (volume_cause, speed_cause, occupancy_cause))
 
     flow, flow_cause = _reduce(lanes, lane, volume, volume_cause, strict)  # (L,)

@@ -167,7 +167,10 @@ class Params(Sections):
         # PEMS03, 04, 07, 08
         splits = {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}
         found = {
-            "data.missing_codes": (0.0 in self.data.missing_codes, "to hold 0.0 (zeros count for nothing)"),
+            "data.missing_codes": (
+                0.0 in getattr(self.data, "missing_codes", ()),
+                "to hold 0.0 (zeros count for nothing)",
+            ),
             **{
                 key: (value == wanted, f"{wanted}")
                 for key, value, wanted in (

@@ -9,7 +9,7 @@ from pydantic import (
 
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
-from vdcast.params.formats import FORMATS
+from vdcast.params.formats import SECTIONS
 from vdcast.params.section import Section
 
 
@@ -22,7 +22,9 @@ def check(where: str, section: type[Section], values: dict[str, Any]) -> Section
         # pydantic names the member of the union, data.FORMAT.key; the file has data.key
         # or, of a mapping, that it is the key that is wrong
         loc = [
-            part for i, part in enumerate(first["loc"]) if (i != 1 or part not in FORMATS) and part != "[key]"
+            part
+            for i, part in enumerate(first["loc"])
+            if (i != 1 or part not in SECTIONS) and part != "[key]"
         ]
         path = ".".join(str(part) for part in (where, *loc) if part != "")
         more = f" (and {len(others)} more)" if others else ""
@@ -37,10 +39,10 @@ def _sentence(path: str, error: dict, section: type[Section]) -> str:
         case "missing":
             return f"{path} is missing"
         case "union_tag_not_found":
-            return f"{path}.format is missing (allowed: {', '.join(FORMATS)})"
+            return f"{path}.format is missing (allowed: {', '.join(SECTIONS)})"
         case "union_tag_invalid":
             found = error["ctx"]["tag"]
-            return f"{path}.format = {found!r} is not a format{suggest(found, list(FORMATS))}"
+            return f"{path}.format = {found!r} is not a format{suggest(found, list(SECTIONS))}"
         case "value_error":
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
@@ -51,8 +53,8 @@ def _sentence(path: str, error: dict, section: type[Section]) -> str:
 def _siblings(loc: tuple, section: type[Section]) -> list[str]:
     """The keys allowed where ``loc`` points, following nested sections."""
     for part in loc[:-1]:
-        if part in FORMATS:
-            section = FORMATS[part]
+        if part in SECTIONS:
+            section = SECTIONS[part]
             continue
         if part == "data" and "data" in section.model_fields:
             continue

@@ -1,6 +1,6 @@
 """Caltrans PeMS web export of one station: a header, a time, flows, occupancies and speeds per lane.
 
-A file is a detector, named by ``vd_id`` or as the file is. The exports say day and month in whichever order
+A file is a detector, named by ``vd_id`` or as the file is, with the folders that it lies in. The exports say day and month in whichever order
 their author's settings had: unless ``date_order`` is given, a file counts only if one order alone can be
 right for all of its dates. Lanes are aggregated as everywhere; where the export has totals ("Flow (Veh/5
 Minutes)") they are taken instead.
@@ -17,10 +17,10 @@ import pyarrow as pa
 from vdcast.ingest import clock, tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
-from vdcast.ingest.records import MPH, STATUS, Records, by_lane, observed
-from vdcast.params.formats import PemsExport
+from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.params.formats import SPEEDS, PemsExport
 
-SUFFIXES = (".csv", ".txt")
+SUFFIXES = (".csv", ".txt", ".tsv")
 ORDERED = True
 _COLUMN = re.compile(r"(?:Lane (\d+) )?(?:Agg )?(Flow|Occ|Occupancy|Speed)(?: \((.+)\))?")
 # what a column of these quantities looks like, were its name damaged; and others that have such words in theirs
@@ -38,14 +38,15 @@ def features(settings: PemsExport) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
-    localiser = clock.Localiser(file, settings.time_zone)
-    with file.open() as stream:
-        header = tables.header_of(file, stream, "utf-8")
+    localiser = clock.Localiser(file, settings.time_zone, settings.spacing)
+    with file.open() as raw, tables.decoded(file, raw) as stream:
+        header, delimiter = tables.header_of(file, stream)
         found = _columns(file, header, settings)
         used = {name for lanes in found.values() for name, _ in lanes}
         share = next((name for name in header if name.startswith("% Observed")), None)
         types = {name: pa.float64() for name in header if name in used or name == share}
-        parts = list(tables.read_csv(file, stream, "utf-8", header, {header[0]: pa.string(), **types}, 2))
+        types = {header[0]: pa.string(), **types}
+        parts = list(tables.read_csv(file, stream, header, types, 2, delimiter))
         if not tables.ended(stream):
             raise file.bad(tables.CUT)
     table = pa.concat_tables(parts)
@@ -58,14 +59,14 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {at + 2}: {what}") from None
-    time, exists = localiser.utc(local)
     values, cause, impossible = _aggregate(table, found, settings)
+    time, exists = localiser.utc(local, None, values)
     if share is not None:
         cause[~(tables.number(table, share) >= settings.min_observed)] = STATUS
     wanted = [("speed", "volume", "occupancy").index(name) for name in settings.features]
     time = time[exists]
     yield Records(
-        vd_ids=[settings.vd_id or PurePosixPath(file.name).name.split(".")[0]],
+        vd_ids=[settings.vd_id or _called(file.name, settings)],
         vd=np.zeros(len(time), int),
         time=time,
         values=observed(values, cause)[exists][:, wanted],
@@ -79,6 +80,20 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     )
 
 
+def _called(name: str, settings: PemsExport) -> str:
+    """A detector's name: its file's, with folders and archives unless ``vd_from`` is name, without the last suffixes."""
+    name = name if settings.vd_from == "path" else PurePosixPath(name).name
+    for suffix in (".gz", *SUFFIXES):
+        name = name[: -len(suffix)] if name.lower().endswith(suffix) else name
+    return name
+
+
+def is_measured(column: str) -> bool:
+    """Whether a column is called as a quantity with its unit is."""
+    found = _COLUMN.fullmatch(column)
+    return bool(found and found[3])
+
+
 def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str, list[tuple[str, float]]]:
     """Per quantity, its column per lane, or its one total, each with the factor to our unit.
 
@@ -90,7 +105,7 @@ def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str
         if match := _COLUMN.fullmatch(name):
             lane, quantity, unit = match.groups()
             if (quantity := _QUANTITY[quantity]) in wanted:
-                factor = _factor(file, name, quantity, unit or "", settings.interval)
+                factor = _factor(file, name, quantity, unit or "", settings.spacing)
                 found.setdefault(quantity, {})[lane] = (name, factor)
         elif _RELATED.search(name) and not _OTHER.fullmatch(name):  # its lane would be left out of every sum
             raise file.bad(f"has a column {name[:60]!r}, which is not named as PeMS does")
@@ -113,7 +128,7 @@ def _factor(file: RawFile, name: str, quantity: str, unit: str, interval: int) -
         if not found or int(found[1] or 1) * _SECONDS[found[2]] != interval:
             raise file.bad(f"column {name!r} does not count vehicles per data.interval, {interval} s")
         return 1.0
-    factors = {"speed": {"mph": MPH, "km/h": 1.0, "kph": 1.0}, "occupancy": {"%": 1.0}}[quantity]
+    factors = {"speed": SPEEDS, "occupancy": {"%": 1.0}}[quantity]
     if unit.lower() not in factors:
         raise file.bad(f"column {name!r} has no unit that is known for {quantity}: {', '.join(factors)}")
     return factors[unit.lower()]
@@ -126,8 +141,8 @@ def _aggregate(
     N, lanes = table.num_rows, len(next(iter(found.values())))
     cells = {name: np.full((N, lanes), np.nan) for name in ("speed", "volume", "occupancy")}
     for quantity, columns in found.items():
-        for k, (name, factor) in enumerate(columns):
-            cells[quantity][:, k] = tables.number(table, name) * factor
+        for k, (name, _) in enumerate(columns):
+            cells[quantity][:, k] = tables.number(table, name)
     return by_lane(
         groups=N,
         group=np.repeat(np.arange(N), lanes),
@@ -136,6 +151,7 @@ def _aggregate(
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
+        speed_unit=np.tile([factor for _, factor in found.get("speed", [])] or [1.0] * lanes, N),
     )
 
 
@@ -156,11 +172,11 @@ def _date_order(file: RawFile, texts: np.ndarray, settings: PemsExport) -> tuple
             f"its dates, like {str(texts[0])[:40]!r}, are neither day/month nor month/day throughout"
         )
     breaks = {
-        order: int((np.diff(times) != np.timedelta64(settings.interval, "s")).sum())
+        order: int((np.diff(times) != np.timedelta64(settings.spacing, "s")).sum())
         for order, times in parsed.items()
     }
     raise file.bad(
         f"its dates, like {str(texts[0])[:40]!r}, may be day/month or month/day; set data.date_order "
-        f"(rows that do not follow the one before by {settings.interval} s: {breaks['dmy']} if dmy, "
+        f"(rows that do not follow the one before by {settings.spacing} s: {breaks['dmy']} if dmy, "
         f"{breaks['mdy']} if mdy)"
     )

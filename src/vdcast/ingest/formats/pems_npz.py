@@ -1,7 +1,8 @@
 """PEMS03, PEMS04, PEMS07, PEMS08: ``data`` (T, N, F) of flow, occupancy 0..1 and speed mph, every 5 minutes.
 
 The file has no timestamps: ``start`` gives the local time of the first row (PEMS04: 2018-01-01, PEMS08:
-2016-07-01), the rest follows by the wall clock. The detectors are called by their number.
+2016-07-01), the others follow every ``interval``; ``rows`` says by which clock, where clocks change. The
+detectors are called by their number.
 """
 
 import math
@@ -15,8 +16,8 @@ import numpy as np
 from vdcast.ingest import clock
 from vdcast.ingest.files import ALWAYS, EXPANSION, RawFile
 from vdcast.ingest.lanes import per
-from vdcast.ingest.records import IMPOSSIBLE, MPH, NO_VEHICLE, OBSERVED, Records, judge, observed
-from vdcast.params.formats import PemsNpz
+from vdcast.ingest.records import IMPOSSIBLE, NO_VEHICLE, OBSERVED, Records, judge, observed, widened
+from vdcast.params.formats import MPH, PemsNpz
 
 SUFFIXES = (".npz",)
 ORDERED = True
@@ -30,13 +31,12 @@ def features(settings: PemsNpz) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
-    localiser = clock.Localiser(file, settings.time_zone)
     start = clock.start(file, settings.start, None)
+    counted = clock.Counted(file, settings.time_zone, settings.spacing, start, settings.rows)
     row = 0
-    for x in _rows(file, len(settings.features)):
+    for x in _rows(file, settings):
         n, N, _ = x.shape
-        steps = np.arange(row, row + n)
-        time, exists = localiser.utc(start + steps * np.timedelta64(settings.interval, "s"))
+        time, exists = counted.utc(row, n)
         values, cause, impossible = _judged(x[exists], settings)
         yield Records(
             vd_ids=[str(i) for i in range(N)],
@@ -44,13 +44,14 @@ def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
             time=np.repeat(time[exists], N),
             values=observed(values, cause).reshape(-1, x.shape[2]),
             cause=cause.reshape(-1, x.shape[2]),
-            counts=clock.taken(localiser) + Counter(impossible_values=impossible),
+            counts=clock.taken(counted.localiser) + Counter(impossible_values=impossible),
         )
         row += n
 
 
-def _rows(file: RawFile, features: int) -> Iterator[np.ndarray]:
+def _rows(file: RawFile, settings: PemsNpz) -> Iterator[np.ndarray]:
     """The array (n, N, F) f8, some rows at a time; nothing in it is unpickled."""
+    features = len(settings.features)
     try:
         with file.seekable() as stream, zipfile.ZipFile(stream) as archive:
             if ARRAY not in archive.namelist():
@@ -77,7 +78,7 @@ def _rows(file: RawFile, features: int) -> Iterator[np.ndarray]:
                     data = member.read(n * row_bytes)
                     if len(data) != n * row_bytes:
                         raise file.bad(f"ends in row {first + len(data) // row_bytes} of {shape[0]}")
-                    yield np.frombuffer(data, dtype).reshape(n, *shape[1:]).astype("f8")
+                    yield widened(np.frombuffer(data, dtype).reshape(n, *shape[1:]), settings.missing_codes)
     except (
         zipfile.BadZipFile,
         zlib.error,

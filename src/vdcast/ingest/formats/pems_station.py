@@ -7,6 +7,7 @@ they are missing here.
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,12 +20,13 @@ from vdcast.ingest import clock, tables
 from vdcast.ingest.detector_lists import lane_count
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
-from vdcast.ingest.records import IMPOSSIBLE, MPH, NO_VEHICLE, OBSERVED, STATUS, Records, judge, observed
-from vdcast.params.formats import PemsStation
+from vdcast.ingest.records import IMPOSSIBLE, NO_VEHICLE, OBSERVED, STATUS, Records, judge, observed
+from vdcast.params.formats import MPH, PemsStation
 
 SUFFIXES = (".txt", ".csv")
 ORDERED = False
 HEAD, PER_LANE = 12, 5
+_PRODUCT = re.compile(r"text_(station_[a-z0-9]+|[a-z]+)_\d", re.IGNORECASE)
 _USED = {0: "time", 1: "station", 8: "observed", 9: "volume", 10: "occupancy", 11: "speed"}
 
 
@@ -33,7 +35,11 @@ def features(settings: PemsStation) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
-    localiser = clock.Localiser(file, settings.time_zone)
+    product = _PRODUCT.search(file.name.rpartition("/")[2])
+    if product and product[1].lower() != "station_5min":
+        raise file.bad(f"its name says {product[1]}, another product than station_5min")
+    localiser = clock.Localiser(file, settings.time_zone, settings.interval)
+    times: set[int] = set()
     with file.open() as stream:
         width = stream.peek(1 << 16).split(b"\n", 1)[0].count(b",") + 1
         if width < HEAD or (width - HEAD) % PER_LANE:
@@ -42,11 +48,16 @@ def parse(file: RawFile, settings: PemsStation) -> Iterator[Records]:
         text = ("time", "station")
         types = {name: pa.string() if name in text else pa.float64() for name in _USED.values()}
         line = 1
-        for part in tables.read_csv(file, stream, "utf-8", names, types, line):
-            yield _records(file, settings, localiser, part, line)
+        for part in tables.read_csv(file, stream, names, types, line):
+            records = _records(file, settings, localiser, part, line)
+            times.update(np.unique(records.time).tolist())
+            yield records
             line += part.num_rows
         if not tables.ended(stream):
             raise file.bad(tables.CUT)
+    spacing = int(np.gcd.reduce(np.diff(sorted(times)))) if len(times) > 2 else 0
+    if spacing > settings.interval:
+        raise file.bad(f"its times lie {spacing} s apart, not {settings.interval} s; it is another product")
 
 
 def _records(
@@ -61,11 +72,9 @@ def _records(
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {line + at}: {what}") from None
-    time, exists = localiser.utc(local, np.array(names, object)[vd])
-    speed, volume, occupancy = (tables.number(part, n) for n in ("speed", "volume", "occupancy"))
-    values, cause, impossible = quantities(
-        speed * MPH, volume, occupancy * 100, settings.missing_codes, settings.max_speed
-    )
+    x = np.stack([tables.number(part, name) for name in ("speed", "volume", "occupancy")], axis=1)
+    time, exists = localiser.utc(local, np.array(names, object)[vd], x)
+    values, cause, impossible = quantities(x, settings.missing_codes, settings.max_speed)
     imputed = ~(tables.number(part, "observed") >= settings.min_observed)
     cause[imputed] = STATUS
     return Records(
@@ -78,18 +87,14 @@ def _records(
     )
 
 
-def quantities(
-    speed: np.ndarray, volume: np.ndarray, occupancy: np.ndarray, codes: Sequence[float], max_speed: float
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Speed km/h, volume, occupancy % (each (N,)), judged: (N, 3) f8, causes (N, 3) u1, impossible values."""
-    x = np.stack([speed, volume, occupancy], axis=1)
-    cause = np.stack(
-        [judge(speed, codes, 0, max_speed), judge(volume, codes, 0), judge(occupancy, codes, 0, 100)], axis=1
-    )
+def quantities(x: np.ndarray, codes: Sequence[float], max_speed: float) -> tuple[np.ndarray, np.ndarray, int]:
+    """Speed mph, volume, occupancy 0..1, (N, 3), as km/h, volume, %, judged: (N, 3) f8, causes (N, 3) u1, impossible."""
+    highest = (max_speed / MPH, np.inf, 1)  # codes are those of the file, in its units
+    cause = np.stack([judge(x[:, f], codes, 0, high) for f, high in enumerate(highest)], axis=1)
     impossible = int((cause == IMPOSSIBLE).sum())
-    still = (cause[:, 1] == OBSERVED) & (volume == 0)
+    still = (cause[:, 1] == OBSERVED) & (x[:, 1] == 0)
     cause[still, 0] = NO_VEHICLE
-    return x, cause, impossible
+    return x * [MPH, 1, 100], cause, impossible
 
 
 def listed(path: Path) -> list[str]:

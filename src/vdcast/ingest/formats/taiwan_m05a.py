@@ -38,7 +38,8 @@ _COLUMNS = {
     "speed": pa.float64(),
     "volume": pa.float64(),
 }
-_NAME = re.compile(r"M05A_(\d{8})_(\d{4})\d{2}")
+_PRODUCT = re.compile(r"(?<![0-9A-Z])M0\d[A-Z](?![0-9A-Z])", re.IGNORECASE)
+_NAME = re.compile(r"(?<![0-9A-Z])M05A_(\d{8})_(\d{4})\d{2}(?!\d)", re.IGNORECASE)
 
 
 def features(settings: TaiwanM05A) -> tuple[tuple[str, str], ...]:
@@ -46,6 +47,9 @@ def features(settings: TaiwanM05A) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
+    name = file.name.rpartition("/")[2]
+    if other := {found.upper() for found in _PRODUCT.findall(name)} - {"M05A"}:
+        raise file.bad(f"its name says {', '.join(sorted(other))}, another product than M05A")
     # as a whole: the types of one segment are rows of their own
     rows = _table(file)
     for name in ("time", "from", "to", "type"):

@@ -4,6 +4,7 @@
 laneoccupy) > cars(volume)``. Times are local and mark the end of the interval (note 6 of the standard).
 """
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,9 +24,17 @@ ORDERED = False
 _PARENT = {"Infos": "XML_Head", "Info": "Infos", "lane": "Info", "cars": "lane"}
 
 
+_PRODUCT = re.compile(r"vd_value(5?)_\d{4}\.xml(\.gz)?", re.IGNORECASE)
+
+
 def parse(file: RawFile, settings: TaiwanV11) -> Iterator[Records]:
+    product = _PRODUCT.fullmatch(file.name.rpartition("/")[2])
+    if product and (seconds := 300 if product[1] else 60) != settings.spacing:
+        raise file.bad(
+            f"its name says a snapshot per {seconds} s; set data.interval to that ({settings.spacing} now)"
+        )
     lanes = from_xml(file, file.read(), settings.per == "link")
-    yield records(file, settings, lanes, shift=settings.interval)
+    yield records(file, settings, lanes, shift=settings.spacing)
 
 
 def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:

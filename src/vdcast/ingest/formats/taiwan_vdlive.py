@@ -5,6 +5,7 @@ Occupancy) > Vehicles > Vehicle(Volume)``; the JSON lists carry no wrapper. Reco
 interval by their own DataCollectTime, which differs between the VDs of one snapshot.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -34,17 +35,29 @@ from vdcast.params.formats import TaiwanVDLive
 
 __all__ = ["ORDERED", "SUFFIXES", "features", "info", "listed", "parse"]
 
-SUFFIXES = (".json", ".xml")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".xml")
 ORDERED = False
 
 
 def parse(file: RawFile, settings: TaiwanVDLive) -> Iterator[Records]:
     data = file.read()
     by_link = settings.per == "link"
-    read = from_json if kind(file, data) == "json" else from_xml
-    lanes = read(file, data, by_link)
-    lanes.counts += error_types(data)
-    yield records(file, settings, lanes)
+    counts = error_types(data)
+    for lanes in _read(file, data, by_link):
+        lanes.counts += counts
+        counts = Counter()
+        yield records(file, settings, lanes)
+
+
+def _read(file: RawFile, data: bytes, by_link: bool) -> Iterator[Lanes]:
+    """The lanes of each snapshot in a file."""
+    if kind(file, data) == "xml":
+        yield from_xml(file, data, by_link)
+    else:
+        snapshots = _snapshots(file, data)
+        if len(snapshots) > 1 or not _regular(snapshots[0], data):
+            json_keys.check(file, data)
+        yield from (_lanes(file, snapshot, by_link) for snapshot in snapshots)
 
 
 # The schema of the JSON flavour, as far as it is read. Decoding into it is several times faster than into
@@ -84,14 +97,45 @@ class Snapshot(_Part):
     UpdateInterval: Number = None
 
 
+class Line(VDLive):
+    """A VD in a file of JSON lines, which says of itself what a snapshot says of all."""
+
+    UpdateTime: str | None = None
+    UpdateInterval: Number = None
+
+
 _WHOLE, _BARE = msgspec.json.Decoder(Snapshot), msgspec.json.Decoder(list[VDLive])
+_LINES, _KEYS = msgspec.json.Decoder(Line), msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
-    """The lanes of a JSON snapshot. Raises InputError for another schema."""
+def _snapshots(file: RawFile, data: bytes) -> list[Snapshot]:
+    """The snapshots of a JSON file: one, or with a VD, or a snapshot, per line. Raises InputError for another schema."""
     data = data.removeprefix(BOM).lstrip()
     with json_errors(file, "VDLive snapshot"):
-        snapshot = Snapshot(_BARE.decode(data)) if data[:1] == b"[" else _WHOLE.decode(data)
+        if data[:1] == b"[":
+            return [Snapshot(_BARE.decode(data))]
+        if not _has_lines(data):
+            return [_WHOLE.decode(data)]
+        if "VDLives" in _KEYS.decode(data.split(b"\n", 1)[0]):
+            return _WHOLE.decode_lines(data)
+        together: dict[tuple, list[VDLive]] = {}
+        for vd in _LINES.decode_lines(data):
+            together.setdefault((vd.UpdateTime, vd.UpdateInterval), []).append(vd)
+        return [Snapshot(vds, *head) for head, vds in together.items()]
+
+
+def _has_lines(data: bytes) -> bool:
+    """Whether each line is a JSON document of its own: the first one is a VD, or there are more of them."""
+    first, _, rest = data.partition(b"\n")
+    try:
+        keys = _KEYS.decode(first)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
+    return bool(rest.strip()) or "VDID" in keys
+
+
+def _lanes(file: RawFile, snapshot: Snapshot, by_link: bool) -> Lanes:
+    """The lanes of a JSON snapshot."""
     columns: list[list[Any]] = [[] for _ in range(8)]
     ids, times, status, detector, speed, occupancy, vehicles, volume = columns
     for vd in snapshot.VDLives:
@@ -111,9 +155,6 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
             times.append(vd.DataCollectTime)
             status.append(vd.Status)
     lane = np.repeat(np.arange(len(vehicles)), np.array(vehicles, "i8"))
-    whole = not (None in speed or None in occupancy or None in volume or None in times or None in status)
-    if not whole or not json_keys.regular(data, _keys(snapshot, len(speed), len(volume), data)):
-        json_keys.check(file, data)
 
     def of_lane(at: int) -> str:
         return ids[detector[at]]
@@ -135,18 +176,25 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     return together(lanes, lambda: [{link.LinkID for link in vd.LinkFlows or ()} for vd in snapshot.VDLives])
 
 
-def _keys(snapshot: Snapshot, lanes: int, classes: int, data: bytes) -> dict[str, int]:
-    """How often each key stands in a snapshot in which no object lacks one; some classes have speeds of their own."""
-    vds = len(snapshot.VDLives)
-    links = sum(len(vd.LinkFlows or ()) for vd in snapshot.VDLives)
-    of_classes = classes if data.count(b'"Speed"') > lanes else 0
-    return {
-        **dict.fromkeys(("VDID", "DataCollectTime", "Status", "LinkFlows"), vds),
-        **dict.fromkeys(("LinkID", "Lanes"), links),
-        **dict.fromkeys(("Occupancy", "Vehicles"), lanes),
-        "Speed": lanes + of_classes,
-        "Volume": classes,
-    }
+def _regular(snapshot: Snapshot, data: bytes) -> bool:
+    """Whether no object of a snapshot lacks a key, and each key stands as often as there are such objects."""
+    vds = snapshot.VDLives
+    links = [link for vd in vds for link in vd.LinkFlows or ()]
+    lanes = [lane for link in links for lane in link.Lanes or ()]
+    classes = sum(len(lane.Vehicles or ()) for lane in lanes)
+    of_classes = (
+        classes if data.count(b'"Speed"') > len(lanes) else 0
+    )  # some classes have speeds of their own
+    return json_keys.regular(
+        data,
+        {
+            **dict.fromkeys(("VDID", "DataCollectTime", "Status", "LinkFlows"), len(vds)),
+            **dict.fromkeys(("LinkID", "Lanes"), len(links)),
+            **dict.fromkeys(("Occupancy", "Vehicles"), len(lanes)),
+            "Speed": len(lanes) + of_classes,
+            "Volume": classes,
+        },
+    )
 
 
 def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:

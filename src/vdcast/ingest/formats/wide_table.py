@@ -1,7 +1,7 @@
-"""Wide CSV or parquet: a row per time, a column of numbers per detector.
+"""Wide CSV, parquet or sheet: a row per time, a column of numbers per detector.
 
-Where the file has no time column (METR-LA as CSV), ``start`` is the local time of its first row, and the
-rows follow every ``interval`` by the wall clock.
+Where the file has no times (METR-LA as CSV), ``start`` is the local time of its first row, and the rows follow
+every ``interval``; ``rows`` says by which clock, where clocks change.
 """
 
 from collections import Counter
@@ -10,9 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from vdcast.ingest import clock, tables
+from vdcast.ingest.detector_lists import table_info as info
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records, observed
 from vdcast.params.formats import WideTable
+
+__all__ = ["ORDERED", "SUFFIXES", "features", "info", "parse"]
 
 SUFFIXES = tables.SUFFIXES
 ORDERED = True
@@ -23,22 +26,21 @@ def features(settings: WideTable) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
-    localiser = clock.Localiser(file, settings.time_zone)
-    texts = [] if settings.time_column is None else [settings.time_column]
-    line, latest = 2, -np.inf
-    for part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
-        if settings.time_column is None:
-            local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
-                settings.interval, "s"
-            ) * np.arange(line - 2, line - 2 + part.num_rows)
-            time, exists = localiser.utc(local)
-        else:
-            column = part.column(settings.time_column)
-            time, exists = tables.times(file, column, settings, localiser, None, line)
+    texts, row, latest = settings.time_columns, 0, -np.inf
+    counted, localiser = None, clock.Localiser(file, settings.time_zone, settings.interval)
+    if settings.start is not None:
+        start = clock.start(file, settings.start, settings.date_order)
+        counted = clock.Counted(file, settings.time_zone, settings.interval, start, settings.rows)
+        localiser = counted.localiser
+    for line, part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
         vd_ids = [name for name in part.column_names if name not in texts]
-        x = np.stack([tables.number(part, name) for name in vd_ids], axis=1)[exists]  # (n, V)
+        x = np.stack([tables.number(part, name) for name in vd_ids], axis=1)  # (n, V)
+        if counted:
+            time, exists = counted.utc(row, len(x))
+        else:
+            time, exists = tables.times(file, part, settings, localiser, None, x, line)
+        x, time = x[exists], time[exists]
         cause, impossible = tables.judged(x[..., None], features(settings), settings)
-        time = time[exists]
         n, V = x.shape
         back = int((np.diff(time, prepend=latest if np.isfinite(latest) else time[:1]) < 0).sum()) if n else 0
         yield Records(
@@ -49,5 +51,5 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
             cause=cause.reshape(-1, 1),
             counts=clock.taken(localiser) + Counter(rows_out_of_order=back, impossible_values=impossible),
         )
-        line += part.num_rows
+        row += part.num_rows
         latest = time[-1] if n else latest
