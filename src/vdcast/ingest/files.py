@@ -96,7 +96,7 @@ class RawFile:
         return self.bad(f"{self.size} bytes expand to more than {limit}, as in a decompression bomb")
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> Iterator["io.BufferedReader[_Bounded]"]:
         """The content as a stream; gzip is told by its first bytes, not by the name."""
         try:
             with self._stored() as stored:
@@ -132,13 +132,13 @@ class RawFile:
             yield io.BufferedReader(io.BytesIO(data[at.offset_data : at.offset_data + at.size]))
         else:
             try:
-                stream = _zip(*version, os.getpid()).open(self.member)
+                unpacked = _zip(*version, os.getpid()).open(self.member)
             except KeyError:
                 raise self._gone() from None
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError, UnicodeDecodeError) as error:
                 raise self.bad(f"cannot be read from its zip archive ({error})") from None
-            with stream:
-                yield stream
+            with unpacked:
+                yield unpacked  # type: ignore[misc]  # a reader in its own right, ``peek`` and all
 
     def _gone(self) -> InputError:
         return self.bad("is no longer in its archive, which has changed since it was listed; run this again")
@@ -308,7 +308,7 @@ def _tar(path: Path, mtime_ns: int, size: int) -> tuple[bytes, dict[str, tarfile
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than its file may hold, and knows the last byte that it gave."""
 
-    def __init__(self, stream: BinaryIO, file: RawFile):
+    def __init__(self, stream: io.BufferedIOBase, file: RawFile):
         self._stream, self._file, self._given = stream, file, 0
         self.last = b""
 

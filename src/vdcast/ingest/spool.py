@@ -218,8 +218,8 @@ class Spool:
         try:
             number = self._one("SELECT coalesce(max(id), 0) + 1 FROM file")
             for seq, piece in enumerate(pieces):
-                row = (number, seq, piece.block, piece.records, piece.data)
-                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?)", row)
+                values = (number, seq, piece.block, piece.records, piece.data)
+                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?)", values)
                 self._uncommitted += len(piece.data)
             counts = json.dumps(parsed.counts)
             row = (number, file.key, self._vdset(list(parsed.vd_ids)), parsed.first, parsed.last)

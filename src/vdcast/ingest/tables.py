@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from vdcast.ingest import clock
-from vdcast.ingest.files import ALWAYS, EXPANSION, RawFile
+from vdcast.ingest.files import ALWAYS, EXPANSION, RawFile, _Bounded
 from vdcast.ingest.records import IMPOSSIBLE, MPH, NO_VEHICLE, OBSERVED, judge
 from vdcast.params.formats import Table
 
@@ -48,7 +48,7 @@ def batches(
 
 def _csv(
     file: RawFile,
-    stream: BinaryIO,
+    stream: "io.BufferedReader[_Bounded]",
     settings: Table,
     counts: Counter,
     texts: Sequence[str],
@@ -66,7 +66,7 @@ def _csv(
     yield latest
 
 
-def ended(stream: io.BufferedReader) -> bool:
+def ended(stream: "io.BufferedReader[_Bounded]") -> bool:
     """Whether a file, read to its end, ends in a line break."""
     return stream.raw.last == b"\n"
 

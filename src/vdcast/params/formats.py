@@ -5,7 +5,7 @@ A default here decides numbers, so the stage ``ingest`` depends on this file.
 
 # ruff: noqa: RUF012 -- pydantic copies a default
 
-from typing import Annotated, ClassVar, Literal, Union, get_args
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import (
     Field,
@@ -177,19 +177,19 @@ class MetrLA(Measured):
     speed_unit: SpeedUnit = "km/h"
 
 
+Data = Annotated[
+    WideTable
+    | LongTable
+    | DayRows
+    | TaiwanVDLive
+    | TaiwanV11
+    | TaiwanM05A
+    | PemsStation
+    | PemsExport
+    | PemsNpz
+    | MetrLA,
+    Field(discriminator="format"),
+]
 FORMATS: dict[str, type[Raw]] = {
-    get_args(section.model_fields["format"].annotation)[0]: section
-    for section in (
-        WideTable,
-        LongTable,
-        DayRows,
-        TaiwanVDLive,
-        TaiwanV11,
-        TaiwanM05A,
-        PemsStation,
-        PemsExport,
-        PemsNpz,
-        MetrLA,
-    )
+    get_args(section.model_fields["format"].annotation)[0]: section for section in get_args(get_args(Data)[0])
 }
-Data = Annotated[Union[tuple(FORMATS.values())], Field(discriminator="format")]  # noqa: UP007

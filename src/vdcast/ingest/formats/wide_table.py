@@ -28,6 +28,7 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
     line, latest = 2, -np.inf
     for part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
         if settings.time_column is None:
+            assert settings.start is not None  # where there is no time_column
             local = clock.start(file, settings.start, settings.date_order) + np.timedelta64(
                 settings.interval, "s"
             ) * np.arange(line - 2, line - 2 + part.num_rows)

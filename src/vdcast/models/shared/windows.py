@@ -115,7 +115,7 @@ class Windows:
         size = self._at_once(starts[0].numel())
         for first in range(0, len(starts), size):
             some = starts[first : first + size]
-            whole = vars(self.batch(group, torch.cat(some, dim=1))).values()
+            whole = vars(self.batch(group, torch.cat(list(some), dim=1))).values()
             yield from map(Batch, *(each.split([start.shape[1] for start in some], dim=1) for each in whole))
 
     def _at_once(self, unit: int) -> int:
