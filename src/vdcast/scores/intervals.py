@@ -133,7 +133,7 @@ def page_section(modes: Mapping[str, Comparison]) -> list[str]:
 
 
 def run_section(one: Predictions, model: str, pools: np.ndarray) -> list[str]:
-    """Markdown lines of a run's report on its target VD; ``pools`` as ``quantiles.conformal`` returns them."""
+    """Markdown lines of a run's report on its target VD; ``pools`` as ``calibration.conformal`` returns them."""
     assert one.quantiles is not None
     levels, unit = one.quantiles.levels, one.units[0]
     rows = {LABELS[model]: interval_rows(one, cuts.overall())[0].figures}
@@ -159,7 +159,7 @@ def explained(levels: Sequence[float]) -> list[str]:
 
 
 def calibration_in_words(pools: np.ndarray) -> str:
-    """Which observations the margins come from; ``pools`` as ``quantiles.conformal`` returns them."""
+    """Which observations the margins come from; ``pools`` as ``calibration.conformal`` returns them."""
     names = (
         "from its own observations",
         "from all horizons of its VD, as its own were too few",

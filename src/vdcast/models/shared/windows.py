@@ -1,6 +1,6 @@
 """(lookback, horizon) windows of one part of the split, by index arithmetic on one tensor.
 
-The tensor is the part's table itself, in memory or a memory map (``store.Mapped``); only what a batch
+The tensor is the part's table itself, in memory or a memory map (``data.mapped``); only what a batch
 takes of it is scaled and masked.
 
 Shapes: T time steps, V detectors, F features, K targets, L lookback, H horizon, B windows of a batch,
