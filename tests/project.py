@@ -58,11 +58,11 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     for name in ("src", "dvc.yaml"):
         (folder / name).symlink_to(ROOT / name)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    (folder / "params.yaml").write_text(
-        yaml.safe_dump(merged(merged(shipped, SMALL), changes), sort_keys=False), "utf-8"
-    )
-    (folder / "data/raw").mkdir(parents=True)
-    table.to_csv(folder / "data/raw/counts.csv")
+    settings = merged(merged(shipped, SMALL), changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
+    raw = folder / settings["data"]["raw"]
+    raw.parent.mkdir(parents=True)
+    table.reset_index().to_parquet(raw) if raw.suffix == ".parquet" else table.to_csv(raw)
     torch.set_num_threads(1)
     for main in (ingest, prepare):
         run(main)

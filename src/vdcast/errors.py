@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from vdcast.escape import terminal
+
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -27,12 +29,14 @@ def one_sentence() -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        sys.exit(f"vdcast: {error}")
+        sys.exit(
+            "\n".join(map(terminal, f"vdcast: {error}".split("\n")))
+        )  # of several trainings, a line each
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         what = error.strerror or str(error)
         if error.errno in NO_ROOM:  # h5py's text is of six lines
             what = f"{os.strerror(error.errno)}; make room and give the same command again, what is finished is kept"
-        sys.exit(f"vdcast: {where}{what}")
+        sys.exit(terminal(f"vdcast: {where}{what}"))
     except KeyboardInterrupt:
         sys.exit("vdcast: interrupted; what is finished is kept, and a training goes on at its last epoch")

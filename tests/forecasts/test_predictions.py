@@ -1,3 +1,4 @@
+import random
 from dataclasses import replace
 
 import h5py
@@ -32,6 +33,42 @@ def test_written_and_read(tmp_path, predictions):
     assert back.vd_ids == predictions.vd_ids and back.units == ("veh/h",) and back.interval == 3600
     with pytest.raises(InputError, match="holds no baseline"):
         store.read_naive(tmp_path / "nothing")
+
+
+def test_a_damaged_file_is_one_sentence_or_has_the_same_shape(tmp_path, predictions):
+    """Numbers have no checksum of their own here, DVC knows the file's; but no traceback, and no other frame."""
+    path = tmp_path / "p.h5"
+    store.write_predictions(path, predictions)
+    whole, random_, refused = path.read_bytes(), random.Random(0), 0
+    for _ in range(400):
+        at = random_.randrange(len(whole))
+        data = whole[:at] + bytes([whole[at] ^ 1 << random_.randrange(8)]) + whole[at + 1 :]
+        path.write_bytes(data if random_.random() < 0.9 else whole[:at])
+        try:
+            back = store.read_predictions(path)
+        except InputError as error:
+            refused += 1
+            assert str(path) in str(error)
+        else:
+            assert back.forecast.shape == predictions.forecast.shape and back.interval == predictions.interval
+            assert (np.diff(back.origins) == back.interval).all() and len(set(back.vd_ids)) == 3
+    assert refused > 10
+
+
+@pytest.mark.parametrize(
+    "name, value, sentence",
+    [
+        ("origins", np.arange(55) * 1800, "its windows do not follow each other by 3600 s"),
+        ("vd_ids", ("A", "B", "A"), "it names a detector twice"),
+        ("vd_ids", ("A", "B"), "its forecasts are"),
+        ("observed", np.zeros((55, 2, 3, 2), "f4"), "its observations"),
+        ("time_zone", "Asia/Taibei", "its time zone 'Asia/Taibei'"),
+    ],
+)
+def test_parts_that_contradict_each_other_are_one_sentence(tmp_path, predictions, name, value, sentence):
+    store.write_predictions(tmp_path / "p.h5", replace(predictions, **{name: value}))
+    with pytest.raises(InputError, match=f"p.h5' is not one of vdcast's .*{sentence}"):
+        store.read_predictions(tmp_path / "p.h5")
 
 
 def test_quantiles_are_written_and_read_and_follow_their_detectors(tmp_path, predictions):

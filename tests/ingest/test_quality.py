@@ -95,7 +95,7 @@ def test_missing_snapshots_are_gaps(tmp_path):
 def test_names_from_files_cannot_break_the_page(tmp_path):
     put(tmp_path / "raw/a.json", as_json(vdlive(vd("A|<script>\n", T, lane(50, 5, 9)))))
     run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
-    assert "A\\|&lt;script> |" in (tmp_path / "quality/quality.md").read_text("utf-8")
+    assert "| A&#124;&#60;script&#62; |" in (tmp_path / "quality/quality.md").read_text("utf-8")
 
 
 def test_plots_are_the_same_bytes_for_the_same_data(tmp_path):

@@ -1,8 +1,75 @@
-from vdcast.machines.dvc_cli import descendants
+"""A `dvc` that somebody else has started in the same folder."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from vdcast.errors import InputError
+from vdcast.machines import dvc_cli
+from vdcast.machines.side_by_side import Training
 
 
-def test_all_that_needs_a_stage():
-    edges = {("a", "b"), ("b", "c"), ("x", "c"), ("c", "d"), ("x", "y")}
-    assert descendants({"b"}, edges) == {"b", "c", "d"}
-    assert descendants({"y", "x"}, edges) == {"x", "y", "c", "d"}
-    assert descendants(set(), edges) == set()
+@pytest.fixture
+def lock(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    return tmp_path / ".dvc/tmp/rwlock"
+
+
+def held(pid: int) -> str:
+    """As DVC writes it."""
+    info = {"pid": pid, "cmd": "dvc repro"}
+    return json.dumps({"write": {"/x/runs/a": info}, "read": {"/x/data/prepared.h5": [info]}})
+
+
+def test_a_dvc_at_work_is_waited_for(lock, capfd):
+    other = subprocess.Popen(["sleep", "1"])
+    lock.write_text(held(other.pid))
+    threading.Thread(target=other.wait).start()
+    began = time.monotonic()
+    dvc_cli.wait_for_others()
+    assert 0.5 < time.monotonic() - began < 20
+    said = capfd.readouterr().err
+    assert said == f"vdcast: another `dvc` is at work here (process {other.pid}); waiting for it to end\n"
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "{}", '{"write": {"a": {}}}'])
+def test_where_nobody_is_at_work_nothing_is_said(lock, capfd, text):
+    if text is not None:
+        lock.write_text(text)
+    dvc_cli.wait_for_others()
+    assert capfd.readouterr().err == ""
+
+
+def test_a_dead_one_holds_nothing(lock):
+    other = subprocess.Popen(["true"])
+    other.wait()
+    lock.write_text(held(other.pid))
+    assert dvc_cli.at_work() == []
+
+
+BUSY = """ERROR: '/x/runs/a' is busy, it is being blocked by:
+  (PID 7): dvc repro
+
+If there are no processes with such PIDs, you can manually remove '/x/.dvc/tmp/rwlock' and try again.
+"""
+
+
+def test_one_that_comes_meanwhile_is_one_whole_sentence(tmp_path, monkeypatch):
+    script = f"import sys; sys.stderr.write({BUSY!r}); sys.exit(1)"
+    monkeypatch.setattr(dvc_cli, "DVC", (sys.executable, "-c", script))
+    with pytest.raises(
+        InputError, match="^another `dvc` is at work on the same files; give the command again when"
+    ):
+        dvc_cli.ask("status")
+    log = tmp_path / "a.log"
+    log.write_text(BUSY)
+    process = subprocess.Popen(["false"])
+    process.wait()
+    assert Training("train@a", 0, log, process, 0.0).failure() == (
+        f"train@a failed: another `dvc` was at work on the same files (all it said: {log}); then: vdcast repro train@a"
+    )

@@ -61,11 +61,11 @@ def opened(path: Path) -> Iterator[h5py.File]:
             ) from None
         except InputError:
             raise
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:
             raise InputError(
                 f"h5 file '{path}' is not one of vdcast's ({error}); delete it and run `dvc repro`"
             ) from None
-        except OSError as error:
+        except (OSError, RuntimeError, MemoryError) as error:  # h5py has one for each of its calls
             raise InputError(f"h5 file '{path}' is damaged ({error}); {AGAIN}") from None
 
 

@@ -26,6 +26,7 @@ and the attributes ``schema`` and ``rule``, what counts as congested, in words.
 """
 
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import h5py
 import numpy as np
@@ -55,7 +56,7 @@ def read_predictions(path: Path) -> Predictions:
         quantiles = _read_quantiles(file["quantiles"]) if "quantiles" in file else None
         if quantiles and not np.array_equal(quantiles.median, file["forecast"][:]):
             raise ValueError("the median of quantiles is not the forecast")
-        return Predictions(
+        predictions = Predictions(
             forecast=file["forecast"][:],
             observed=file["observed"][:],
             origins=file["origins"][:],
@@ -66,6 +67,24 @@ def read_predictions(path: Path) -> Predictions:
             time_zone=str(file.attrs["time_zone"]),
             quantiles=quantiles,
         )
+        _check(predictions)
+        return predictions
+
+
+def _check(predictions: Predictions) -> None:
+    """Raises ValueError where parts of a file contradict each other, as after a failing disk."""
+    V, K = len(predictions.vd_ids), len(predictions.targets)
+    _, *windows = predictions.forecast.shape
+    if list(predictions.observed.shape) != windows or windows[2:] != [V, K] or len(predictions.units) != K:
+        raise ValueError(
+            f"its forecasts are {predictions.forecast.shape}, its observations {predictions.observed.shape}"
+        )
+    if len(predictions.origins) != windows[0] or (np.diff(predictions.origins) != predictions.interval).any():
+        raise ValueError(f"its windows do not follow each other by {predictions.interval} s")
+    if len(set(predictions.vd_ids)) != V:
+        raise ValueError("it names a detector twice")
+    if predictions.interval <= 0 or predictions.time_zone not in available_timezones():
+        raise ValueError(f"its interval is {predictions.interval} s, its time zone {predictions.time_zone!r}")
 
 
 def _read_quantiles(group: h5py.Group) -> Quantiles:

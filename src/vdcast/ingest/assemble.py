@@ -15,6 +15,7 @@ from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
 
 MAX_CONFLICTS = 0.2  # of the records: beyond, the interval or the choice of files is wrong, not the data
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
+FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
         )
     first, last = span
     blocks = last // BLOCK - first // BLOCK + 1
-    if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()):
+    if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()) or _far_off(spool, grid):
+        spool.check_pieces()
         start, end = (datetime.fromtimestamp(grid.time(s), UTC).isoformat() for s in span)
         raise InputError(
             f"records run from {start} ('{spool.name_of_extreme('first')}') to {end} "
@@ -63,6 +65,15 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
         )
     vd_ids = spool.vd_ids()
     return Layout(grid, first, last - first + 1, tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)))
+
+
+def _far_off(spool: Spool, grid: Grid) -> bool:
+    """Whether years without a record part next to nothing from the rest: a time that is wrong, not a long gap."""
+    block, records = (np.array(column) for column in zip(*spool.records_by_block(), strict=True))
+    seconds = (np.diff(block) - 1) * BLOCK * grid.interval
+    before = np.cumsum(records)[:-1]
+    lighter = np.minimum(before, records.sum() - before) / records.max()  # as many blocks, were they full
+    return bool(((seconds > FAR[0]) & (seconds > FAR[1] * lighter * BLOCK * grid.interval)).any())
 
 
 def blocks(
@@ -94,6 +105,7 @@ def blocks(
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         shape = (BLOCK, V, features)
         yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+    spool.check_all_given()
     if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
@@ -149,6 +161,9 @@ def _lay(
 def _natural(name: str) -> tuple:
     """Sorts VD-2 before VD-10."""
     return tuple(
-        (1, int(part), part) if part.isdigit() and part.isascii() else (0, 0, part)
+        # by how long it is, and then as text: Python makes no number of thousands of digits
+        (1, len(part.lstrip("0")), part.lstrip("0"), part)
+        if part.isdigit() and part.isascii()
+        else (0, 0, part, "")
         for part in re.split(r"(\d+)", name)
     ), name

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from vdcast.ingest import xml_tables
+from vdcast.ingest import json_keys, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import MOST_LANES, NAMESPACE, json_errors, kind
 from vdcast.ingest.xml_tables import BOM
@@ -33,8 +33,8 @@ def vd_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         "lon": np.array([_coordinate(links, "PositionLon", 180) for links in found], "f8"),
         "lat": np.array([_coordinate(links, "PositionLat", 90) for links in found], "f8"),
-        "road": np.array([_text(links, "RoadName") for links in found], "U"),
-        "direction": np.array([_text(links, "RoadDirection") for links in found], "U"),
+        "road": np.array([_text(links, "RoadName") for links in found], object),
+        "direction": np.array([_text(links, "RoadDirection") for links in found], object),
         "lanes": np.array([sum(_lanes(link) for link in links) for links in found], "i4"),
     }
 
@@ -101,6 +101,7 @@ class _VDList(msgspec.Struct):
 
 def _list_json(file: RawFile, data: bytes) -> list[dict]:
     data = data.removeprefix(BOM).lstrip()
+    json_keys.check(file, data)
     with json_errors(file, "VD list"):
         bare = data[:1] == b"["
         vds = (

@@ -1,8 +1,9 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
 import importlib
+import sys
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -16,11 +17,13 @@ from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.ingest import assemble, files, quality
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.spool import Grid, Parsed, Piece, Spool, pack
+from vdcast.ingest.records import Records
+from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
 from vdcast.params.formats import Data
 from vdcast.processes import cpus, end_with_parent
 
 BATCH = 8  # files a worker takes at once
+LONGEST_NAME = 1000  # characters of a detector's
 STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than as a whole in a worker
 
 UNPARSED = {"on_bad_file", "vd_list"}  # settings that no parser looks at
@@ -33,6 +36,19 @@ def ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
 
     Raises InputError for the first bad file, or where nothing could be read.
     """
+    if not settings.raw.strip():
+        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
+    try:
+        return _ingest(settings, table, report, scratch)
+    except Damaged as error:
+        print(f"vdcast: {error}", file=sys.stderr, flush=True)
+    try:
+        return _ingest(settings, table, report, scratch)
+    except Damaged as error:
+        raise InputError(f"{error}, and was damaged again; is the disk sound?") from None
+
+
+def _ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
     module = format_of(settings)
     grid = assemble.grid(settings.interval, settings.time_zone)
     raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
@@ -50,7 +66,7 @@ def ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
         layout = assemble.layout(spool, grid, module.ORDERED)
         counts = spool.counts()
         tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
-        info = module.info(raw / vd_list, layout.vd_ids) if vd_list else {}
+        info = _info(module, raw / vd_list, layout.vd_ids) if vd_list else {}
         silent = (
             _silent(module.listed(raw / vd_list), layout.vd_ids)
             if vd_list and hasattr(module, "listed")
@@ -86,6 +102,15 @@ def ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
         )
 
 
+def _info(module, vd_list: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+    """What the list says of each detector. Raises InputError where that is no name, but a text at length."""
+    info = module.info(vd_list, vd_ids)
+    for key, column in info.items():
+        if column.dtype == object and (longest := max(map(len, column), default=0)) > LONGEST_NAME:
+            raise InputError(f"'{vd_list.name}': a {key} is of {longest} characters; {LONGEST_NAME} are read")
+    return info
+
+
 def _silent(listed: list[str], vd_ids: Sequence[str]) -> list[str]:
     """The detectors of a list that no file names, alone or as one of their links."""
     named = {*vd_ids, *(vd.rpartition("/")[0] for vd in vd_ids)}
@@ -100,9 +125,24 @@ def format_of(settings: Data):
 def parse(settings: Data, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[Piece]:
     """One file's pieces. Raises InputError for a file that cannot be used, whatever is wrong with it."""
     try:
-        yield from pack(format_of(settings).parse(file, settings), grid, parsed)
+        yield from pack(_named(file, format_of(settings).parse(file, settings)), grid, parsed)
     except OSError as error:
         raise file.bad(f"cannot be read ({error.strerror or error})") from None
+
+
+def _named(file: RawFile, records: Iterable[Records]) -> Iterator[Records]:
+    """``records``, whose detectors have names that a table can hold. Raises InputError where one has not."""
+    known: set[str] = set()
+    for part in records:
+        for name in set(part.vd_ids).difference(known):
+            if len(name) > LONGEST_NAME:  # a column of text is as wide as the longest
+                raise file.bad(
+                    f"names a detector of {len(name)} characters, {name[:40]!r}...; {LONGEST_NAME} are read"
+                )
+            if "\0" in name or name.encode("utf-8", "ignore").decode() != name:
+                raise file.bad(f"names a detector {name[:40]!r}, which is no text")
+            known.add(name)
+        yield part
 
 
 def parse_all(settings: Data, spool: Spool, grid: Grid) -> None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import numpy as np
 
+from vdcast import escape
 from vdcast.data.detectors import Detectors
 from vdcast.ingest.records import AHEAD, CAUSES, OBSERVED
 
@@ -168,9 +169,12 @@ def _local(seconds: int, zone: str) -> str:
 
 def markdown(report: dict, plots: list[str]) -> str:
     """The report for people."""
-    features = ", ".join(f"{f} ({u})" for f, u in zip(report["features"], report["units"], strict=True))
+    features = ", ".join(
+        f"{escape.markdown(f)} ({escape.markdown(u)})"
+        for f, u in zip(report["features"], report["units"], strict=True)
+    )
     lines = [
-        f"# What the data is worth: {report['source']}",
+        f"# What the data is worth: {escape.markdown(report['source'])}",
         "",
         f"{report['steps']} steps of {report['interval']} s, from {report['first']} to {report['last']} "
         f"({report['time_zone']}), {report['detectors']} detectors ({report['located']} with coordinates), "
@@ -186,7 +190,9 @@ def markdown(report: dict, plots: list[str]) -> str:
     ]
     for feature, missing in report["missing"].items():
         cells = [_percent(missing["by_cause"].get(name, 0)) for name in CAUSES.values()]
-        lines.append(f"| {feature} | {_percent(missing['share'])} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| {escape.markdown(feature)} | {_percent(missing['share'])} | " + " | ".join(cells) + " |"
+        )
     lines += ["", *(f"![{name}]({name})" for name in plots), ""]
     worst = sorted(report["series"], key=lambda s: (-s["missing"], -s["longest_gap"]))
     lines += [
@@ -199,7 +205,7 @@ def markdown(report: dict, plots: list[str]) -> str:
         mostly = max(s["by_cause"], key=s["by_cause"].get, default="")
         numbers = " | ".join("" if s[k] is None else f"{s[k]:g}" for k in ("mean", "min", "max"))
         lines.append(
-            f"| {_cell(s['vd'])} | {s['feature']} | {_percent(s['missing'])} | {mostly} | {s['longest_gap']} | "
+            f"| {escape.markdown(s['vd'])} | {escape.markdown(s['feature'])} | {_percent(s['missing'])} | {mostly} | {s['longest_gap']} | "
             f"{numbers} | {s['verdict']} |"
         )
     lines += ["", "## What was read", "", f"- {report['files']['read']} files"]
@@ -209,7 +215,12 @@ def markdown(report: dict, plots: list[str]) -> str:
         ("Files passed over: not of this format", "passed_over"),
     ):
         if found := report["files"][names]:
-            lines += ["", f"## {title} ({len(found)})", "", *(f"- {name}" for name in found[:LISTED])]
+            lines += [
+                "",
+                f"## {title} ({len(found)})",
+                "",
+                *(f"- {escape.markdown(name)}" for name in found[:LISTED]),
+            ]
             lines += [f"- and {len(found) - LISTED} more, in quality.json"] * (len(found) > LISTED)
     return "\n".join(lines) + "\n"
 
@@ -228,13 +239,15 @@ def _warnings(report: dict) -> list[str]:
     lines = []
     for name in ("empty", "constant", "near-constant"):
         if found := [s for s in report["series"] if s["verdict"] == name]:
-            some = ", ".join(f"{s['vd']} {s['feature']}" for s in found[:5])
+            some = ", ".join(escape.markdown(f"{s['vd']} {s['feature']}") for s in found[:5])
             more = f" and {len(found) - 5} more" if len(found) > 5 else ""
             lines.append(f"- **{name}** series: {len(found)} ({some}{more})")
     if found := [s for s in report["series"] if WARN_MISSING < s["missing"] < 1]:
         lines.append(f"- **{len(found)} series lack more than {_percent(WARN_MISSING)}** of their values")
     if silent := report["silent"]:
-        some = ", ".join(map(_cell, silent[:5])) + (f" and {len(silent) - 5} more" if len(silent) > 5 else "")
+        some = ", ".join(map(escape.markdown, silent[:5])) + (
+            f" and {len(silent) - 5} more" if len(silent) > 5 else ""
+        )
         lines.append(
             f"- **{len(silent)} detectors of data.vd_list never reported**, and are not in the table ({some})"
         )
@@ -245,11 +258,6 @@ def _warnings(report: dict) -> list[str]:
 
 def _percent(share: float) -> str:
     return f"{share:.2%}" if share else "0"
-
-
-def _cell(text: str) -> str:
-    """A name from a file, harmless inside a table of Markdown."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
 
 
 def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -> list[str]:
@@ -265,7 +273,7 @@ def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -
         image = axes.imshow(
             share, aspect="auto", vmin=0, vmax=1, cmap="viridis", interpolation="nearest", extent=(0, 1, V, 0)
         )
-        axes.set_ylabel(f"{table.features[f]}\ndetector")
+        axes.set_ylabel(f"{escape.plot(table.features[f])}\ndetector")
         axes.set_xticks([0, 1], [start, stop])
     figure.colorbar(image, ax=figure.axes, label="share observed")
     figure.suptitle("Coverage: share of values observed, per detector and time", fontsize=10)
@@ -279,7 +287,7 @@ def plot(folder: Path, table: Detectors, timestamps: np.ndarray, tally: Tally) -
         steps = [np.append(share, share[-1]) for share in shares]  # each detector as wide as 1
         axes.stackplot(np.arange(V + 1), steps, labels=CAUSES.values(), colors=colours, step="post")
         axes.set(xlim=(0, V), ylim=(0, 1))
-        axes.set_ylabel(f"{table.features[f]}\nshare missing")
+        axes.set_ylabel(f"{escape.plot(table.features[f])}\nshare missing")
     axes.set_xlabel("detectors, worst first")
     figure.axes[0].legend(ncols=6, fontsize=7, loc="upper right")
     figure.suptitle("Share missing, by cause", fontsize=10)

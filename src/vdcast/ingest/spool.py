@@ -5,6 +5,9 @@ and one version of the parsers. What ingest writes is a function of the raw file
 whether a file was parsed just now or in an earlier run: so appended snapshots give the bytes that a full
 ingest gives, without the old ones being read again.
 
+Every row carries a checksum of what it says and of where it belongs, and a file's row those of its pieces, so what a
+failing disk has changed is found out, whichever way it reaches a reader: ``Damaged`` is raised, and all is read again.
+
 A record lies in the piece of its block, ``BLOCK`` steps of the grid, so a block is assembled from its own
 pieces and memory is bounded by detectors x ``BLOCK``, however many files there are.
 """
@@ -30,16 +33,35 @@ from vdcast.ingest.records import Records
 BLOCK = 128
 COMMIT_BYTES = 4 << 20  # at most this much is parsed again after a kill
 
+# of a file, ``pieces`` is how many it has and ``marks`` the sum of their checksums
 _TABLES = """
-CREATE TABLE IF NOT EXISTS vdset (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, ids TEXT);
+CREATE TABLE IF NOT EXISTS vdset (id INTEGER PRIMARY KEY, digest BLOB UNIQUE, ids TEXT, mark INT);
 CREATE TABLE IF NOT EXISTS file (id INTEGER PRIMARY KEY, key TEXT UNIQUE, vdset INT, first INT, last INT,
-                                 records INT, counts TEXT, error TEXT);
-CREATE TABLE IF NOT EXISTS piece (file INT, seq INT, block INT, records INT, data BLOB);
+                                 records INT, counts TEXT, error TEXT, pieces INT, marks INT, mark INT);
+CREATE TABLE IF NOT EXISTS piece (file INT, seq INT, block INT, records INT, data BLOB, mark INT);
 CREATE INDEX IF NOT EXISTS piece_of_block ON piece (block, file, seq);
 CREATE INDEX IF NOT EXISTS piece_of_file ON piece (file);
 CREATE TEMP TABLE listing (path TEXT, member TEXT, name TEXT, size INT, stamp TEXT, key TEXT, position INT);
 CREATE TEMP TABLE passed (name TEXT, error TEXT);
 """
+_FILE = "key, vdset, first, last, records, counts, error, pieces, marks"
+
+# what SQLite says of the machine, or of another process, rather than of the file
+_NOT_DAMAGE = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_INTERRUPT,
+}
+
+
+class Damaged(Exception):
+    """What was kept is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -128,22 +150,27 @@ class Spool:
         for other in folder.glob("*.sqlite*"):
             if not other.name.startswith(digest):
                 other.unlink()
+        self._path = path
+        self._uncommitted = 0
+        self._given = [0, 0]  # pieces, and the sum of their checksums
         try:
             self._open(path)
-        except sqlite3.DatabaseError as error:
-            if _code_of(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise _in_words(error, path) from None
-            path.unlink()  # everything in it can be read again
-            self._open(path)
-        self._path = path
-        self._files: dict[str, int] = {}
-        self._uncommitted = 0
+        except (sqlite3.Error, Damaged, UnicodeDecodeError) as error:  # SQLite may quote the damage
+            with contextlib.suppress(sqlite3.Error):
+                self._db.close()
+            raise self._told(error) from None
 
     def _open(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=FILE", "cache_size=-16000"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.executescript(_TABLES)
+        for table in (
+            "file",
+            "vdset",
+        ):  # do they and their indices agree? The pieces are counted as they are read.
+            if self._db.execute(f"PRAGMA integrity_check({table})").fetchall() != [("ok",)]:
+                raise Damaged
 
     def __enter__(self) -> "Spool":
         return self
@@ -151,9 +178,18 @@ class Spool:
     def __exit__(self, _, error: BaseException | None, __) -> None:
         with contextlib.suppress(sqlite3.Error):
             self._db.execute("COMMIT")
-        self._db.close()
-        if isinstance(error, sqlite3.OperationalError):
-            raise _in_words(error, self._path) from None
+        with contextlib.suppress(sqlite3.Error):
+            self._db.close()
+        if isinstance(error, sqlite3.Error | Damaged | UnicodeDecodeError):
+            raise self._told(error) from None
+
+    def _told(self, error: Exception) -> Exception:
+        """What the caller should hear of ``error``. Where the file is damaged, it is gone: all in it can be read again."""
+        if isinstance(error, sqlite3.Error) and _code_of(error) in _NOT_DAMAGE:
+            return _in_words(error, self._path)
+        for path in self._path.parent.glob(f"{self._path.name}*"):  # with its log
+            path.unlink()
+        return Damaged(f"'{self._path}' is damaged; what it held is read again")
 
     def take_in(self, found: Iterable[RawFile | str | InputError]) -> None:
         """Take in which files there are now; parsed ones that are gone or changed are forgotten."""
@@ -180,6 +216,8 @@ class Spool:
             COMMIT;
             """
         )
+        for *row, mark in self._db.execute(f"SELECT {_FILE}, mark FROM file"):
+            _agree(mark, *row)
 
     @property
     def listed(self) -> int:
@@ -217,15 +255,18 @@ class Spool:
         self._db.execute("SAVEPOINT one_file")
         try:
             number = self._one("SELECT coalesce(max(id), 0) + 1 FROM file")
+            marks = []
             for seq, piece in enumerate(pieces):
-                values = (number, seq, piece.block, piece.records, piece.data)
-                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?)", values)
+                of_piece = (seq, piece.block, piece.records, piece.data)
+                marks.append(_mark(file.key, *of_piece))
+                self._db.execute(
+                    "INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)", (number, *of_piece, marks[-1])
+                )
                 self._uncommitted += len(piece.data)
-            counts = json.dumps(parsed.counts)
-            row = (number, file.key, self._vdset(list(parsed.vd_ids)), parsed.first, parsed.last)
-            self._db.execute(
-                "INSERT INTO file VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", (*row, parsed.records, counts)
-            )
+            vdset = self._vdset(list(parsed.vd_ids))
+            span = (parsed.first, parsed.last, parsed.records)
+            row = (file.key, vdset, *span, json.dumps(parsed.counts), None, len(marks), sum(marks))
+            self._insert(number, row)
         except BaseException:
             self._db.execute("ROLLBACK TO one_file")
             raise
@@ -237,7 +278,13 @@ class Spool:
     def add_bad(self, file: RawFile, error: InputError) -> None:
         """Keep that a file cannot be used."""
         self._begin()
-        self._db.execute("INSERT INTO file (key, error) VALUES (?, ?)", (file.key, str(error)))
+        self._insert(None, (file.key, None, None, None, None, None, str(error), 0, 0))
+
+    def _insert(self, number: int | None, row: tuple) -> None:
+        marks = ", ".join("?" * (len(row) + 2))
+        self._db.execute(
+            f"INSERT INTO file (id, {_FILE}, mark) VALUES ({marks})", (number, *row, _mark(*row))
+        )
 
     def _begin(self) -> None:
         if not self._db.in_transaction:
@@ -246,8 +293,15 @@ class Spool:
     def _vdset(self, ids: list[str]) -> int:
         text = json.dumps(ids, ensure_ascii=False)
         digest = hashlib.sha256(text.encode()).digest()
-        self._db.execute("INSERT OR IGNORE INTO vdset (digest, ids) VALUES (?, ?)", (digest, text))
-        return self._one("SELECT id FROM vdset WHERE digest = ?", digest)
+        found = self._db.execute("SELECT id, ids FROM vdset WHERE digest = ?", (digest,)).fetchone()
+        if found is None:
+            number = self._one("SELECT coalesce(max(id), 0) + 1 FROM vdset")
+            row = (number, digest, text, _mark(number, text))
+            self._db.execute("INSERT INTO vdset VALUES (?, ?, ?, ?)", row)
+            return number
+        if found[1] != text:
+            raise Damaged
+        return found[0]
 
     def errors(self) -> list[str]:
         """Every bad file's sentence, in order."""
@@ -282,14 +336,20 @@ class Spool:
     def blocks_with_records(self) -> int:
         return self._one("SELECT count(DISTINCT block) FROM piece")
 
+    def records_by_block(self) -> list[tuple[int, int]]:
+        """Each block that has records, in order, and how many."""
+        return self._db.execute(
+            "SELECT block, sum(records) FROM piece GROUP BY block ORDER BY block"
+        ).fetchall()
+
     def vd_ids(self) -> list[str]:
         """Every detector with a record, in the order of the files."""
         ids: dict[str, None] = {}
-        for (text,) in self._db.execute(
-            "SELECT ids FROM vdset JOIN (SELECT vdset, min(position) AS position FROM ordered "
-            "JOIN file USING (key) GROUP BY vdset) ON id = vdset ORDER BY position"
+        for (number,) in self._db.execute(
+            "SELECT vdset FROM ordered JOIN file USING (key) WHERE vdset NOT NULL GROUP BY vdset "
+            "ORDER BY min(position)"
         ):
-            ids.update(dict.fromkeys(json.loads(text)))
+            ids.update(dict.fromkeys(self.vdset(number)))
         return list(ids)
 
     def counts(self) -> Counter:
@@ -308,14 +368,40 @@ class Spool:
 
     def pieces(self, block: int) -> Iterator[tuple[int, int, bytes]]:
         """Detectors' set, number of records and data of each piece of a block, in the order of the files."""
-        yield from self._db.execute(
-            "SELECT file.vdset, piece.records, data FROM piece JOIN file ON file.id = piece.file "
-            "JOIN ordered USING (key) WHERE block = ? ORDER BY position, seq",
-            (block,),
-        )
+        for vdset, mark, records, data in self._pieces("WHERE block = ? ORDER BY position, seq", block):
+            self._given = [self._given[0] + 1, self._given[1] + mark]
+            yield vdset, records, data
+
+    def _pieces(self, which: str, *values) -> Iterator[tuple[int, int, int, bytes]]:
+        """Detectors' set, checksum, number of records and data of pieces that are as they were written."""
+        for vdset, key, mark, *row in self._db.execute(
+            "SELECT file.vdset, key, piece.mark, seq, block, piece.records, data FROM piece "
+            f"JOIN file ON file.id = piece.file JOIN ordered USING (key) {which}",
+            values,
+        ):
+            _agree(mark, key, *row)
+            yield vdset, mark, *row[2:]
+
+    def check_pieces(self) -> None:
+        """Whether every piece is as it was written: to be known before a raw file is blamed. Raises Damaged."""
+        for _ in self._pieces("ORDER BY piece.rowid"):
+            pass
+
+    def check_all_given(self) -> None:
+        """Whether the blocks that were asked for gave each piece of every file. Raises Damaged."""
+        kept = self._db.execute(
+            "SELECT coalesce(sum(pieces), 0), coalesce(sum(marks), 0) FROM file"
+        ).fetchone()
+        if list(kept) != self._given:
+            raise Damaged
 
     def vdset(self, number: int) -> list[str]:
-        return json.loads(self._one("SELECT ids FROM vdset WHERE id = ?", number))
+        ids, mark = self._db.execute("SELECT ids, mark FROM vdset WHERE id = ?", (number,)).fetchone() or (
+            "",
+            0,
+        )
+        _agree(mark, number, ids)
+        return json.loads(ids)
 
     def _one(self, query: str, *values):
         return self._db.execute(query, values).fetchone()[0]
@@ -323,6 +409,8 @@ class Spool:
 
 def _in_words(error: sqlite3.Error, path: Path) -> Exception:
     """What a user should hear of ``error``; itself where it is our mistake."""
+    if isinstance(error, sqlite3.OperationalError) and _code_of(error) == sqlite3.SQLITE_READONLY:
+        return OSError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     no_room = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHMSIZE:
         return no_room
@@ -341,7 +429,20 @@ def _code_of(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+def _mark(*row) -> int:
+    """A checksum of a row. The last of a piece's fields is its data, which may be large."""
+    *fields, last = row
+    start = zlib.crc32(repr(fields).encode("utf-8", "surrogatepass"))
+    return zlib.crc32(last if isinstance(last, bytes) else repr(last).encode("utf-8", "surrogatepass"), start)
+
+
+def _agree(mark: object, *row) -> None:
+    """Raises Damaged where a row is not the one whose checksum is ``mark``."""
+    if mark != _mark(*row):
+        raise Damaged
+
+
 def _code() -> bytes:
     """The parsers' own text: a change of them makes what they parsed worthless."""
-    folder = Path(__file__).parent
-    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file())
+    paths = sorted(Path(__file__).parent.rglob("*"))
+    return b"".join(path.read_bytes() for path in paths if path.suffix in (".py", ".yaml"))

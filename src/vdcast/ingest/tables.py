@@ -117,9 +117,13 @@ def header_of(file: RawFile, stream: BinaryIO, encoding: str) -> list[str]:
         names = [name.strip() for name in next(csv.reader([text]))]
     except (UnicodeDecodeError, LookupError, csv.Error) as error:
         raise file.bad(f"its header cannot be read as {encoding}: {error}; set data.encoding") from None
-    if repeated := {name for name in names if names.count(name) > 1}:
-        raise file.bad(f"names column {sorted(repeated)[0]!r} twice")
+    _unique(file, names)
     return names
+
+
+def _unique(file: RawFile, names: Sequence[str]) -> None:
+    if repeated := [name for name, times in Counter(names).items() if times > 1]:
+        raise file.bad(f"names column {min(repeated)[:40]!r} twice")
 
 
 def _parquet(
@@ -127,6 +131,7 @@ def _parquet(
 ) -> Iterator[pa.Table]:
     try:
         schema = pa.parquet.read_schema(stream)
+        _unique(file, schema.names)
         columns = _choose(file, schema.names, texts, numbers)
         stream.seek(0)
         # text stays as numbers of its different values until it is known how long it is when written out
@@ -136,15 +141,25 @@ def _parquet(
         size = 8 * table.metadata.num_rows * len(columns)
         rows = max(1, BATCH_CELLS // len(columns))
         _bounded(file, size)
+        left = table.metadata.num_rows
         for batch in table.iter_batches(batch_size=rows, columns=columns, use_threads=False):
             size += sum(map(_text_bytes, batch.columns))
             _bounded(file, size)
             part = pa.Table.from_batches([batch])
-            for i, name in enumerate(part.column_names):
-                column = _plain(part.column(name))
-                part = part.set_column(i, name, column if name in texts else column.cast(pa.float64()))
+            plain = {
+                name: _plain(column) for name, column in zip(part.column_names, part.columns, strict=True)
+            }
+            part = pa.table(
+                {n: column if n in texts else column.cast(pa.float64()) for n, column in plain.items()}
+            )
+            part.validate(full=True)  # text may be no UTF-8
+            left -= part.num_rows
             yield part
-    except (pa.ArrowException, OSError) as error:
+        if left:
+            raise file.bad(
+                f"is a damaged parquet file: it lacks {left} of its {table.metadata.num_rows} rows"
+            )
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise file.bad(f"is a damaged parquet file, or has other columns than expected ({error})") from None
 
 
@@ -177,13 +192,14 @@ def _choose(
     file: RawFile, header: Sequence[str], texts: Sequence[str], numbers: Sequence[str] | None
 ) -> list[str]:
     """The columns to read, in the file's order."""
+    known, wanted = set(header), {*texts, *(numbers or ())}
     for name in (*texts, *(numbers or ())):
-        if name not in header:
+        if name not in known:
             some = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
             raise file.bad(f"has no column {name!r}; it has {some}")
     if numbers is None and len(header) == len(texts):
         raise file.bad("has no column of numbers beside its time")
-    chosen = [name for name in header if numbers is None or name in numbers or name in texts]
+    chosen = [name for name in header if numbers is None or name in wanted]
     for name in chosen:
         if name not in texts and _UNNAMED.fullmatch(name):
             raise file.bad(

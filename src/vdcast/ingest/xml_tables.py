@@ -74,9 +74,11 @@ def check(
     data: bytes,
     root: str,
     namespace: str | None,
-    element: Callable[[str, dict[str, str]], None] | None = None,
+    element: Callable[[str, dict[str, str], str], None] | None = None,
 ) -> bytes:
-    """The document in UTF-8, well-formed and with the right root; ``element`` is shown every element of it.
+    """The document in UTF-8, well-formed and with the right root.
+
+    ``element`` is shown the name and the attributes of every element in it, and the name of the one around it.
 
     One that declares a DOCTYPE is refused, so no entity is ever declared, expanded or fetched.
     """
@@ -84,6 +86,12 @@ def check(
     if data[:15].lower().startswith((b"<!doctype html", b"<html")):
         raise file.bad("is an HTML page, most likely an error message saved as data")
     parser = expat.ParserCreate("utf-8", " ")
+    around = [root]
+
+    def inside(name, attributes):
+        assert element is not None  # or nobody would call
+        element(name, attributes, around[-1])
+        around.append(name)
 
     def first(name, attributes):
         own, _, local = name.rpartition(" ")
@@ -91,9 +99,10 @@ def check(
             raise file.bad(f"its root is <{local}>, not the <{root}> of the standard")
         if own not in ("", namespace):
             raise file.bad(f"its <{root}> is of the namespace '{own}', not of '{namespace or ''}'")
-        parser.StartElementHandler = element
+        parser.StartElementHandler = None
         if element:
-            element(name, attributes)
+            parser.StartElementHandler, parser.EndElementHandler = inside, lambda _: around.pop()
+            element(name, attributes, "")
 
     def doctype(*_):
         raise file.bad("declares a DOCTYPE, which no detector file needs; entities are not expanded")

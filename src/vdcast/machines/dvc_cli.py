@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from vdcast.errors import InputError
 from vdcast.layout import RUNS
@@ -13,6 +16,8 @@ from vdcast.processes import none_left, reap, uninterrupted
 
 # two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+FILES_LOCK = Path(".dvc/tmp/rwlock")  # which stage's files are read or written, and by whom
+BUSY = "is busy, it is being blocked by"  # what dvc says of files that another one has
 
 
 def graph(targets: list[str]) -> tuple[set[tuple[str, str]], set[str]]:
@@ -62,9 +67,52 @@ def ask(*arguments: str) -> str:
     """What `dvc` prints. Raises InputError with what it says of a mistake, such as an unknown target."""
     command = [*DVC, *filter(None, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if BUSY in done.stderr:
+        raise InputError(
+            "another `dvc` is at work on the same files; give the command again when it has ended"
+        )
     if done.returncode:
         raise InputError(next(iter(done.stderr.strip().splitlines()), f"dvc {arguments[0]} failed"))
     return done.stdout
+
+
+def wait_for_others() -> None:
+    """Wait for a `dvc` that somebody else has started here, and say so.
+
+    ``--wait-for-lock`` waits for DVC's own lock, and not for that of the files of a stage that another `dvc` runs.
+    """
+    if not (pids := at_work()):
+        return
+    print(
+        f"vdcast: another `dvc` is at work here (process {', '.join(map(str, pids))}); waiting for it to end",
+        file=sys.stderr,
+        flush=True,
+    )
+    while at_work():
+        time.sleep(0.5)
+
+
+def at_work() -> list[int]:
+    """The living processes that have files of this folder locked in DVC."""
+    try:
+        locks = json.loads(FILES_LOCK.read_text("utf-8"))
+        holders = [
+            *locks.get("write", {}).values(),
+            *(one for each in locks.get("read", {}).values() for one in each),
+        ]
+        return sorted({int(holder["pid"]) for holder in holders if _lives(int(holder["pid"]))})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # none, or one that is being written
+        return []
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def left_undone(lost: set[str]) -> list[str]:

@@ -16,13 +16,23 @@ from rich.text import Text
 from vdcast import params
 from vdcast.errors import InputError
 from vdcast.layout import LOGS
-from vdcast.machines.dvc_cli import DVC, descendants, graph, left_undone, run_or_exit, stale
+from vdcast.machines.dvc_cli import (
+    BUSY,
+    DVC,
+    descendants,
+    graph,
+    left_undone,
+    run_or_exit,
+    stale,
+    wait_for_others,
+)
 from vdcast.processes import cpus, has_ended, none_left, reap, uninterrupted, visible_gpus
 
 
 def repro_side_by_side(targets: list[str], jobs: int | None) -> None:
     """Bring ``targets`` up to date. Raises InputError, at the end, where a run failed."""
     params.load()  # a wrong setting stops here, in one sentence
+    wait_for_others()
     edges, stages = graph(targets)
     runs = sorted(stage for stage in stages if stage.startswith("train@"))
     failed = []
@@ -82,6 +92,8 @@ class Training:
         lines = [line for line in self.log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
         # the training's last line, if it has left one; dvc's follows it
         reason = next((line for line in reversed(lines[-2:]) if line.startswith("vdcast: ")), self.said())
+        if any(BUSY in line for line in lines):
+            reason = "another `dvc` was at work on the same files"
         reason = reason or f"exit status {self.process.returncode}"
         return (
             f"{self.stage} failed: {reason.removeprefix('vdcast: ')} (all it said: {self.log}); "

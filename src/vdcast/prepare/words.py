@@ -3,6 +3,7 @@
 import numpy as np
 
 from vdcast.data.detectors import Prepared
+from vdcast.escape import markdown
 from vdcast.records.prepare import Dropped
 
 
@@ -12,7 +13,7 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
     lines = [
         "# Prepared data",
         "",
-        f"Source: {train.source}. Interval {train.interval} s, {train.time_zone}.",
+        f"Source: {markdown(train.source)}. Interval {train.interval} s, {train.time_zone}.",
         "",
     ]
     lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
@@ -25,8 +26,8 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
     for v, vd in enumerate(train.vd_ids):
         for f, feature in enumerate(train.features):
             lines.append(
-                f"| {vd} | {feature} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {train.units[f]} |"
+                f"| {markdown(vd)} | {markdown(feature)} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {markdown(train.units[f])} |"
             )
     lines += ["", "## Dropped", ""]
-    lines += [f"- {item.name}: {item.reason}" for item in dropped] or ["Nothing."]
+    lines += [f"- {markdown(item.name)}: {markdown(item.reason)}" for item in dropped] or ["Nothing."]
     return "\n".join(lines) + "\n"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import h5py
 import numpy as np
 
+from vdcast.errors import InputError
 from vdcast.ingest import clock
 from vdcast.ingest.files import ALWAYS, EXPANSION, RawFile
 from vdcast.ingest.records import IMPOSSIBLE, MPH, OBSERVED, Records, judge, observed
@@ -82,7 +83,10 @@ def _rows(file: RawFile) -> Iterator[tuple[list[str], np.ndarray, np.ndarray]]:
                         f"a time in rows {rows.start} to {rows.stop} lies outside the years 1970 to 2100"
                     )
                 yield vd_ids, local, values[rows].astype("f8")
+    except InputError:
+        raise
     except (
+        ValueError,
         OSError,
         KeyError,
         TypeError,

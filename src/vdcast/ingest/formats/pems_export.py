@@ -23,6 +23,9 @@ from vdcast.params.formats import PemsExport
 SUFFIXES = (".csv", ".txt")
 ORDERED = True
 _COLUMN = re.compile(r"(?:Lane (\d+) )?(?:Agg )?(Flow|Occ|Occupancy|Speed)(?: \((.+)\))?")
+# what a column of these quantities looks like, were its name damaged; and others that have such words in theirs
+_RELATED = re.compile(r"lane|flow|occ|speed|veh|mph", re.IGNORECASE)
+_OTHER = re.compile(r"[#%].*|.*truck.*|V[HM]T.*|.*delay.*", re.IGNORECASE)
 _QUANTITY = {"Flow": "volume", "Occ": "occupancy", "Occupancy": "occupancy", "Speed": "speed"}
 _PERIOD = re.compile(r"Veh/(?:(\d+) )?(Minute|Hour)s?")
 _SECONDS = {"Minute": 60, "Hour": 3600}
@@ -89,12 +92,16 @@ def _columns(file: RawFile, header: list[str], settings: PemsExport) -> dict[str
             if (quantity := _QUANTITY[quantity]) in wanted:
                 factor = _factor(file, name, quantity, unit or "", settings.interval)
                 found.setdefault(quantity, {})[lane] = (name, factor)
+        elif _RELATED.search(name) and not _OTHER.fullmatch(name):  # its lane would be left out of every sum
+            raise file.bad(f"has a column {name[:60]!r}, which is not named as PeMS does")
     for name in settings.features:
         if name not in found:
             raise file.bad(f"has no column of {name} ({', '.join(header)}); set data.features to what it has")
     lanes = set.intersection(*(set(columns) for columns in found.values()))
     if not lanes:
         raise file.bad("gives one quantity per lane and another as a total; export them alike")
+    if None not in lanes and any(set(columns) - {None} != lanes for columns in found.values()):
+        raise file.bad("has not the same lanes for each quantity; export them alike")
     chosen = [None] if None in lanes else sorted(lanes, key=int)  # type: ignore[arg-type]  # no None among them
     return {name: [columns[lane] for lane in chosen] for name, columns in found.items()}
 

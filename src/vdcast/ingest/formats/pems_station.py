@@ -104,8 +104,8 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
         "lat": np.array([_float(row.get("Latitude")) for row in found], "f8"),
-        "road": np.array([row.get("Fwy") or "" for row in found], "U"),
-        "direction": np.array([row.get("Dir") or "" for row in found], "U"),
+        "road": np.array([row.get("Fwy") or "" for row in found], object),
+        "direction": np.array([row.get("Dir") or "" for row in found], object),
         "lanes": np.array([lane_count(row.get("Lanes")) for row in found], "i4"),
     }
 

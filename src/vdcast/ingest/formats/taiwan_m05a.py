@@ -191,8 +191,8 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         "lon": np.array([np.mean([end["lon"] for end in pair]) for pair in ends], "f8"),
         "lat": np.array([np.mean([end["lat"] for end in pair]) for pair in ends], "f8"),
-        "road": np.array([pair[0]["road"] for pair in ends], "U"),
-        "direction": np.array([pair[0]["direction"] for pair in ends], "U"),
+        "road": np.array([pair[0]["road"] for pair in ends], object),
+        "direction": np.array([pair[0]["direction"] for pair in ends], object),
     }
 
 

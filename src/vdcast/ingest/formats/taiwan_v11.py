@@ -20,6 +20,7 @@ __all__ = ["ORDERED", "SUFFIXES", "features", "info", "listed", "parse"]
 
 SUFFIXES = (".xml",)
 ORDERED = False
+_PARENT = {"Infos": "XML_Head", "Info": "Infos", "lane": "Info", "cars": "lane"}
 
 
 def parse(file: RawFile, settings: TaiwanV11) -> Iterator[Records]:
@@ -35,7 +36,9 @@ def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     seen: dict[str, list[dict]] = {name: [] for name in ("XML_Head", "Infos", "Info", "lane", "cars")}
     vd, lane = [], []  # of each lane, of each element cars: what it lies in
 
-    def element(name: str, attributes: dict[str, str]) -> None:
+    def element(name: str, attributes: dict[str, str], parent: str) -> None:
+        if name in _PARENT and parent != _PARENT[name]:  # whose it is cannot be told
+            raise file.bad(f"has a <{name}> in <{parent}>, not in <{_PARENT[name]}>")
         if name == "lane":
             vd.append(len(seen["Info"]) - 1)
         elif name == "cars":
@@ -44,8 +47,8 @@ def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
             seen[name].append(attributes)
 
     xml_tables.check(file, data, "XML_Head", None, element)
-    if not seen["Infos"] or -1 in vd or -1 in lane:
-        raise file.bad("has no <lane> in <Info> in <Infos>; it is no snapshot of the standard v1.1")
+    if not seen["Infos"]:
+        raise file.bad("has no <Infos>; it is no snapshot of the standard v1.1")
     vds = names(file, [info.get("vdid") for info in seen["Info"]])
     times = [info.get("datacollecttime") for info in seen["Info"]]
     directions = [lane.get("vsrdir") or "" for lane in seen["lane"]]

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import numpy as np
 
-from vdcast.ingest import xml_tables
+from vdcast.ingest import json_keys, xml_tables
 from vdcast.ingest.detector_lists import listed
 from vdcast.ingest.detector_lists import vd_info as info
 from vdcast.ingest.files import RawFile
@@ -111,6 +111,9 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
             times.append(vd.DataCollectTime)
             status.append(vd.Status)
     lane = np.repeat(np.arange(len(vehicles)), np.array(vehicles, "i8"))
+    whole = not (None in speed or None in occupancy or None in volume or None in times or None in status)
+    if not whole or not json_keys.regular(data, _keys(snapshot, len(speed), len(volume), data)):
+        json_keys.check(file, data)
 
     def of_lane(at: int) -> str:
         return ids[detector[at]]
@@ -130,6 +133,20 @@ def from_json(file: RawFile, data: bytes, by_link: bool) -> Lanes:
     if by_link:
         return lanes
     return together(lanes, lambda: [{link.LinkID for link in vd.LinkFlows or ()} for vd in snapshot.VDLives])
+
+
+def _keys(snapshot: Snapshot, lanes: int, classes: int, data: bytes) -> dict[str, int]:
+    """How often each key stands in a snapshot in which no object lacks one; some classes have speeds of their own."""
+    vds = len(snapshot.VDLives)
+    links = sum(len(vd.LinkFlows or ()) for vd in snapshot.VDLives)
+    of_classes = classes if data.count(b'"Speed"') > lanes else 0
+    return {
+        **dict.fromkeys(("VDID", "DataCollectTime", "Status", "LinkFlows"), vds),
+        **dict.fromkeys(("LinkID", "Lanes"), links),
+        **dict.fromkeys(("Occupancy", "Vehicles"), lanes),
+        "Speed": lanes + of_classes,
+        "Volume": classes,
+    }
 
 
 def from_xml(file: RawFile, data: bytes, by_link: bool) -> Lanes:
