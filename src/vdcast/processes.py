@@ -117,8 +117,11 @@ def end_with_parent() -> None:
     It would wait for work for ever.
     """
 
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # as in the main process alone
+
     def watch() -> None:
-        multiprocessing.parent_process().join()
+        parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -129,7 +129,7 @@ def test_a_folder_of_which_the_remote_lacks_a_file_is_made(known, tmp_path):
 def test_a_stage_whose_code_changed_is_run_though_nobody_has_what_it_reads(known, tmp_path):
     known.run("dvc", "push", "train")
     machine = clone_of(known, tmp_path / "machine")
-    with (machine.path / "src/vdcast/evaluate.py").open("a", encoding="utf-8") as file:
+    with (machine.path / "src/vdcast/evaluate/run.py").open("a", encoding="utf-8") as file:
         file.write("# a change\n")
     target = f"evaluate@{RUN}"
     assert stages_run(machine.run(*JOB, target)) == {"ingest", "prepare", "baselines", target}

@@ -108,7 +108,7 @@ def test_a_later_stage_that_fails_in_a_sweep_leaves_the_others_told(clone, clust
     """With hidden_size 6 the training fails, with 10 what follows it, and 8 is made."""
     cluster.add_node(num_cpus=1, **NODE)
     for stage, size in (("train", 6), ("evaluate", 10)):
-        with (clone.path / f"src/vdcast/{stage}.py").open("r+", encoding="utf-8") as file:
+        with (clone.path / f"src/vdcast/{stage}/__main__.py").open("r+", encoding="utf-8") as file:
             text = file.read().replace(
                 'if __name__ == "__main__":\n', f'{BROKEN.format(size=size)}if __name__ == "__main__":\n'
             )

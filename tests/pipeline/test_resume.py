@@ -73,7 +73,7 @@ def test_a_change_starts_afresh(clone, tmp_path, change):
     elif change == "data":
         clone.set({"prepare": {"split": [0.5, 0.3, 0.2]}})
     else:
-        with (clone.path / "src/vdcast/fit.py").open("a", encoding="utf-8") as file:
+        with (clone.path / "src/vdcast/train/loop.py").open("a", encoding="utf-8") as file:
             file.write("# changed\n")
     output = clone.run("dvc", "repro", f"train@{RUN}")
     assert "goes on" not in output

@@ -1,4 +1,4 @@
-"""What the report says of what `prepare` dropped (the rest: test_comparison.py, test_bad_input.py)."""
+"""What the report says of what `prepare` dropped (the rest: test_judge.py, prepare/)."""
 
 from msgspec import structs
 

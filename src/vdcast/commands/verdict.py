@@ -7,6 +7,7 @@ Reads reports/summary.json of each through DVC: from the workspace, the cache or
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -105,18 +106,19 @@ def _figures(modes: list[str], old: Summary, new: Summary) -> list[str]:
             scores = [each.target_vd.get(model) for each in both]
             spent = [each.cost.get(model) for each in both]
             cells = [
-                _change(*(getattr(each, "mae", None) for each in scores), ".3f"),
-                _change(*(getattr(each, "seconds", None) for each in spent), ",.0f"),
-                _change(*(getattr(each, "parameters", None) for each in spent), ",.0f"),
+                _change([each.mae if each else None for each in scores], ".3f"),
+                _change([each.seconds if each else None for each in spent], ",.0f"),
+                _change([each.parameters if each else None for each in spent], ",.0f"),
             ]
             lines.append(f"| `{mode}` | {label} | {' | '.join(cells)} |")
     return lines
 
 
-def _change(old: float | None, new: float | None, spec: str) -> str:
+def _change(both: Sequence[float | None], spec: str) -> str:
     """Two cells: "old to new" and the change in per cent."""
+    old, new = both
     if old is None or new is None:
-        shown = ["none" if each is None else format(each, spec) for each in (old, new)]
+        shown = ["none" if each is None else format(each, spec) for each in both]
         return f"{shown[0]} to {shown[1]} | -"
     if old == new:
         return f"{new:{spec}} | 0"

@@ -54,7 +54,7 @@ def _errors(each: Predictions) -> ErrorCurves:
 
     def curve(cut) -> Curve:
         pooled = cuts.score_table(each, cut(each), 0).mae
-        return Curve(_rounded(pooled.to_numpy()), _rounded(cuts.mae_of_each_vd(each, cut)))
+        return Curve(_rounded(pooled.to_numpy()), [_rounded(row) for row in cuts.mae_of_each_vd(each, cut)])
 
     return ErrorCurves(
         by_horizon=curve(cuts.by_horizon),
@@ -73,8 +73,6 @@ def _history(table: pd.DataFrame) -> History:
     return History(**{name: _rounded(table[name].to_numpy(float)) for name in History.__struct_fields__})
 
 
-def _rounded(values: np.ndarray) -> list:
-    """Four significant digits, null for NaN, as nested lists."""
-    if np.ndim(values):
-        return [_rounded(value) for value in values]
-    return float(f"{values:.4g}") if np.isfinite(values) else None
+def _rounded(values: np.ndarray) -> list[float | None]:
+    """Four significant digits, null for NaN, of (n,) values."""
+    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]

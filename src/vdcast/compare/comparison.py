@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from vdcast.compare.findings import losses, notes
-from vdcast.compare.significance import difference, numbered_days
+from vdcast.compare.significance import Difference, difference, numbered_days
 from vdcast.data import calendar
 from vdcast.forecasts.predictions import Conditions, Naive, Predictions, of
 from vdcast.params.networks import MODELS
@@ -104,7 +104,12 @@ def _scored(
 
 def _best(naive: Naive, scores: Mapping[str, Scores]) -> str:
     """The baseline with the lowest MAE."""
-    return min(naive, key=lambda name: np.inf if scores[name].mae is None else scores[name].mae)
+
+    def mae(name: str) -> float:
+        found = scores[name].mae
+        return np.inf if found is None else found
+
+    return min(naive, key=mae)
 
 
 def _of_trainings(mode: str, trainings: Mapping[str, Training]) -> list[str]:
@@ -151,15 +156,29 @@ def paired(a: str, b: str, everyone: Mapping[str, Predictions]) -> PairedDiffere
 
     Of a model that lacks a forecast there is none: what it can forecast is not what it was asked for.
     """
-    pair = everyone[a], everyone[b]
-    errors = [np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in pair]  # (S, W, H, V)
-    if any(np.isnan(each[:, _observed(pair[0])]).any() for each in errors):
-        none = dict.fromkeys(("mae", "low", "high", "p", "boot_low", "boot_high", "p_dm"))
-        return PairedDifference(a=a, b=b, **none, days=0, vds=0)
-    found = vars(difference(*errors, _date(pair[0])))
+    first, second = (
+        np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in (everyone[a], everyone[b])
+    )  # (S, W, H, V)
+    seen = _observed(everyone[a])
+    lacking = any(np.isnan(each[:, seen]).any() for each in (first, second))
+    found = Difference() if lacking else difference(first, second, _date(everyone[a]))
     return PairedDifference(
-        a=a, b=b, **{key: value if np.isfinite(value) else None for key, value in found.items()}
+        a=a,
+        b=b,
+        mae=_defined(found.mae),
+        low=_defined(found.low),
+        high=_defined(found.high),
+        p=_defined(found.p),
+        boot_low=_defined(found.boot_low),
+        boot_high=_defined(found.boot_high),
+        p_dm=_defined(found.p_dm),
+        days=found.days,
+        vds=found.vds,
     )
+
+
+def _defined(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _days(predictions: Predictions) -> int:

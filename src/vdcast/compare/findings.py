@@ -52,7 +52,7 @@ def _of_vds(vds: Sequence[CutRow], of_target: Scores, target_vd: str) -> list[st
             f"VD {', '.join(silent)} has no valid observation in the test part: there is no figure of it, "
             f"and those of all VDs stand on the other {len(vds) - len(silent)}."
         )
-    constant = [row.label for row in vds if row.observations and row.r2 is None]
+    constant = [_said(row.label) for row in vds if row.observations and row.r2 is None]
     if not vds and of_target.observations and of_target.r2 is None:
         constant = [target_vd]
     if constant:
@@ -74,9 +74,7 @@ def _said(label: float | str) -> str:
 def losses(mode: str, scores: Mapping, by_cut: Cuts, unit: str) -> list[str]:
     """A sentence for each model that a naive forecast beats somewhere, saying where; these open every report."""
     whole = {
-        {"target_vd": "on the target VD", "all_vds": "on all VDs"}[scope]: {
-            name: row.mae for name, row in rows.items()
-        }
+        {"target_vd": "on the target VD", "all_vds": "on all VDs"}[scope]: _known(rows)
         for scope, rows in scores.items()
     }
     horizons, vds = by_cut["target_vd"]["horizon"], by_cut.get("all_vds", {}).get("vd", {})
@@ -87,11 +85,11 @@ def losses(mode: str, scores: Mapping, by_cut: Cuts, unit: str) -> list[str]:
             if best := _lost_to(model, mae):
                 places.setdefault(best, []).append(f"{where} (MAE {_against(mae, model, best)} {unit})")
         for said in (_at_horizons(model, horizons, unit), _at_vds(model, vds, unit) if vds else {}):
-            for best, where in said.items():
-                places.setdefault(best, []).append(where)
+            for best, words in said.items():
+                places.setdefault(best, []).append(words)
         if places:
-            said = "; ".join(f"to {LABELS[best]} {listed(where)}" for best, where in places.items())
-            found.append(f"In {mode}, {LABELS[model]} loses {said}.")
+            words = "; ".join(f"to {LABELS[best]} {listed(these)}" for best, these in places.items())
+            found.append(f"In {mode}, {LABELS[model]} loses {words}.")
     return found
 
 
@@ -128,7 +126,7 @@ class Lost:
 
 def _lost_rows(model: str, by_name: ByName) -> dict[str, Lost]:
     """By baseline, where ``model`` loses to it in a cut."""
-    mae = [{name: rows[i].mae for name, rows in by_name.items()} for i in range(len(by_name[model]))]
+    mae = [_known({name: rows[i] for name, rows in by_name.items()}) for i in range(len(by_name[model]))]
     lost: dict[str, list[int]] = {}
     for i, row in enumerate(mae):
         if best := _lost_to(model, row):
@@ -141,12 +139,17 @@ def _lost_rows(model: str, by_name: ByName) -> dict[str, Lost]:
     }
 
 
-def _lost_to(model: str, mae: Mapping[str, float | None]) -> str | None:
+def _known(rows: Mapping[str, Scores]) -> dict[str, float]:
+    """MAE of everyone who has one."""
+    return {name: row.mae for name, row in rows.items() if row.mae is not None}
+
+
+def _lost_to(model: str, mae: Mapping[str, float]) -> str | None:
     """The baseline with the lowest MAE, if ``model`` does not beat it; None also where there is nothing to compare."""
-    naive = [name for name in mae if name.removesuffix("_ensemble") not in MODELS and mae[name] is not None]
-    if mae[model] is None or not naive:
+    naive = [name for name in mae if name.removesuffix("_ensemble") not in MODELS]
+    if model not in mae or not naive:
         return None  # as ``notes`` say
-    best = min(naive, key=mae.get)
+    best = min(naive, key=lambda name: mae[name])
     return None if mae[model] < mae[best] else best
 
 

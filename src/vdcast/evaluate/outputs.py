@@ -23,7 +23,7 @@ def headline(
     Keys are ``<target>_<metric>`` for the target VD, with ``_all_vds`` for every VD together, and of the
     first target ``<target>_mae_<minutes>min`` for each of ``horizons`` (steps) of the target VD.
     """
-    figures = {}
+    figures: dict[str, float] = {}
     scopes = {"": [target_vd]} | ({"_all_vds": predictions.vd_ids} if len(predictions.vd_ids) > 1 else {})
     for k, target in enumerate(predictions.targets):
         for suffix, vds in scopes.items():

@@ -29,24 +29,31 @@ def evaluate(run: Run, settings: Params) -> None:
     predictions = forecast(run, trained, test, device)
     naive = of(read_naive(NAIVE), predictions.vd_ids)
     check_same_windows({run.name: predictions, **naive})
-    scored = {
-        "target_vd": test.vd_ids[settings.modes.target_vd_index],
-        "mape_floor": settings.evaluate.mape_floor,
-    }
+    target_vd, mape_floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor
 
     write_predictions(folder / "predictions.h5", predictions)
-    write_csv(folder, predictions, naive=naive, **scored)
-    figures = outputs.headline(predictions, naive, horizons=settings.evaluate.horizons, **scored)
+    write_csv(folder, predictions, naive=naive, target_vd=target_vd, mape_floor=mape_floor)
+    figures = outputs.headline(
+        predictions, naive, target_vd=target_vd, mape_floor=mape_floor, horizons=settings.evaluate.horizons
+    )
     if predictions.quantiles:
-        figures |= intervals.widest_interval(predictions, scored["target_vd"])
+        figures |= intervals.widest_interval(predictions, target_vd)
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     io.write(folder / "cost.json", measure(trained, test, device))
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
-    run_report.write_run_report(folder, trained, predictions, training=training, naive=naive, **scored)
+    run_report.write_run_report(
+        folder,
+        trained,
+        predictions,
+        training=training,
+        naive=naive,
+        target_vd=target_vd,
+        mape_floor=mape_floor,
+    )
     headline = predictions.targets[0]
     mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))
     print(
-        f"{run.name}: {headline} MAE {shown(mae)} {predictions.units[0]} on VD {scored['target_vd']}, "
+        f"{run.name}: {headline} MAE {shown(mae)} {predictions.units[0]} on VD {target_vd}, "
         f"skill {shown(skill, '+.2f')} against the best naive forecast; read {folder}/report.md"
     )
 

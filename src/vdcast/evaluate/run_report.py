@@ -54,6 +54,7 @@ def write_run_report(
     lines += _training(training)
     lines += _result(target_vd, len(predictions.forecast), mape_floor, horizons)
     if predictions.quantiles:
+        assert trained.pools is not None  # a run with quantiles was calibrated
         lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
     if len(predictions.vd_ids) > 1:
         vds = _by_target(everyone, run.name, cuts.by_vd(predictions), mape_floor)

@@ -73,7 +73,7 @@ def origin_steps(steps: int, length: int, horizon: int) -> np.ndarray:
 
 
 def beside_observed(forecast: np.ndarray, part, targets: Sequence[str], length: int) -> Predictions:
-    """``forecast`` (S, W, H, V, K) of every window of ``part`` (``store.Detectors``), beside its observations."""
+    """``forecast`` (S, W, H, V, K) of every window of ``part`` (``data.detectors.Detectors``), beside its observations."""
     horizon = forecast.shape[2]
     k = [part.features.index(target) for target in targets]
     origins = origin_steps(len(part.timestamps), length, horizon)

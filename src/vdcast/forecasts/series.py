@@ -69,7 +69,7 @@ def write_series(path: Path, series: Series) -> None:
     """Write ``series`` to ``path``."""
     with writing(path) as file:
         put(file, "times", series.times)
-        put(file, "horizons", series.horizons)
+        put(file, "horizons", np.array(series.horizons))
         put(file, "vd_ids", strings(series.vd_ids))
         put(file, "observed", series.observed, compression="gzip")
         for group in ("forecasts", "intervals"):

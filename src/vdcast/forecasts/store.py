@@ -1,4 +1,29 @@
-"""``predictions.h5`` and ``conditions.h5``: the arrays of ``Predictions`` and ``Conditions``."""
+"""Forecasts and what held beside them as h5 files, and their schema.
+
+``predictions.h5``, of a run or a baseline (``Predictions``; letters as there, P quantile levels), holds
+
+======================  =====================  =================================================================
+``forecast``            (S, W, H, V, K) f4     in original units
+``observed``            (W, H, V, K) f4        NaN where there is no valid observation
+``origins``             (W,) i8                Unix seconds, UTC, start of the last interval of the lookback
+``vd_ids``              (V,) str
+``targets``, ``units``  (K,) str
+``quantiles/raw``       (S, W, H, V, K, P) f4  as the network made them, ascending over P; the median is ``forecast``
+``quantiles/margins``   (S, H, V, K, P) f4     what calibration adds to each
+``quantiles/levels``    (P,) f8                ascending, 0.5 in the middle
+======================  =====================  =================================================================
+
+and the attributes ``schema`` (version), ``interval`` (seconds) and ``time_zone`` (IANA name); the group ``quantiles``
+only of a run with ``train.quantiles``. ``conditions.h5`` (``Conditions``) holds
+
+==============  =============  ====================================================================
+``missing``     (W, V) f4      share of the VD's own inputs that are missing in the lookback
+``congestion``  (W, H, V) i1   1 congested, 0 free, -1 unknown, at the time that was forecast
+``vd_ids``      (V,) str
+==============  =============  ====================================================================
+
+and the attributes ``schema`` and ``rule``, what counts as congested, in words.
+"""
 
 from pathlib import Path
 from zoneinfo import available_timezones

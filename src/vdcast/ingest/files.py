@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 from vdcast.errors import InputError
 from vdcast.escape import terminal
@@ -131,7 +131,7 @@ class RawFile:
         return self.bad(f"{self.size} bytes expand to more than {limit}, as in a decompression bomb")
 
     @contextlib.contextmanager
-    def open(self) -> Iterator[BinaryIO]:
+    def open(self) -> Iterator["io.BufferedReader[_Bounded]"]:
         """The content as a stream; gzip is told by its first bytes, not by the name."""
         try:
             with self._stored() as stored:
@@ -359,7 +359,7 @@ class _Zip:
         ]
 
     @contextlib.contextmanager
-    def open(self, member: str) -> Iterator[BinaryIO]:
+    def open(self, member: str) -> Iterator[io.BufferedReader]:
         try:
             stream = self.archive.open(self.archive.getinfo(member))
         except BAD_ZIP as error:
@@ -425,7 +425,7 @@ class _Tar:
         ]
 
     @contextlib.contextmanager
-    def open(self, member: str) -> Iterator[BinaryIO]:
+    def open(self, member: str) -> Iterator[io.BufferedReader]:
         at = self.by_name[member]
         yield io.BufferedReader(io.BytesIO(self.data[at.offset_data : at.offset_data + at.size]))
 
@@ -457,7 +457,7 @@ def _within(path: Path, mtime_ns: int, size: int, process: int, member: str) -> 
 class _Sound(io.RawIOBase):
     """A member of a zip, whose library has many words for damage, and here one."""
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: IO[bytes]):
         self._stream = stream
 
     def readable(self) -> bool:
@@ -477,7 +477,7 @@ class _Sound(io.RawIOBase):
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than its file may hold, and knows the last byte that it gave."""
 
-    def __init__(self, stream: BinaryIO, file: RawFile):
+    def __init__(self, stream: io.BufferedIOBase, file: RawFile):
         self._stream, self._file, self._given = stream, file, 0
         self.last = b""
 

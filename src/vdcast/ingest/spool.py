@@ -257,9 +257,11 @@ class Spool:
             number = self._one("SELECT coalesce(max(id), 0) + 1 FROM file")
             marks = []
             for seq, piece in enumerate(pieces):
-                row = (seq, piece.block, piece.records, piece.data)
-                marks.append(_mark(file.key, *row))
-                self._db.execute("INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)", (number, *row, marks[-1]))
+                of_piece = (seq, piece.block, piece.records, piece.data)
+                marks.append(_mark(file.key, *of_piece))
+                self._db.execute(
+                    "INSERT INTO piece VALUES (?, ?, ?, ?, ?, ?)", (number, *of_piece, marks[-1])
+                )
                 self._uncommitted += len(piece.data)
             vdset = self._vdset(list(parsed.vd_ids))
             span = (parsed.first, parsed.last, parsed.records)
@@ -395,7 +397,7 @@ class Spool:
 
     def vdset(self, number: int) -> list[str]:
         ids, mark = self._db.execute("SELECT ids, mark FROM vdset WHERE id = ?", (number,)).fetchone() or (
-            0,
+            "",
             0,
         )
         _agree(mark, number, ids)

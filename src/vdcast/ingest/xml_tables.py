@@ -89,6 +89,7 @@ def check(
     around = [root]
 
     def inside(name, attributes):
+        assert element is not None  # or nobody would call
         element(name, attributes, around[-1])
         around.append(name)
 

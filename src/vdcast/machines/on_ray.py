@@ -10,6 +10,7 @@ on from the state in the remote; a stage that fails by itself is not tried again
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import shutil
 import socket
@@ -153,7 +154,7 @@ def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | No
 
     with tempfile.TemporaryDirectory() as folder:
         changed = Path(folder) / "params.yaml"
-        found = []
+        found: list[tuple[tuple[str, ...], str | None]] = []
         try:
             for sweep in get_hydra_sweeps({str(PARAMS): list(changes)}):
                 combination = tuple(sweep[str(PARAMS)])
@@ -181,7 +182,7 @@ def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
         host, _, port = address.removeprefix("ray://").rpartition(":")
         if port.isdecimal():  # where nobody listens Ray itself would try for minutes
             socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level="error")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(f"no Ray cluster answers at '{address}' ({first_line(error)})") from None
     try:
@@ -203,7 +204,8 @@ def train_on_nodes(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iter
     start = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=TRIES - 1)(run_on_node)
     running: dict[ray.ObjectRef, tuple[Task, str | None]] = {}
     for task in tasks:
-        for share in shares_of(task, shares, gpus) or [None]:
+        parts: list[str | None] = [*shares_of(task, shares, gpus)] or [None]
+        for share in parts:
             running[start.remote(*here, task, share, cpus)] = task, share
     while running:
         (done, *_), _ = ray.wait(list(running))
@@ -312,6 +314,7 @@ def run_on_node(files: bytes, remote: dict, task: Task, share: str | None, cpus:
             [sys.executable, "-m", "vdcast", "job", "--until-eof", task.target, *(["--share", share] if share else [])],
             cwd=place, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
+        assert child.stdout is not None  # a pipe
         log = child.stdout.read().decode(errors="replace")
         failed = child.wait() != 0
         return Ended(failed, log, get_node_ip_address())

@@ -66,6 +66,7 @@ class Remote:
         """Bring here what another machine left under ``key``; a file that is here already stays as it is."""
         from vdcast.train import scratch
 
+        assert self.run  # there are no ``keys`` without
         here = SCRATCH / self.run / key
         with scratch.held(here), self.told("cannot be read, so nothing was run"):
             folder = self.fs.join(self.root, self.run, key)

@@ -5,7 +5,7 @@ A default here decides numbers, so the stage ``ingest`` depends on this file.
 
 # ruff: noqa: RUF012 -- pydantic copies a default
 
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     ConfigDict,
@@ -332,25 +332,6 @@ class UTD19(Listed):
         return self
 
 
-FORMATS: dict[str, type[Raw]] = {
-    get_args(section.model_fields["format"].annotation)[0]: section
-    for section in (
-        WideTable,
-        LongTable,
-        DayRows,
-        TaiwanVDLive,
-        TaiwanV11,
-        TaiwanM05A,
-        PemsStation,
-        PemsExport,
-        PemsNpz,
-        MetrLA,
-        WebTRIS,
-        UTD19,
-    )
-}
-
-
 class Auto(Raw):
     """Whatever the files are told to be by ``vdcast.ingest.detect``; other keys are those of the format found."""
 
@@ -364,5 +345,22 @@ class Auto(Raw):
         return {**self.model_dump(exclude_unset=True), "format": found}
 
 
+Known = (
+    WideTable
+    | LongTable
+    | DayRows
+    | TaiwanVDLive
+    | TaiwanV11
+    | TaiwanM05A
+    | PemsStation
+    | PemsExport
+    | PemsNpz
+    | MetrLA
+    | WebTRIS
+    | UTD19
+)
+Data = Annotated[Known | Auto, Field(discriminator="format")]
+FORMATS: dict[str, type[Raw]] = {
+    get_args(section.model_fields["format"].annotation)[0]: section for section in get_args(Known)
+}
 SECTIONS: dict[str, type[Raw]] = {**FORMATS, "auto": Auto}
-Data = Annotated[Union[tuple(SECTIONS.values())], Field(discriminator="format")]  # noqa: UP007

@@ -1,19 +1,21 @@
 """What is wrong with a setting, in one sentence: which key, what it says, what is allowed."""
 
 import difflib
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.formats import SECTIONS
 from vdcast.params.section import Section
 
+Checked = TypeVar("Checked", bound=Section)
 
-def check(where: str, section: type[Section], values: dict[str, Any]) -> Section:
+
+def check(where: str, section: type[Checked], values: dict[str, Any]) -> Checked:
+    """``values`` as that section. Raises InputError for what is wrong first; ``where`` is its path in the file."""
     try:
         return section.model_validate(values)
     except ValidationError as error:
@@ -31,7 +33,7 @@ def check(where: str, section: type[Section], values: dict[str, Any]) -> Section
         raise InputError(f"{PARAMS}: {_sentence(path, first, section)}{more}") from None
 
 
-def _sentence(path: str, error: dict, section: type[Section]) -> str:
+def _sentence(path: str, error: ErrorDetails, section: type[Section]) -> str:
     parent, _, key = path.rpartition(".")
     match error["type"]:
         case "extra_forbidden":

@@ -56,7 +56,7 @@ def statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A constant series gets a standard deviation of 1, so that scaling leaves it finite.
     """
-    mean = np.nanmean(values, axis=0, dtype=np.float64)
+    mean = np.asarray(np.nanmean(values, axis=0, dtype=np.float64))
     std = np.nanstd(values, axis=0, dtype=np.float64)
     return mean, np.where(std > 0, std, 1.0)
 

@@ -110,7 +110,7 @@ def _all_observed(prepared: Prepared, settings: Params) -> None:
     for name, needed in (("validation", forecast), ("test", [target_vd])):
         part = prepared.parts[name]
         for target in prepared.targets:
-            valid = observed(part, target)[L:].any(axis=0)  # (V,); no window forecasts the steps before
+            valid = np.any(observed(part, target)[L:], axis=0)  # (V,); no window forecasts the steps before
             if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
                 raise InputError(
                     f"VD {silent[0]} has no valid {target} in the {name} part, past its first {L} steps"

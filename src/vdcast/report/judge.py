@@ -60,10 +60,10 @@ def judge(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]
 
 def holm(p: Sequence[float | None]) -> list[float | None]:
     """Step-down p of Holm (1979), which hold together whatever the tests' dependence. None stays None."""
-    known = sorted((i for i, each in enumerate(p) if each is not None), key=lambda i: p[i])
+    known = {i: each for i, each in enumerate(p) if each is not None}
     corrected, highest = list(p), 0.0
-    for rank, i in enumerate(known):
-        highest = corrected[i] = max(highest, min(1.0, (len(p) - rank) * p[i]))
+    for rank, i in enumerate(sorted(known, key=lambda i: known[i])):
+        highest = corrected[i] = max(highest, min(1.0, (len(p) - rank) * known[i]))
     return corrected
 
 
@@ -75,6 +75,7 @@ def judged(difference: PairedDifference, p_holm: float | None, comparison: Compa
     if gap(row, comparison.unit):
         row = structs.replace(row, status="no_verdict")
     elif not objections(row):
+        assert row.mae is not None  # or there would be a gap
         row = structs.replace(row, status="better", better=row.b if row.mae > 0 else row.a)
     return structs.replace(row, words=in_words(row, comparison))
 
@@ -91,11 +92,14 @@ def gap(row: JudgedDifference, unit: str) -> str | None:
 
 def objections(row: JudgedDifference) -> list[str]:
     """The conditions of ``RULE`` that a difference with an interval does not meet, in words."""
-    p_dm = row.p_dm
-    agrees = min(row.boot_low * row.mae, row.boot_high * row.mae) > 0
+    mae, low, high, p_holm, p_dm = row.mae, row.low, row.high, row.p_holm, row.p_dm
+    boot_low, boot_high = row.boot_low, row.boot_high
+    assert mae is not None and low is not None and high is not None  # or there would be a gap
+    assert p_holm is not None and boot_low is not None and boot_high is not None  # they come with an interval
+    agrees = min(boot_low * mae, boot_high * mae) > 0
     conditions = {
-        "the interval holds 0": row.low > 0 or row.high < 0,
-        f"p after Holm is not below {LEVEL}": row.p_holm < LEVEL,
+        "the interval holds 0": low > 0 or high < 0,
+        f"p after Holm is not below {LEVEL}": p_holm < LEVEL,
         "the interval of the block bootstrap does not": agrees,
         "the Diebold-Mariano test is undefined": p_dm is not None,
         f"p of the Diebold-Mariano test is {p_value(p_dm)}": p_dm is None or p_dm < LEVEL,
@@ -119,6 +123,7 @@ def in_words(row: JudgedDifference, comparison: Comparison) -> str:
     if why := gap(row, unit):
         return f"no verdict on {a} against {b}: {why}"
     mae, low, high = row.mae, row.low, row.high
+    assert mae is not None and low is not None and high is not None  # or there would be a gap
     digits = decimals(mae, low, high, 0.0)
     days = _counted(row.days, "test day")
     where = f"over {_counted(row.vds, 'VD')} and {days}" if len(vds) > 1 else f"on VD {vds[0]} over {days}"
@@ -146,6 +151,7 @@ def of_mode(
     """One mode's verdict: LSTM against xLSTM, the first of its ``differences``, and who wins by cost."""
     if comparison.problem:
         return unjudged(f"no verdict: {comparison.problem}")
+    assert isinstance(comparison, Comparison) and differences  # what could be compared has differences
     first = differences[0]
     return unjudged(first.words) if first.status == "no_verdict" else by_cost(first, comparison.cost)
 
@@ -156,7 +162,7 @@ def by_cost(row: JudgedDifference, cost: Mapping[str, Spent]) -> ModeVerdict:
     for name, unit in COSTS.items():
         spent = {model: getattr(each, name) for model, each in cost.items()}
         low, high = sorted(spent.values())
-        cheaper = min(spent, key=spent.get) if low < high else None
+        cheaper = min(spent, key=lambda model: spent[model]) if low < high else None
         claims = {cheaper, row.better} - {None}
         wins.append(claims.pop() if len(claims) == 1 else None)
         who = LABELS[wins[-1]] if wins[-1] else "neither"
@@ -198,10 +204,10 @@ def overall(compared: Mapping[str, ModeVerdict], unjudged: Sequence[str] = ()) -
         words = "no verdict: no mode could be compared"
         return Overall(status="no_verdict", better=None, words=words, cost_words=cost_words)
     left_out = f"; no verdict in {', '.join(f'`{mode}`' for mode in unjudged)}" if unjudged else ""
-    where: dict[str | None, list[str]] = {}  # by the better model
+    where: dict[str, list[str]] = {}  # by the better model
+    even: list[str] = []
     for mode, each in compared.items():
-        where.setdefault(each.better, []).append(f"`{mode}`")
-    even = where.pop(None, [])
+        (where.setdefault(each.better, []) if each.better else even).append(f"`{mode}`")
     if not where:
         modes = f"any of {len(compared)} modes" if len(compared) > 1 else even[0]
         words = f"no difference shown between LSTM and xLSTM in {modes}{left_out}"

@@ -263,7 +263,12 @@ def _wrappable(name: str) -> Markup:
 
 def _sort_by_mae(rows: Mapping[str, Scores]) -> list[str]:
     """The names, lowest MAE first."""
-    return sorted(rows, key=lambda who: float("inf") if rows[who].mae is None else rows[who].mae)
+
+    def mae(who: str) -> float:
+        found = rows[who].mae
+        return float("inf") if found is None else found
+
+    return sorted(rows, key=mae)
 
 
 def _span(minutes: float) -> str:

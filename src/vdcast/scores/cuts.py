@@ -121,7 +121,11 @@ def as_rows(table: pd.DataFrame) -> list[CutRow]:
     """Rows of ``score_tables``, rounded to what a reader can use; the first column holds the labels."""
     label, *figures = table.columns
     return [
-        CutRow(label=row.pop(label), **{name: number(row[name]) for name in figures})
+        CutRow(
+            label=row[label],
+            observations=row["observations"],
+            **{name: number(row[name]) for name in figures if name != "observations"},
+        )
         for row in table.to_dict("records")
     ]
 

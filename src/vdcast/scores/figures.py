@@ -102,8 +102,10 @@ def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -
     """
     if not (chosen := _typical_and_worst(series)):
         return _no_day(path, ahead)
-    shape = dict(figsize=(9, 0.4 + 2.6 * len(series)), sharey=True, squeeze=False, layout="constrained")
-    figure, axes = plt.subplots(len(series), 2, **shape)
+    size = 9, 0.4 + 2.6 * len(series)
+    figure, axes = plt.subplots(
+        len(series), 2, figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
     for row, (name, table) in zip(axes, series.items(), strict=True):
         levels = [column for column in table.columns if column not in ("time", "observed", "forecast")]
         for axis, (title, day) in zip(row, chosen.items(), strict=True):

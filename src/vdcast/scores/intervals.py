@@ -20,8 +20,9 @@ from vdcast.scores.names import LABELS
 
 def widest_interval(predictions: Predictions, target_vd: str) -> dict[str, float]:
     """A few figures for metrics.json: wQL, and coverage and width of the widest interval, of the target VD."""
+    assert predictions.quantiles is not None
     one, widest = predictions.of([target_vd]), coverages(predictions.quantiles.levels)[0]
-    figures = {}
+    figures: dict[str, float] = {}
     for k, target in enumerate(one.targets):
         row = interval_table(one, cuts.overall(), k).iloc[0]
         figures |= {f"{target}_{name}": row[name] for name in ("wql", *_of_interval(widest))}
@@ -40,10 +41,12 @@ def quantile_scores(
         here = {model: each.of(scopes[scope]) for model, each in predictions.items()}
         return {model: interval_rows(each, cut(each)) for model, each in here.items()}
 
+    first = next(iter(predictions.values())).quantiles
+    assert first is not None
     by = {"horizon": cuts.by_horizon, "hour": cuts.by_hour, "vd": cuts.by_vd}
     whole = {scope: shown(scope, lambda _: cuts.overall()) for scope in scopes}
     return QuantileScores(
-        levels=list(next(iter(predictions.values())).quantiles.levels),
+        levels=list(first.levels),
         scores={
             scope: {model: rows[0].figures for model, rows in found.items()} for scope, found in whole.items()
         },
@@ -64,6 +67,7 @@ def interval_rows(predictions: Predictions, cut: cuts.Cut) -> list[QuantileRow]:
 def interval_table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.DataFrame:
     """A row per label of ``cut``, ``score_quantiles`` of target ``k`` in the columns, mean over seeds."""
     quantiles, observed = predictions.quantiles, predictions.observed[..., k]
+    assert quantiles is not None
     columns = {cut.name: list(cut.labels)}
     for suffix, forecasts in (("", quantiles.calibrated), ("_raw", quantiles.raw)):
         each = [
@@ -77,6 +81,7 @@ def interval_table(predictions: Predictions, cut: cuts.Cut, k: int = 0) -> pd.Da
 def fan_over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:
     """``cuts.over_time`` with a column per calibrated level, ``p10`` and so on: what a fan chart draws."""
     one = predictions.of([vd])
+    assert one.quantiles is not None
     levels = one.quantiles.calibrated[:, :, horizon, 0, one.targets.index(target)].mean(axis=0)  # (W, P)
     names = [f"p{100 * level:g}" for level in one.quantiles.levels]
     return cuts.over_time(predictions, vd, target, horizon).assign(**dict(zip(names, levels.T, strict=True)))
@@ -114,22 +119,22 @@ def section(comparison: Comparison) -> list[str]:
 
 def page_section(modes: Mapping[str, Comparison]) -> list[str]:
     """Markdown lines of report.md on the target VD of every mode; none without quantiles."""
-    modes = {mode: each for mode, each in modes.items() if each.quantiles}
-    if not modes:
+    found = {mode: each.quantiles for mode, each in modes.items() if each.quantiles}
+    if not found:
         return []
-    first = next(iter(modes.values()))
-    levels = first.quantiles.levels
+    first, levels = modes[next(iter(found))], next(iter(found.values())).levels
     rows = {
         f"{LABELS[model]}, {mode}": row
-        for mode, each in modes.items()
-        for model, row in each.quantiles.scores["target_vd"].items()
+        for mode, each in found.items()
+        for model, row in each.scores["target_vd"].items()
     }
     title = f"## Quantile forecasts of VD {first.target_vd}"
     return [title, "", *explained(levels), interval_markdown(rows, levels, first.unit), ""]
 
 
 def run_section(one: Predictions, model: str, pools: np.ndarray) -> list[str]:
-    """Markdown lines of a run's report on its target VD; ``pools`` as ``quantiles.conformal`` returns them."""
+    """Markdown lines of a run's report on its target VD; ``pools`` as ``calibration.conformal`` returns them."""
+    assert one.quantiles is not None
     levels, unit = one.quantiles.levels, one.units[0]
     rows = {LABELS[model]: interval_rows(one, cuts.overall())[0].figures}
     for row in interval_rows(one, cuts.by_horizon(one)):
@@ -154,7 +159,7 @@ def explained(levels: Sequence[float]) -> list[str]:
 
 
 def calibration_in_words(pools: np.ndarray) -> str:
-    """Which observations the margins come from; ``pools`` as ``quantiles.conformal`` returns them."""
+    """Which observations the margins come from; ``pools`` as ``calibration.conformal`` returns them."""
     names = (
         "from its own observations",
         "from all horizons of its VD, as its own were too few",

@@ -52,7 +52,7 @@ def fit_stack(
             loss, norm = run_epoch(stack, stack.next_starts())
             checked, mae = validate(stack.model, data.validation, stack.group, data.scale, stack.levels)
             reached.take(torch.stack([loss, checked, mae, norm], dim=1), stack.model.state_dict())
-            reached.rates.append(stack.schedule.get_last_lr()[0])
+            reached.rates.append(float(stack.schedule.get_last_lr()[0]))
             reached.seconds.append(clock(data.device) - began)
             progress.show(reached)
             if not stack.drop_stopped():
@@ -70,7 +70,9 @@ def run_epoch(stack: Stack, starts: Tensor) -> tuple[Tensor, Tensor]:
     """One pass over the windows ``starts`` (N, W). Pooled loss and mean gradient norm of each copy, (N,) each."""
     model, optimiser, group, levels = stack.model, stack.optimiser, stack.group, stack.levels
     model.train()
-    error, count, norms = 0.0, 0, []
+    error = torch.zeros(len(group), device=group.device)
+    count = torch.zeros_like(error, dtype=torch.int64)
+    norms: list[Tensor] = []
     parameters = list(model.parameters())
     whole = starts.split(stack.run.network.batch_size, dim=1)
     mine = [start[:, ranks.part(start.shape[1])] for start in whole]
@@ -82,7 +84,7 @@ def run_epoch(stack: Stack, starts: Tensor) -> tuple[Tensor, Tensor]:
         ranks.summed(valid)
         optimiser.zero_grad(set_to_none=True)
         (total / valid.clamp(min=1)).sum().backward()  # each copy's weights see only its own term
-        ranks.summed(*(p.grad for p in parameters))
+        ranks.summed(*(p.grad for p in parameters if p.grad is not None))
         norms.append(clip_gradients(parameters, stack.run.train.gradient_clip))
         optimiser.step()
         stack.schedule.step()
@@ -97,7 +99,8 @@ def validate(
 ) -> tuple[Tensor, Tensor]:
     """Loss in scaled units and the median's MAE of the headline target in its unit, pooled, (N,) each."""
     model.eval()
-    loss, error, count = 0.0, 0.0, 0
+    unit = scale[group]  # (N, Q)
+    loss, error, count = (torch.zeros_like(unit, dtype=dtype) for dtype in (None, None, torch.int64))
     for batch in windows.in_order(group, ranks.part(len(windows))):
         batch = counted_once(batch, len(windows))
         forecast = model(batch)
@@ -107,7 +110,6 @@ def validate(
         count = count + batch.valid.sum(dim=(1, 2))
     ranks.summed(loss, error)
     ranks.summed(count)
-    unit = scale[group]
     mae = (error * unit).sum(dim=1) / (count * (unit > 0)).sum(dim=1)
     return loss.sum(dim=1) / count.sum(dim=1), mae
 

@@ -11,7 +11,7 @@ did not start there is one rank, and every function here gives back what it was 
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
@@ -59,6 +59,6 @@ def from_first(read: Callable[[], Read]) -> Read:
     """What ``read`` gives the first rank, for all of them."""
     if world() == 1:
         return read()
-    box = [read() if rank() == 0 else None]
+    box: list[Any] = [read() if rank() == 0 else None]  # the others' None is overwritten
     distributed.broadcast_object_list(box)
     return box[0]

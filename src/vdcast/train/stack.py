@@ -52,10 +52,11 @@ class Stack:
         if state:
             stacked.keep_copies(model, state["reached"]["active"].tolist())
         if run.train.precision == "bfloat16":
-            model.forward = torch.autocast(device, torch.bfloat16)(model.forward)
+            model.forward = torch.autocast(device, torch.bfloat16)(model.forward)  # type: ignore[method-assign]  # of this one
         if network.compile:
             full = min(network.batch_size, W)
-            model.encoder.compile_for(len(copies.seeds), len(range(full)[ranks.part(full)]))
+            windows = len(range(full)[ranks.part(full)])
+            model.encoder.compile_for(len(copies.seeds), windows)  # type: ignore[operator]  # it has one, as it compiles
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
         )

@@ -1,9 +1,7 @@
 """Stacks of copies trained side by side, each in a process of one thread."""
 
 import multiprocessing
-import os
 import signal
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from tqdm import tqdm
 from vdcast.errors import InputError
 from vdcast.models.shared.device import deterministic, one_thread
 from vdcast.params.sections import Run
+from vdcast.processes import end_with_parent
 from vdcast.train import ranks
 from vdcast.train.copies import Copies, stacks_of
 from vdcast.train.data import TrainingData
@@ -84,19 +83,14 @@ _here: Worker
 
 
 def _start(shared: Shared, lock, lines) -> None:
-    """Begin as a worker: leave interrupts to the parent, and die with it."""
+    """Begin as a worker: leave interrupts to the parent, and end with it."""
     global _here
     _here = Worker(shared, lines.get())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()
     torch.set_num_threads(1)
     deterministic(shared.data.device)
     tqdm.set_lock(lock)
-
-
-def _die_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
 
 
 def _fit_in_worker(copies: Copies, number: int) -> Fitted:

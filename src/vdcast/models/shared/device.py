@@ -26,7 +26,7 @@ def deterministic(device: str) -> None:
     """
     torch.use_deterministic_algorithms(device == "cpu")
     torch.backends.cudnn.allow_tf32 = False  # it would round in the LSTM alone: matrix products are float32
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it as it runs
 
 
 def choose_device(wanted: str) -> str:

@@ -4,6 +4,7 @@ Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C 
 E calendar features, D width of the encoder, Q output channels, P quantile levels (1: the median alone).
 """
 
+from functools import partial
 from importlib import import_module
 from itertools import accumulate
 
@@ -111,11 +112,11 @@ def build_seeded(
 
     Copies with the same seed start from the same weights, as V models trained one by one would.
     """
-    shape = dict(channels=channels, horizon=horizon, levels=levels)
+    fresh = partial(build, network, channels=channels, horizon=horizon, levels=levels)
     singles = {}
     for seed in dict.fromkeys(seeds):
         torch.manual_seed(seed)
-        singles[seed] = build(network, copies=1, **shape)
-    model = build(network, copies=len(seeds), **shape)
+        singles[seed] = fresh(copies=1)
+    model = fresh(copies=len(seeds))
     model.load_state_dict(stacked.stack([singles[seed] for seed in seeds]))
     return model

@@ -43,6 +43,7 @@ def _product(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def _by_onednn(a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    assert ONEDNN is not None  # ``suits_onednn``
     biases = [None] * len(a) if bias is None else bias.unbind()
     parts = zip(a.unbind(), b.unbind(), biases, strict=True)
     products = [ONEDNN(*part, "none", [], "") for part in parts]

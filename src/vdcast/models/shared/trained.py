@@ -186,10 +186,17 @@ class Trained:
             if content["schema"] != SCHEMA:
                 raise KeyError("schema")
             task = Task(
-                **{name: tuple(content[name]) for name in ("vd_ids", "features", "targets", "units")},
-                **{name: np.array(content[name]) for name in ("mean", "std")},
-                **{name: content[name] for name in ("length", "horizon", "interval", "time_zone")},
+                vd_ids=tuple(content["vd_ids"]),
+                features=tuple(content["features"]),
+                targets=tuple(content["targets"]),
+                units=tuple(content["units"]),
+                mean=np.array(content["mean"]),
+                std=np.array(content["std"]),
+                length=content["length"],
+                horizon=content["horizon"],
                 joint=is_joint(content["run"]["mode"]),
+                interval=content["interval"],
+                time_zone=content["time_zone"],
             )
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:

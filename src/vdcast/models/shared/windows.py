@@ -1,6 +1,6 @@
 """(lookback, horizon) windows of one part of the split, by index arithmetic on one tensor.
 
-The tensor is the part's table itself, in memory or a memory map (``store.Mapped``); only what a batch
+The tensor is the part's table itself, in memory or a memory map (``data.mapped``); only what a batch
 takes of it is scaled and masked.
 
 Shapes: T time steps, V detectors, F features, K targets, L lookback, H horizon, B windows of a batch,
@@ -115,7 +115,7 @@ class Windows:
         size = self._at_once(starts[0].numel())
         for first in range(0, len(starts), size):
             some = starts[first : first + size]
-            whole = vars(self.batch(group, torch.cat(some, dim=1))).values()
+            whole = vars(self.batch(group, torch.cat(list(some), dim=1))).values()
             yield from map(Batch, *(each.split([start.shape[1] for start in some], dim=1) for each in whole))
 
     def _at_once(self, unit: int) -> int:

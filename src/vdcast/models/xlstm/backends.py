@@ -54,6 +54,14 @@ def kernel(heads: int, head_dim: int) -> type[torch.autograd.Function]:
         ) from error
 
 
+Scan = Callable[[Tensor, Tensor], Tensor]  # what ``slstm`` is
+
+
+def graphed(scan: Scan, samples: tuple[Tensor, ...]) -> Scan:
+    """``scan`` with a CUDA graph in its place."""
+    return torch.cuda.make_graphed_callables(scan, samples)  # type: ignore[return-value]  # a function for a function
+
+
 class GraphedScan:
     """``slstm`` as a CUDA graph, which starts the kernels of all its steps, forward or backward, at once.
 
@@ -62,9 +70,9 @@ class GraphedScan:
     ``capture`` is for tests, where there is no GPU.
     """
 
-    def __init__(self, capture: Callable | None = None):
-        self.capture = capture or torch.cuda.make_graphed_callables
-        self.graphs: dict[torch.Size, Callable[[Tensor, Tensor], Tensor]] = {}
+    def __init__(self, capture: Callable[..., Scan] | None = None):
+        self.capture: Callable[..., Scan] = capture or graphed
+        self.graphs: dict[torch.Size, Scan] = {}
 
     def __call__(self, gates: Tensor, recurrent: Tensor) -> Tensor:
         if not torch.is_grad_enabled():
@@ -82,7 +90,7 @@ class FastestScan:
     """``slstm`` by what is fastest on the device: the package's kernel if it compiles, else a CUDA graph; on CPU as it is."""
 
     def __init__(self):
-        self.on_gpu: Callable[[Tensor, Tensor], Tensor] | None = None
+        self.on_gpu: Scan | None = None
 
     def __call__(self, gates: Tensor, recurrent: Tensor) -> Tensor:
         if not gates.is_cuda:
@@ -106,4 +114,8 @@ def say_once(what: str) -> None:
 
 
 # what makes the scan of one block
-SCANS = {"auto": FastestScan, "vanilla": lambda: slstm, "cuda": lambda: slstm_by_kernel}
+SCANS: dict[str, Callable[[], Scan]] = {
+    "auto": FastestScan,
+    "vanilla": lambda: slstm,
+    "cuda": lambda: slstm_by_kernel,
+}

@@ -67,13 +67,23 @@ class XLSTM(nn.Module):
                 f"{inner} that follows from it, and be less than embedding_dim"
             )
         self.context_length = context_length
-        shape = dict(width=embedding_dim, heads=num_heads, num_blocks=num_blocks, dropout=dropout)
-        self.blocks = nn.ModuleList(
-            SLSTMBlock(copies, **shape, index=index, backend=slstm_backend)
-            if index in slstm_at
-            else MLSTMBlock(copies, **shape)
-            for index in range(num_blocks)
-        )
+
+        def block(index: int) -> SLSTMBlock | MLSTMBlock:
+            if index in slstm_at:
+                return SLSTMBlock(
+                    copies,
+                    width=embedding_dim,
+                    heads=num_heads,
+                    num_blocks=num_blocks,
+                    dropout=dropout,
+                    index=index,
+                    backend=slstm_backend,
+                )
+            return MLSTMBlock(
+                copies, width=embedding_dim, heads=num_heads, num_blocks=num_blocks, dropout=dropout
+            )
+
+        self.blocks = nn.ModuleList(map(block, range(num_blocks)))
         self.post_blocks_norm = Norm(copies, embedding_dim)
         self.reset_parameters()
 
@@ -81,6 +91,7 @@ class XLSTM(nn.Module):
         """The package's initial weights: it draws most of them more than once, and so do we."""
         for n in range(self.post_blocks_norm.weight.shape[0]):
             for block in self.blocks:
+                assert isinstance(block, SLSTMBlock | MLSTMBlock)
                 block.reset_copy(n)
 
     def compile_for(self, copies: int, windows: int, **options) -> None:
@@ -92,6 +103,7 @@ class XLSTM(nn.Module):
         of its weights is wrong.
         """
         for block in self.blocks:
+            assert isinstance(block, SLSTMBlock | MLSTMBlock)
             for name in block.COMPILES:
                 function = getattr(block, name)
                 setattr(block, name, compiled_for(block, function, copies, windows, **options))
