@@ -8,7 +8,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.evaluate import outputs, run_report
 from vdcast.evaluate.cost import measure
 from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
-from vdcast.forecasts.store import read_naive, write_predictions
+from vdcast.forecasts.store import read_baselines, write_predictions
 from vdcast.layout import NAIVE, PREPARED, RUNS
 from vdcast.models.shared.device import choose_device
 from vdcast.models.shared.trained import Trained
@@ -27,22 +27,24 @@ def evaluate(run: Run, settings: Params) -> None:
     test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
     device = choose_device(run.train.device)
     predictions = forecast(run, trained, test, device)
-    naive = of(read_naive(NAIVE), predictions.vd_ids)
-    check_same_windows({run.name: predictions, **naive})
+    baselines = of(read_baselines(NAIVE), predictions.vd_ids)
+    check_same_windows({run.name: predictions, **baselines})
     scored = {
         "target_vd": test.vd_ids[settings.modes.target_vd_index],
         "mape_floor": settings.evaluate.mape_floor,
     }
 
     write_predictions(folder / "predictions.h5", predictions)
-    write_csv(folder, predictions, naive=naive, **scored)
-    figures = outputs.headline(predictions, naive, horizons=settings.evaluate.horizons, **scored)
+    write_csv(folder, predictions, baselines=baselines, **scored)
+    figures = outputs.headline(predictions, baselines, horizons=settings.evaluate.horizons, **scored)
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, scored["target_vd"])
     (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     io.write(folder / "cost.json", measure(trained, test, device))
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
-    run_report.write_run_report(folder, trained, predictions, training=training, naive=naive, **scored)
+    run_report.write_run_report(
+        folder, trained, predictions, training=training, baselines=baselines, **scored
+    )
     headline = predictions.targets[0]
     mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))
     print(
