@@ -46,6 +46,7 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     )
     settings = Evaluate(
         protocol=None,
+        baselines=["persistence"],
         mape_floor=10.0,
         horizons=[1],
         peak_hours=[8],

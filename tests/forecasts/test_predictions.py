@@ -31,7 +31,7 @@ def test_written_and_read(tmp_path, predictions):
     np.testing.assert_array_equal(back.observed, predictions.observed)
     assert back.vd_ids == predictions.vd_ids and back.units == ("veh/h",) and back.interval == 3600
     with pytest.raises(InputError, match="holds no baseline"):
-        store.read_naive(tmp_path / "nothing")
+        store.read_baselines(tmp_path / "nothing")
 
 
 def test_quantiles_are_written_and_read_and_follow_their_detectors(tmp_path, predictions):
