@@ -1,19 +1,35 @@
 """Every baseline on the test part: predictions and tables, and the windows' conditions."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
 from vdcast.baselines import damped, linear, naive, trees
 from vdcast.baselines.conditions import observe
 from vdcast.data import calendar, store
 from vdcast.data.detectors import Detectors, Prepared
-from vdcast.forecasts.predictions import beside_observed, origin_steps
+from vdcast.forecasts.predictions import Predictions, beside_observed, origin_steps
 from vdcast.forecasts.store import write_conditions, write_predictions
 from vdcast.layout import NAIVE, PREPARED
 from vdcast.params.sections import Params, Window
 from vdcast.scores import cuts
 from vdcast.scores.csv_files import write_csv
 
-FITTED = {"damped": damped.fit, "linear": linear.fit, "trees": trees.fit}
+
+class Fitted(Protocol):
+    """A baseline that was fitted to the first feature of the parts that it was given."""
+
+    @property
+    def chosen(self) -> str:
+        """What the validation part decided, in words."""
+
+    def forecast(self, part: Detectors, window: Window) -> np.ndarray:
+        """(W, H, V)."""
+
+
+Fit = Callable[[Detectors, Detectors, Window], Fitted]  # of the training and the validation part
+FITTED: dict[str, Fit] = {"damped": damped.fit, "linear": linear.fit, "trees": trees.fit}
 
 
 def forecast_all(settings: Params) -> None:
@@ -24,7 +40,7 @@ def forecast_all(settings: Params) -> None:
     prepared = store.read_prepared(PREPARED, parts=store.PARTS)
     train, test = prepared.parts["train"], prepared.parts["test"]
     history = known(prepared, settings)
-    predictions = {}
+    predictions: dict[str, Predictions] = {}
     for name in names:
         made = fitted(name, prepared, settings.window) if name in FITTED else naive.NAIVE[name](history)
         forecast = naive.filled(made, history)[None]
