@@ -34,7 +34,7 @@ FITTED: dict[str, Fit] = {"damped": damped.fit, "linear": linear.fit, "trees": t
 
 def forecast_all(settings: Params) -> None:
     """The baselines of ``evaluate.baselines`` on every prepared VD, and the windows' conditions."""
-    names = settings.evaluate.baselines
+    names: list[str] = list(settings.evaluate.baselines)
     if "trees" in names:
         trees.imported()  # before any work
     prepared = store.read_prepared(PREPARED, parts=store.PARTS)
