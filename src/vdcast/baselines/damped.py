@@ -58,8 +58,8 @@ def _fit(train: Detectors, day_types: tuple[int, ...], window: Window) -> Damped
 def median_by_slot(train: Detectors, day_types: np.ndarray) -> np.ndarray:
     """(7S, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
     values = train.values[..., 0].astype(np.float64)
-    slot, _ = profile.slots(train.timestamps, train.time_zone, train.interval)
-    S = profile.per_day(train.interval)
+    slot = profile.slots(train.timestamps, train.time_zone, train.interval)
+    S = profile.slots_a_day(train.interval)
     slot_type, slot_of_day = day_types[slot // S], slot % S
     overall = _median(values)
     found = np.empty((len(set(day_types.tolist())), S, values.shape[1]))
