@@ -79,6 +79,12 @@ def test_other_observations_forbid_the_comparison():
     assert "not scored on the same observations" in text and "cannot be compared: `multi_vd`.**" in text
 
 
+def test_a_baseline_that_one_side_lacks_says_nothing_of_the_observations():
+    new = summary()
+    new.modes["multi_vd"].target_vd["damped"] = made.scores(2.9)
+    assert "cannot be compared" not in change_markdown("a", "b", summary(), new)
+
+
 def test_a_mode_that_one_side_lacks_is_no_error():
     whole = summary()
     old = structs.replace(whole, modes={}, verdict=structs.replace(whole.verdict, modes={}))

@@ -46,6 +46,7 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     )
     settings = Evaluate(
         protocol=None,
+        baselines=["persistence"],
         mape_floor=10.0,
         horizons=[1],
         peak_hours=[8],
@@ -178,6 +179,20 @@ def test_further_targets_have_a_table_and_no_verdict(observed):
         assert "is on volume alone." in part and "**speed, MAE in km/h" in part and "multi_vd (3 VDs)" in part
         assert "| LSTM " in part and "| 7.00 " in part
     assert "Further targets" not in comparison_markdown(of_errors(observed, lstm=2.0, xlstm=1.0, naive=4.0))
+
+
+def test_a_loss_to_linear_is_said_though_skill_and_the_opponent_are_naive(observed):
+    found = of_errors(
+        observed,
+        lstm=2.0,
+        xlstm=0.5,
+        naive={"linear": off_by(observed, 1.0), "damped": off_by(observed, 4.0)},
+    )
+    assert found.best_naive == "damped"
+    assert found.scores["all_vds"]["lstm"].skill == pytest.approx(0.5, abs=1e-4)
+    assert found.scores["all_vds"]["linear"].skill == pytest.approx(0.75, abs=1e-4)
+    (said,) = found.losses
+    assert said.startswith("In multi_vd, LSTM loses to linear on the target VD (MAE 2.00 against 1.00 veh/h)")
 
 
 def test_a_tie_with_naive_is_a_loss(observed):

@@ -11,7 +11,7 @@ from vdcast.scores import cuts
 def test_headline_names_target_vd_all_vds_and_the_chosen_horizons(detectors):
     zero = np.zeros((2, 115, 2, 3, 1), np.float32)
     predictions = beside_observed(zero, detectors.rows(0, 120), ["volume"], 4)
-    naive = {"same": predictions}
+    naive = {"persistence": predictions}
     figures = headline(predictions, naive, target_vd="VD-B", mape_floor=10.0, horizons=[2])
     alone = cuts.score_table(predictions.of(["VD-B"]), cuts.overall(), 10.0).iloc[0]
     assert figures["volume_mae"] == pytest.approx(alone.mae, abs=1e-5)

@@ -32,7 +32,7 @@ def test_written_and_read(tmp_path, predictions):
     np.testing.assert_array_equal(back.observed, predictions.observed)
     assert back.vd_ids == predictions.vd_ids and back.units == ("veh/h",) and back.interval == 3600
     with pytest.raises(InputError, match="holds no baseline"):
-        store.read_naive(tmp_path / "nothing")
+        store.read_baselines(tmp_path / "nothing")
 
 
 def test_a_damaged_file_is_one_sentence_or_has_the_same_shape(tmp_path, predictions):

@@ -148,3 +148,18 @@ def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
 def test_an_unknown_run_is_told_which_runs_there_are():
     with pytest.raises(InputError, match="no run 'lstm'.*lstm-single_vd"):
         params.load(SHIPPED).run("lstm")
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["persistence", "forest"], "evaluate.baselines"),
+        (["linear", "trees"], "hold no naive forecast, which skill is against; add persistence"),
+        (["damped", "damped"], "name one twice"),
+        ([], "hold no naive forecast"),
+    ],
+)
+def test_baselines_are_named_once_and_one_is_naive(tmp_path, names, said):
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.baselines", names)))
+    assert params.load(write(tmp_path, ("evaluate.baselines", ["damped", "trees"])))

@@ -14,7 +14,7 @@ from tests.pipeline.conftest import SMALL, make_clone, stages_run
 MODES = ("single_vd", "multi_vd", "independent_multi_vd")
 RUNS = [f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in MODES]
 XLSTM = [name for name in RUNS if name.startswith("xlstm")]
-BASELINES = ("persistence", "yesterday", "last_week", "hour_of_week")
+BASELINES = ("persistence", "yesterday", "last_week", "hour_of_week", "damped", "linear")
 
 
 def hashes(clone) -> dict[str, str]:

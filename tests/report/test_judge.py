@@ -137,7 +137,7 @@ def test_what_prepare_dropped_is_said_last():
 
 def test_unbeaten_is_said_only_of_rows_that_all_have_a_figure():
     said = judge.judge({"single_vd": comparison()}).unbeaten
-    assert said.startswith("Each model has a lower MAE than every naive forecast")
+    assert said.startswith("Each model has a lower MAE than every simpler forecast")
     rows = {"lstm": [made.row("a", 5.0), made.row("b", None)], "xlstm": [made.row("a", 4.0)]}
     cuts = comparison().cuts
     scores = {"target_vd": {"lstm": made.scores(5.0), "xlstm": made.scores(None)}}

@@ -25,6 +25,7 @@ def predictions(detectors) -> Predictions:
 def settings() -> Evaluate:
     return Evaluate(
         protocol=None,
+        baselines=["persistence"],
         mape_floor=10.0,
         horizons=[1, 2],
         peak_hours=[7, 8],
@@ -61,8 +62,8 @@ def test_every_cut_pools_to_the_overall_figure(detectors, predictions, settings)
 
 
 def test_skill_is_against_the_best_naive_of_each_label(predictions):
-    everyone = {"zero": predictions, "double": double(predictions)}
-    found = cuts.score_tables(everyone, ["double"], cuts.by_horizon(predictions), 10.0)["zero"]
+    everyone = {"zero": predictions, "damped": double(predictions), "linear": predictions}
+    found = cuts.score_tables(everyone, cuts.by_horizon(predictions), 10.0)["zero"]
     # zero and twice the observation are equally far off
     np.testing.assert_allclose(found.skill, 0, atol=1e-6)
     np.testing.assert_allclose(found.wape, 1)
@@ -152,10 +153,10 @@ def test_rows_are_rounded_and_what_is_undefined_is_none(predictions):
     observed = predictions.observed.copy()
     observed[:, 1] = np.nan
     silent = replace(predictions, observed=observed)
-    found = cuts.score_tables({"a": silent}, ["a"], cuts.by_horizon(silent), 10.0)["a"]
+    found = cuts.score_tables({"damped": silent}, cuts.by_horizon(silent), 10.0)["damped"]
     first, second = cuts.as_rows(found)
     assert (first.label, second.label) == (60.0, 120.0)
     assert first.mae == round(np.nanmean(np.abs(observed[:, 0]), dtype=np.float64), 6)
     assert second.mae is None and second.mae_sd is None and second.observations == 0
-    whole = cuts.whole(cuts.as_rows(cuts.score_tables({"a": silent}, ["a"], cuts.overall(), 10.0)["a"]))
+    whole = cuts.whole(cuts.as_rows(cuts.score_tables({"damped": silent}, cuts.overall(), 10.0)["damped"]))
     assert whole.mae == first.mae and not hasattr(whole, "label")

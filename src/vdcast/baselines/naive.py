@@ -1,9 +1,9 @@
-"""Forecasts that need no training: what any model must beat before its cost is worth discussing.
+"""Forecasts that need no fitting: what any model must beat before its cost is worth discussing.
 
-Every baseline is a function ``History -> (W, H, V, K)``: for each of W windows the
+Each is a function ``History -> (W, H, V, K)``: for each of W windows the
 forecasts of its H steps, from what was known at its origin (the last step of its lookback). Steps are
 counted along the whole series, so "last week" may reach back before the part under test; that is the
-past, not a leak. Where a baseline's own observation is missing it falls back on the hour-of-week mean.
+past, not a leak. Where its own observation is missing it falls back on the hour-of-week mean.
 """
 
 from collections.abc import Callable
@@ -60,14 +60,13 @@ def hour_of_week(history: History) -> np.ndarray:
     return history.profile[history.hour_of_week[history.ahead]]
 
 
-BASELINES: dict[str, Callable[[History], np.ndarray]] = {
+NAIVE: dict[str, Callable[[History], np.ndarray]] = {
     function.__name__: function for function in (persistence, yesterday, last_week, hour_of_week)
 }
 
 
-def forecast(name: str, history: History) -> np.ndarray:
-    """(W, H, V, K) float32 of the baseline ``name``, without gaps."""
-    made = BASELINES[name](history)
+def filled(made: np.ndarray, history: History) -> np.ndarray:
+    """A forecast (W, H, V, K) as float32, without gaps wherever the hour-of-week mean has none."""
     return np.where(np.isfinite(made), made, hour_of_week(history)).astype(np.float32)
 
 

@@ -1,28 +1,50 @@
 """Every baseline on the test part: predictions and tables, and the windows' conditions."""
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
-from vdcast.baselines import naive
+from vdcast.baselines import damped, linear, naive, trees
 from vdcast.baselines.conditions import observe
 from vdcast.data import calendar, store
-from vdcast.data.detectors import Prepared
-from vdcast.forecasts.predictions import beside_observed, origin_steps
+from vdcast.data.detectors import Detectors, Prepared
+from vdcast.forecasts.predictions import Predictions, beside_observed, origin_steps
 from vdcast.forecasts.store import write_conditions, write_predictions
 from vdcast.layout import NAIVE, PREPARED
-from vdcast.params.sections import Params
+from vdcast.params.sections import Params, Window
 from vdcast.scores import cuts
 from vdcast.scores.csv_files import write_csv
 
 
+class Fitted(Protocol):
+    """A baseline that was fitted to the first feature of the parts that it was given."""
+
+    @property
+    def chosen(self) -> str:
+        """What the validation part decided, in words."""
+
+    def forecast(self, part: Detectors, window: Window) -> np.ndarray:
+        """(W, H, V)."""
+
+
+Fit = Callable[[Detectors, Detectors, Window], Fitted]  # of the training and the validation part
+FITTED: dict[str, Fit] = {"damped": damped.fit, "linear": linear.fit, "trees": trees.fit}
+
+
 def forecast_all(settings: Params) -> None:
-    """Every baseline on every prepared VD, and the windows' conditions."""
+    """The baselines of ``evaluate.baselines`` on every prepared VD, and the windows' conditions."""
+    names: list[str] = list(settings.evaluate.baselines)
+    if "trees" in names:
+        trees.imported()  # before any work
     prepared = store.read_prepared(PREPARED, parts=store.PARTS)
     train, test = prepared.parts["train"], prepared.parts["test"]
     history = known(prepared, settings)
-    predictions = {
-        name: beside_observed(naive.forecast(name, history)[None], test, prepared.targets, history.length)
-        for name in naive.BASELINES
-    }
+    predictions: dict[str, Predictions] = {}
+    for name in names:
+        made = fitted(name, prepared, settings.window) if name in FITTED else naive.NAIVE[name](history)
+        forecast = naive.filled(made, history)[None]
+        predictions[name] = beside_observed(forecast, test, prepared.targets, history.length)
     NAIVE.mkdir(parents=True, exist_ok=True)
     write_conditions(
         NAIVE / "conditions.h5",
@@ -31,9 +53,25 @@ def forecast_all(settings: Params) -> None:
     target_vd, mape_floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor
     for name, each in predictions.items():
         write_predictions(NAIVE / name / "predictions.h5", each)
-        write_csv(NAIVE / name, each, naive=predictions, target_vd=target_vd, mape_floor=mape_floor)
+        write_csv(NAIVE / name, each, baselines=predictions, target_vd=target_vd, mape_floor=mape_floor)
         mae = cuts.score_table(each.of([target_vd]), cuts.overall(), 0).mae.iloc[0]
         print(f"{name}: {each.targets[0]} MAE {mae:.2f} {each.units[0]} on VD {target_vd}")
+
+
+def fitted(name: str, prepared: Prepared, window: Window) -> np.ndarray:
+    """(W, H, V, K) of the test part; the baseline is fitted, and its settings chosen, without it."""
+    made = []
+    for target in prepared.targets:
+        parts = {part: _led_by(target, each) for part, each in prepared.parts.items()}
+        it = FITTED[name](parts["train"], parts["validation"], window)
+        print(f"{name}: {it.chosen} for {target}")
+        made.append(it.forecast(parts["test"], window))
+    return np.stack(made, axis=-1)
+
+
+def _led_by(target: str, part: Detectors) -> Detectors:
+    """``part`` with ``target`` as its first feature."""
+    return part.select(part.vd_ids, [target, *(each for each in part.features if each != target)])
 
 
 def known(prepared: Prepared, settings: Params) -> naive.History:

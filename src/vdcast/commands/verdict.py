@@ -15,7 +15,7 @@ import msgspec
 from vdcast.errors import InputError, one_sentence
 from vdcast.layout import REPORTS
 from vdcast.records.summary import ModeFigures, Summary
-from vdcast.scores.names import GREYS, MODEL_LABELS
+from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import sentence
 
 SUMMARY = REPORTS / "summary.json"
@@ -74,7 +74,7 @@ def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) ->
     lines += [f"- {each}" for each in new.verdict.warnings]
     for mode in modes:
         lines += _answers(mode, old, new)
-    if differ := [mode for mode in modes if _observations(old, mode) != _observations(new, mode)]:
+    if differ := [mode for mode in modes if not _same_observations(mode, old, new)]:
         lines += [
             "",
             "**The naive forecasts differ too, so the two were not scored on the same observations and their MAE "
@@ -125,7 +125,8 @@ def _change(both: Sequence[float | None], spec: str) -> str:
     return f"{old:{spec}} to {new:{spec}} | {f'{new / old - 1:+.1%}' if old else '-'}"
 
 
-def _observations(summary: Summary, mode: str) -> dict[str, float | None]:
-    """What the baselines scored: they do not learn, so it says which observations were scored."""
-    rows = summary.modes.get(mode, ModeFigures()).target_vd
-    return {name: row.mae for name, row in rows.items() if name in GREYS}
+def _same_observations(mode: str, old: Summary, new: Summary) -> bool:
+    """Whether the naive forecasts that both have score the same: a model's settings do not touch them."""
+    before, after = (each.modes.get(mode, ModeFigures()).target_vd for each in (old, new))
+    both = [name for name in NAIVE_FORECASTS if name in before and name in after]
+    return all(before[name].mae == after[name].mae for name in both)

@@ -1,4 +1,4 @@
-"""Lay LSTM, xLSTM and the naive baselines of one mode side by side: runs/ -> reports/comparisons/<mode>/.
+"""Lay LSTM, xLSTM and the baselines of one mode side by side: runs/ -> reports/comparisons/<mode>/.
 
 python -m vdcast.compare multi_vd
 """

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from vdcast.forecasts.predictions import Naive, Predictions
+from vdcast.forecasts.predictions import Named, Predictions
 from vdcast.forecasts.quantiles import coverages
 from vdcast.forecasts.series import Series, series_of, shown_horizons
 from vdcast.params.networks import MODELS
@@ -19,7 +19,7 @@ SERIES_LIMIT = 6_000_000  # numbers in all series of a mode; more than the page 
 
 
 def charts_of(
-    predictions: Mapping[str, Predictions], naive: Naive, histories: Mapping[str, pd.DataFrame]
+    predictions: Mapping[str, Predictions], baselines: Named, histories: Mapping[str, pd.DataFrame]
 ) -> Charts:
     """``predictions`` and ``histories`` are by model."""
     first = predictions["lstm"]
@@ -27,20 +27,20 @@ def charts_of(
         vds=list(first.vd_ids),
         minutes=[float(minutes) for minutes in cuts.by_horizon(first).labels],
         interval=coverages(first.quantiles.levels)[0] if first.quantiles else None,
-        errors={who: _errors(each) for who, each in {**naive, **predictions}.items()},
+        errors={who: _errors(each) for who, each in {**baselines, **predictions}.items()},
         history={model: _history(table) for model, table in histories.items()},
     )
 
 
 def telling_series(
     predictions: Mapping[str, Predictions],
-    naive: Naive,
+    baselines: Named,
     target_vd: str,
     charts: Charts,
     limit: int = SERIES_LIMIT,
 ) -> Series:
     """Of the target VD, then of those on which the two models differ most, up to ``limit`` numbers in all."""
-    everyone = {**predictions, **naive}
+    everyone = {**predictions, **baselines}
     first = predictions["lstm"]
     lines = len(everyone) + sum(2 for each in predictions.values() if each.quantiles)
     H = first.observed.shape[1]

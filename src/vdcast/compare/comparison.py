@@ -1,20 +1,20 @@
 """One mode's ``comparison.json``: every figure, and what must be said of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
 from vdcast.compare.findings import losses, notes
 from vdcast.compare.significance import Difference, difference, numbered_days
 from vdcast.data import calendar
-from vdcast.forecasts.predictions import Conditions, Naive, Predictions, of
+from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
 from vdcast.params.networks import MODELS
 from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, PairedDifference, Scores, Spent
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
 from vdcast.scores import cuts, intervals
-from vdcast.scores.names import LABELS
+from vdcast.scores.names import LABELS, NAIVE_FORECASTS
 from vdcast.scores.tables import signed
 from vdcast.scores.words import cut_short
 
@@ -22,7 +22,7 @@ from vdcast.scores.words import cut_short
 def compared(
     mode: str,
     predictions: Mapping[str, Predictions],
-    naive: Naive,
+    baselines: Named,
     *,
     conditions: Conditions,
     target_vd: str,
@@ -34,14 +34,14 @@ def compared(
     reference = predictions["lstm"]
     seeds, unit = len(reference.forecast), reference.units[0]
     ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
-    everyone = {**predictions, **ensembles, **naive}
+    everyone = {**predictions, **ensembles, **baselines}
     scopes = {"target_vd": [target_vd]}
     if len(reference.vd_ids) > 1:
         scopes["all_vds"] = list(reference.vd_ids)
     scores, by_cut = {}, {}
     for scope, vds in scopes.items():
-        scores[scope], by_cut[scope] = _scored(of(everyone, vds), list(naive), conditions.of(vds), settings)
-    best_naive = _best(naive, scores[list(scopes)[-1]])
+        scores[scope], by_cut[scope] = _scored(of(everyone, vds), conditions.of(vds), settings)
+    best_naive = _best(scores[list(scopes)[-1]])
     pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
     judging = notes(
         mode,
@@ -78,7 +78,7 @@ def compared(
 
 
 def _scored(
-    here: Mapping[str, Predictions], naive: Sequence[str], conditions: Conditions, settings: Evaluate
+    here: Mapping[str, Predictions], conditions: Conditions, settings: Evaluate
 ) -> tuple[dict[str, Scores], dict[str, dict[str, list[CutRow]]]]:
     """Of the VDs of one scope: every name's scores, and those by cut."""
     first = here["lstm"]
@@ -95,21 +95,21 @@ def _scored(
     by_cut = {
         cut.name: {
             name: cuts.as_rows(rows)
-            for name, rows in cuts.score_tables(here, naive, cut, settings.mape_floor).items()
+            for name, rows in cuts.score_tables(here, cut, settings.mape_floor).items()
         }
         for cut in shown
     }
     return {name: cuts.whole(rows) for name, rows in by_cut.pop("overall").items()}, by_cut
 
 
-def _best(naive: Naive, scores: Mapping[str, Scores]) -> str:
-    """The baseline with the lowest MAE."""
+def _best(scores: Mapping[str, Scores]) -> str:
+    """The naive forecast with the lowest MAE."""
 
     def mae(name: str) -> float:
         found = scores[name].mae
         return np.inf if found is None else found
 
-    return min(naive, key=mae)
+    return min((name for name in NAIVE_FORECASTS if name in scores), key=mae)
 
 
 def _of_trainings(mode: str, trainings: Mapping[str, Training]) -> list[str]:

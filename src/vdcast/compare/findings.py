@@ -1,4 +1,4 @@
-"""What must be said before any figure: who loses to a naive forecast, and what could not be judged."""
+"""What must be said before any figure: who loses to a simpler forecast, and what could not be judged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def _said(label: float | str) -> str:
 
 
 def losses(mode: str, scores: Mapping, by_cut: Cuts, unit: str) -> list[str]:
-    """A sentence for each model that a naive forecast beats somewhere, saying where; these open every report."""
+    """A sentence for each model that a simpler forecast, any baseline, beats somewhere, saying where; these open every report."""
     whole = {
         {"target_vd": "on the target VD", "all_vds": "on all VDs"}[scope]: _known(rows)
         for scope, rows in scores.items()
@@ -146,10 +146,10 @@ def _known(rows: Mapping[str, Scores]) -> dict[str, float]:
 
 def _lost_to(model: str, mae: Mapping[str, float]) -> str | None:
     """The baseline with the lowest MAE, if ``model`` does not beat it; None also where there is nothing to compare."""
-    naive = [name for name in mae if name.removesuffix("_ensemble") not in MODELS]
-    if model not in mae or not naive:
+    simpler = [name for name in mae if name.removesuffix("_ensemble") not in MODELS]
+    if model not in mae or not simpler:
         return None  # as ``notes`` say
-    best = min(naive, key=lambda name: mae[name])
+    best = min(simpler, key=lambda name: mae[name])
     return None if mae[model] < mae[best] else best
 
 

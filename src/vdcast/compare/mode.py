@@ -10,7 +10,7 @@ from vdcast.compare.comparison import compared, in_words
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.errors import InputError
 from vdcast.forecasts import store
-from vdcast.forecasts.predictions import Naive, Predictions, check_same_windows, of
+from vdcast.forecasts.predictions import Named, Predictions, check_same_windows, of
 from vdcast.forecasts.series import write_series
 from vdcast.layout import COMPARISONS, NAIVE, RUNS
 from vdcast.params.sections import Params
@@ -28,9 +28,9 @@ def compare(mode: str, settings: Params) -> None:
     predictions = {
         model: store.read_predictions(RUNS / run / "predictions.h5") for model, run in runs.items()
     }
-    every_vd = store.read_naive(NAIVE)
+    every_vd = store.read_baselines(NAIVE)
     try:
-        naive = comparable(predictions, every_vd)
+        baselines = comparable(predictions, every_vd)
     except InputError as error:
         # a finding like any other: the other modes have theirs, the report marks this one
         _write(folder, NoComparison(mode=mode, problem=str(error)))
@@ -40,7 +40,7 @@ def compare(mode: str, settings: Params) -> None:
     comparison = compared(
         mode,
         predictions,
-        naive,
+        baselines,
         conditions=store.read_conditions(NAIVE / "conditions.h5").of(predictions["lstm"].vd_ids),
         target_vd=target_vd,
         trainings={
@@ -54,19 +54,19 @@ def compare(mode: str, settings: Params) -> None:
     )
     _write(folder, comparison)
     histories = {model: pd.read_csv(RUNS / run / "history.csv") for model, run in runs.items()}
-    charts = charts_of(predictions, naive, histories)
+    charts = charts_of(predictions, baselines, histories)
     io.write(folder / "charts.json", charts)
-    write_series(folder / "series.h5", telling_series(predictions, naive, target_vd, charts))
-    draw(folder, comparison, predictions, naive, histories)
+    write_series(folder / "series.h5", telling_series(predictions, baselines, target_vd, charts))
+    draw(folder, comparison, predictions, baselines, histories)
     words = f"no comparison: {comparison.problem}" if comparison.problem else in_words(comparison)
     print(f"{mode}: {words}; read {folder}/comparison.md; next, the verdict: dvc repro report")
 
 
-def comparable(predictions: Mapping[str, Predictions], naive: Naive) -> Naive:
+def comparable(predictions: Mapping[str, Predictions], baselines: Named) -> Named:
     """The baselines for the detectors of ``predictions``. Raises InputError where a comparison would not be fair."""
     check_same_windows(predictions)
-    naive = of(naive, predictions["lstm"].vd_ids)
-    check_same_windows({"lstm": predictions["lstm"], **naive})
+    baselines = of(baselines, predictions["lstm"].vd_ids)
+    check_same_windows({"lstm": predictions["lstm"], **baselines})
     seeds = {model: len(each.forecast) for model, each in predictions.items()}
     if len(set(seeds.values())) > 1:
         raise InputError(
@@ -79,19 +79,19 @@ def comparable(predictions: Mapping[str, Predictions], naive: Naive) -> Naive:
             f"LSTM was trained with quantiles {list(levels['lstm'])} and xLSTM with {list(levels['xlstm'])}; "
             "give both runs the same train.quantiles, so that both learn the same task"
         )
-    return naive
+    return baselines
 
 
 def draw(
     folder: Path,
     comparison: Comparison,
     predictions: Mapping[str, Predictions],
-    naive: Naive,
+    baselines: Named,
     histories: Mapping[str, pd.DataFrame],
 ) -> None:
     """The pictures of comparison.md, and the fan chart's series as csv."""
     target_vd, target, unit = comparison.target_vd, comparison.target, comparison.unit
-    everyone = {name: each.of([target_vd]) for name, each in {**predictions, **naive}.items()}
+    everyone = {name: each.of([target_vd]) for name, each in {**predictions, **baselines}.items()}
     models = {model: everyone[model] for model in predictions}
     one = everyone["lstm"]
     ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"

@@ -12,7 +12,7 @@ HEADLINE = ("mae", "skill")
 
 def headline(
     predictions: Predictions,
-    naive: Mapping[str, Predictions],
+    baselines: Mapping[str, Predictions],
     *,
     target_vd: str,
     mape_floor: float,
@@ -27,8 +27,8 @@ def headline(
     scopes = {"": [target_vd]} | ({"_all_vds": predictions.vd_ids} if len(predictions.vd_ids) > 1 else {})
     for k, target in enumerate(predictions.targets):
         for suffix, vds in scopes.items():
-            everyone = {name: each.of(vds) for name, each in {"": predictions, **naive}.items()}
-            row = score_tables(everyone, list(naive), overall(), mape_floor, k)[""].iloc[0]
+            everyone = {name: each.of(vds) for name, each in {"": predictions, **baselines}.items()}
+            row = score_tables(everyone, overall(), mape_floor, k)[""].iloc[0]
             figures |= {f"{target}_{metric}{suffix}": row[metric] for metric in HEADLINE}
     one, first = predictions.of([target_vd]), predictions.targets[0]
     rows = score_table(one, by_horizon(one), mape_floor)

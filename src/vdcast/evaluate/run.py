@@ -8,7 +8,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.evaluate import outputs, run_report
 from vdcast.evaluate.cost import measure
 from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
-from vdcast.forecasts.store import read_naive, write_predictions
+from vdcast.forecasts.store import read_baselines, write_predictions
 from vdcast.layout import NAIVE, PREPARED, RUNS
 from vdcast.models.shared.device import choose_device
 from vdcast.models.shared.trained import Trained
@@ -27,14 +27,18 @@ def evaluate(run: Run, settings: Params) -> None:
     test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
     device = choose_device(run.train.device)
     predictions = forecast(run, trained, test, device)
-    naive = of(read_naive(NAIVE), predictions.vd_ids)
-    check_same_windows({run.name: predictions, **naive})
+    baselines = of(read_baselines(NAIVE), predictions.vd_ids)
+    check_same_windows({run.name: predictions, **baselines})
     target_vd, mape_floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor
 
     write_predictions(folder / "predictions.h5", predictions)
-    write_csv(folder, predictions, naive=naive, target_vd=target_vd, mape_floor=mape_floor)
+    write_csv(folder, predictions, baselines=baselines, target_vd=target_vd, mape_floor=mape_floor)
     figures = outputs.headline(
-        predictions, naive, target_vd=target_vd, mape_floor=mape_floor, horizons=settings.evaluate.horizons
+        predictions,
+        baselines,
+        target_vd=target_vd,
+        mape_floor=mape_floor,
+        horizons=settings.evaluate.horizons,
     )
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, target_vd)
@@ -46,7 +50,7 @@ def evaluate(run: Run, settings: Params) -> None:
         trained,
         predictions,
         training=training,
-        naive=naive,
+        baselines=baselines,
         target_vd=target_vd,
         mape_floor=mape_floor,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from vdcast.forecasts.predictions import Naive, Predictions, of
+from vdcast.forecasts.predictions import Named, Predictions, of
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
@@ -25,7 +25,7 @@ def write_run_report(
     predictions: Predictions,
     *,
     training: Training,
-    naive: Naive,
+    baselines: Named,
     target_vd: str,
     mape_floor: float,
 ) -> None:
@@ -39,7 +39,7 @@ def write_run_report(
     ahead = f"{trained.task.horizon * trained.task.interval / 60:g} min ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
-    everyone = {run.name: predictions, **naive}
+    everyone = {run.name: predictions, **baselines}
     one = of(everyone, [target_vd])
     horizons = _by_target(one, run.name, cuts.by_horizon(one[run.name]), mape_floor)
     overall = _by_target(everyone, run.name, cuts.overall(), mape_floor)
@@ -62,11 +62,10 @@ def write_run_report(
     (folder / "report.md").write_text("\n".join(lines), "utf-8")
 
 
-def _by_target(everyone: Naive, run: str, cut: cuts.Cut, mape_floor: float) -> pd.DataFrame:
+def _by_target(everyone: Named, run: str, cut: cuts.Cut, mape_floor: float) -> pd.DataFrame:
     """The run's scores for every target, one below the other."""
-    naive = [name for name in everyone if name != run]
     by_target = [
-        cuts.score_tables(everyone, naive, cut, mape_floor, k)[run].assign(target=name)
+        cuts.score_tables(everyone, cut, mape_floor, k)[run].assign(target=name)
         for k, name in enumerate(everyone[run].targets)
     ]
     return pd.concat(by_target, ignore_index=True).set_index("target")

@@ -46,7 +46,7 @@ class Predictions:
         return self.origins[:, None] + self.interval * steps
 
 
-Naive = Mapping[str, Predictions]
+Named = Mapping[str, Predictions]
 FREE, CONGESTED, UNKNOWN = 0, 1, -1
 
 
@@ -89,12 +89,12 @@ def beside_observed(forecast: np.ndarray, part, targets: Sequence[str], length: 
     )
 
 
-def of(naive: Naive, vd_ids: Sequence[str]) -> dict[str, Predictions]:
-    """Each baseline for those detectors."""
-    return {name: baseline.of(vd_ids) for name, baseline in naive.items()}
+def of(named: Named, vd_ids: Sequence[str]) -> dict[str, Predictions]:
+    """Each of them for those detectors."""
+    return {name: each.of(vd_ids) for name, each in named.items()}
 
 
-def check_same_windows(named: Naive) -> None:
+def check_same_windows(named: Named) -> None:
     """Refuse to lay side by side what was not forecast for the same detectors, origins and horizons."""
     (first, reference), *others = named.items()
     for name, other in others:

@@ -93,7 +93,7 @@ def _read_quantiles(group: h5py.Group) -> Quantiles:
     )
 
 
-def read_naive(folder: Path) -> dict[str, Predictions]:
+def read_baselines(folder: Path) -> dict[str, Predictions]:
     """Predictions of every baseline in ``folder``, by name."""
     found = sorted(Path(folder).glob("*/predictions.h5"))
     if not found:

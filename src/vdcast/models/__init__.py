@@ -1,1 +1,1 @@
-"""The networks under comparison, the forecaster that wraps them, and the naive baselines."""
+"""The networks under comparison and the forecaster that wraps them."""

@@ -79,13 +79,30 @@ class Train(Section):
         return levels
 
 
+Baseline = Literal[
+    "persistence", "yesterday", "last_week", "hour_of_week", "damped", "linear", "trees"
+]  # the first five are naive: vdcast.scores.names
+
+
 class Evaluate(Section):
     protocol: Literal["metr_la", "pems0x"] | None
+    baselines: list[Baseline]
     mape_floor: Annotated[float, Field(ge=0)]
     horizons: Annotated[list[Positive], Field(min_length=1)]
     peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
     congested_speed: Rate
     congested_quantile: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("baselines")
+    @classmethod
+    def _one_to_beat(cls, names):
+        if len(set(names)) != len(names):
+            raise ValueError(f"baselines {names} name one twice")
+        if not set(names) - {"linear", "trees"}:
+            raise ValueError(
+                f"baselines {names} hold no naive forecast, which skill is against; add persistence"
+            )
+        return names
 
 
 class Run(Section):

@@ -113,7 +113,7 @@ class Comparison(
     # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input)
     # and, in all_vds, vd. Every name has the same labels in the same order
     cuts: dict[str, dict[str, dict[str, list[CutRow]]]]
-    # the baseline with the lowest MAE on the very observations of ``differences``, as skill has it: chosen with
+    # the naive forecast with the lowest MAE on the very observations of ``differences``, as skill has it: chosen with
     # hindsight, the opponent can only make it harder for a model to be called better
     best_naive: str
     differences: list[PairedDifference]  # xlstm - lstm, then each against ``best_naive``

@@ -44,7 +44,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
     rule: str
     warnings: list[str]  # the sentences that come before any verdict
-    unbeaten: str | None  # the sentence to be said where no model loses to a naive forecast
+    unbeaten: str | None  # the sentence to be said where no model loses to a simpler forecast
 
 
 class ModeFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,7 +22,7 @@ RULE = (
     "shown, and none where accuracy has to be paid for."
 )
 UNBEATEN = (
-    "Each model has a lower MAE than every naive forecast in every mode that was compared: at every VD over all "
+    "Each model has a lower MAE than every simpler forecast in every mode that was compared: at every VD over all "
     "horizons together, and at each horizon of the target VD."
 )
 COSTS = {"seconds": "second of training", "parameters": "parameter"}
@@ -31,7 +31,7 @@ COSTS = {"seconds": "second of training", "parameters": "parameter"}
 def judge(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str] = ()) -> Verdict:
     """What the comparisons of all modes allow to be said, together; ``dropped``: sentences to be said beside it.
 
-    ``warnings`` are on what could not be compared, who loses to a naive forecast, and what could not be judged.
+    ``warnings`` are on what could not be compared, who loses to a simpler forecast, and what could not be judged.
     """
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
     tests = [each.p for it in scored.values() for each in it.differences]

@@ -11,14 +11,14 @@ def write_csv(
     folder: Path,
     predictions: Predictions,
     *,
-    naive: Mapping[str, Predictions],
+    baselines: Mapping[str, Predictions],
     target_vd: str,
     mape_floor: float,
 ) -> None:
     """The target VD's headline target by horizon, by hour and over time, as csv for `dvc plots`."""
-    everyone = {name: each.of([target_vd]) for name, each in {"": predictions, **naive}.items()}
+    everyone = {name: each.of([target_vd]) for name, each in {"": predictions, **baselines}.items()}
     for name, cut in (("by_horizon", by_horizon), ("by_hour", by_hour)):
-        rows = score_tables(everyone, list(naive), cut(everyone[""]), mape_floor)[""]
+        rows = score_tables(everyone, cut(everyone[""]), mape_floor)[""]
         rows = rows.rename(columns={"horizon": "minutes"})
         rows.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g")
     series = over_time(predictions, target_vd, predictions.targets[0])

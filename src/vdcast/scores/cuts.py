@@ -14,6 +14,7 @@ from vdcast.data import calendar
 from vdcast.forecasts.predictions import CONGESTED, FREE, Conditions, Predictions
 from vdcast.records.comparison import CutRow, Scores
 from vdcast.scores import metrics
+from vdcast.scores.names import NAIVE_FORECASTS
 
 BLOCK = 64  # VDs that ``score_each_vd`` scores at once
 MISSING = (0.0, 0.1)  # borders of the classes of missing input
@@ -109,11 +110,11 @@ def mae_of_each_vd(predictions: Predictions, cut: Callable[[Predictions], Cut]) 
 
 
 def score_tables(
-    everyone: Mapping[str, Predictions], naive: Sequence[str], cut: Cut, mape_floor: float, k: int = 0
+    everyone: Mapping[str, Predictions], cut: Cut, mape_floor: float, k: int = 0
 ) -> dict[str, pd.DataFrame]:
-    """``score_table`` of each, with ``skill`` against the best of those named in ``naive``, label by label."""
+    """``score_table`` of each, with ``skill`` against the best naive forecast among them, label by label."""
     found = {name: score_table(each, cut, mape_floor, k) for name, each in everyone.items()}
-    best = {name: found[name].mae.to_numpy() for name in naive}
+    best = {name: found[name].mae.to_numpy() for name in NAIVE_FORECASTS if name in found}
     return {name: rows.assign(skill=metrics.skill(rows.mae.to_numpy(), best)) for name, rows in found.items()}
 
 

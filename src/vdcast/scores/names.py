@@ -1,7 +1,22 @@
 """What a model, a baseline or the observation is called and looks like, in every table and picture."""
 
 COLOURS = {"lstm": "#0072B2", "xlstm": "#D55E00"}  # Okabe & Ito: told apart by colour-blind readers
-GREYS = {"persistence": "-", "yesterday": ":", "last_week": "-.", "hour_of_week": "--"}
+GREYS = {  # of the baselines; the naive ones first
+    "persistence": "-",
+    "yesterday": ":",
+    "last_week": "-.",
+    "hour_of_week": "--",
+    "damped": (0, (1, 3)),
+    "linear": (0, (8, 2)),
+    "trees": (0, (8, 2, 2, 2, 2, 2)),
+}
+NAIVE_FORECASTS = (
+    "persistence",
+    "yesterday",
+    "last_week",
+    "hour_of_week",
+    "damped",
+)  # skill is against the best
 MODEL_LABELS = {"lstm": "LSTM", "xlstm": "xLSTM"}
 LABELS = {
     **MODEL_LABELS,

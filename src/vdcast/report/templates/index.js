@@ -1,7 +1,7 @@
 "use strict";
 // The charts of the page. Data: vdcast/report/page_data.py, unpacked from the element #packed.
 
-const DASH = {persistence: [6, 3], yesterday: [2, 2], last_week: [8, 3, 2, 3], hour_of_week: [12, 4]};
+const DASH = {persistence: [6, 3], yesterday: [2, 2], last_week: [8, 3, 2, 3], hour_of_week: [12, 4], damped: [1, 3], linear: [16, 3], trees: [16, 3, 3, 3]};
 const LISTED = 50; // VDs in the list before "Show all"
 const DAY = 1440; // minutes
 const element = (id) => document.getElementById(id);
@@ -233,10 +233,10 @@ function drawVd() {
   const {vds, errors} = page.modes[state.mode];
   const at = vds.indexOf(state.vd);
   const mae = (who) => errors[who].overall.each[at][0];
-  const naive = bestNaive(state.mode, at);
+  const simpler = bestSimpler(state.mode, at);
   element("vd-name").textContent = `VD ${page.vds[state.vd]}`;
   const words = page.models.map((model) => `${page.labels[model]} ${number(mae(model))}`);
-  words.push(`best naive forecast (${page.labels[naive]}) ${number(mae(naive))}`);
+  words.push(`best simpler forecast (${page.labels[simpler]}) ${number(mae(simpler))}`);
   element("vd-words").textContent = `MAE over all horizons, ${page.unit}: ${words.join(", ")}.`;
   drawDays();
   drawErrors("vd-", "", state.mode, state.vd);
@@ -251,7 +251,7 @@ const significant = (value) => {
   return value.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
 };
 
-function bestNaive(mode, at) {
+function bestSimpler(mode, at) {
   const {errors} = page.modes[mode];
   const value = (who) => errors[who].overall.each[at][0] ?? Infinity;
   return page.everyone.filter((who) => !page.models.includes(who)).reduce((a, b) => (value(b) < value(a) ? b : a));
@@ -264,7 +264,7 @@ function listed() {
   const rows = vds.map((v, at) => ({
     v, name: page.vds[v],
     ...Object.fromEntries(page.models.map((model) => [model, errors[model].overall.each[at][0]])),
-    naive: errors[bestNaive(state.mode, at)].overall.each[at][0],
+    simpler: errors[bestSimpler(state.mode, at)].overall.each[at][0],
   })).filter((row) => row.name.toLowerCase().includes(wanted));
   const order = state.sort === "name"
     ? (a, b) => a.name.localeCompare(b.name, undefined, {numeric: true})
@@ -281,8 +281,8 @@ function list() {
     line.tabIndex = 0;
     const head = document.createElement("th");
     head.textContent = head.title = row.name;
-    const lowest = Math.min(...[...page.models.map((model) => row[model]), row.naive].filter((value) => value !== null));
-    line.append(head, ...[...page.models, "naive"].map((who) => {
+    const lowest = Math.min(...[...page.models.map((model) => row[model]), row.simpler].filter((value) => value !== null));
+    line.append(head, ...[...page.models, "simpler"].map((who) => {
       const cell = document.createElement("td");
       cell.textContent = number(row[who]);
       if (row[who] === lowest) cell.className = "best";

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from tests.baselines.test_naive import series
+from vdcast.baselines import damped
+from vdcast.baselines.residuals import carried
+from vdcast.data.detectors import Detectors
+from vdcast.params.sections import Window
+
+TWO_KINDS, NAN = np.array(damped.DAY_TYPES[0]), np.nan
+
+
+def part(values, start="2024-01-01", interval=3600) -> Detectors:
+    """Of one feature (T, V, 1), from a Monday on."""
+    values = np.asarray(values, np.float32)
+    V = values.shape[1]
+    return Detectors(
+        values=values,
+        timestamps=np.datetime64(start, "s").astype(int) + interval * np.arange(len(values)),
+        vd_ids=tuple("abcdefgh"[:V]),
+        features=("volume",),
+        units=("veh/h",),
+        interval=interval,
+        time_zone="UTC",
+        source="test",
+    )
+
+
+def test_a_residual_is_carried_over_holes_and_fades():
+    found = carried(np.array([[NAN], [2.0], [NAN], [NAN], [-1.0]]))
+    assert found[:, 0].tolist() == pytest.approx([0, 2, 1.8, 1.62, -1])
+
+
+def test_the_share_by_hand():
+    """Ratios 0.25, 0.5, 1 weigh 4, 1, 2 of 7: the middle lies within the first."""
+    last = np.array([[1.0], [2.0], [-4.0], [5.0]])
+    after = np.array([[0.5], [2.0], [-1.0], [NAN]])
+    assert damped.shares(last, after).tolist() == [0.25]
+    grid = np.linspace(0, 1, 101)
+    errors = np.nansum(np.abs(after - grid * last), axis=0)
+    assert grid[errors.argmin()] == 0.25
+
+
+def test_a_share_is_none_or_all_at_most_and_0_where_nothing_can_be_learnt():
+    last = np.array([[1.0, 1.0, 0.0, 1.0]])
+    assert damped.shares(last, np.array([[-3.0, 3.0, 3.0, NAN]])).tolist() == [0, 1, 0, 0]
+
+
+def test_the_median_by_hand_and_its_fallbacks():
+    values = np.full((24 * 7, 1, 1), NAN)
+    values[[0, 24, 48], 0, 0] = 1, 2, 9  # Monday to Wednesday, 00:00
+    values[24 * 5 + 1] = 7  # Saturday 01:00 alone
+    found = damped.median_by_slot(part(values), TWO_KINDS)[:, 0]
+    assert found[[0, 24 * 4]].tolist() == [2, 2]  # every weekday
+    assert found[24 * 5] == 2  # no weekend has 00:00: all days
+    assert found[[1, 24 * 5 + 1]].tolist() == [7, 7]
+    assert found[24 * 3 + 2] == 4.5  # nothing at 02:00 on any day: the median of 1, 2, 7, 9
+
+
+def test_the_forecast_is_the_median_plus_the_share_of_the_last_residual():
+    fitted = damped.Damped(damped.DAY_TYPES[0], np.full((168, 1), 10.0), np.array([[0.5], [0.25]]))
+    window = Window(sequence_length=2, prediction_length=2)
+    made = fitted.forecast(part(series(10, 14, 10, 8, 0, 0)), window)
+    assert made[:, :, 0].tolist() == [[12, 11], [10, 10], [9, 9.5]]
+
+
+def test_day_types_are_those_of_the_lower_validation_error():
+    """Sundays are not as Saturdays: three kinds of days; where they are, and few, two."""
+    day = np.arange(24 * 28) // 24 % 7
+    window = Window(sequence_length=3, prediction_length=2)
+    apart = np.where(day == 5, 50.0, np.where(day == 6, 10.0, 30.0)).reshape(-1, 1, 1)
+    assert damped.fit(part(apart), part(apart), window).day_types == damped.DAY_TYPES[1]
+    noise = np.random.default_rng(0).normal(0, 5, (24 * 28, 1, 1))
+    alike = np.where(day >= 5, 10.0, 30.0).reshape(-1, 1, 1)
+    assert damped.fit(part(alike + noise), part(alike), window).day_types == damped.DAY_TYPES[0]
