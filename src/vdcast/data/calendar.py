@@ -22,6 +22,11 @@ def hour_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     return (when.day_of_week * 24 + when.hour).to_numpy()
 
 
+def dates(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
+    """Local date as days since 1970, (T,)."""
+    return local(timestamps, time_zone).tz_localize(None).to_numpy().astype("datetime64[D]").astype(np.int64)
+
+
 def features(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """Calendar inputs (T, E) float32: four harmonics of the day, two of the week, and the weekend.
 

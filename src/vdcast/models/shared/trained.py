@@ -84,6 +84,7 @@ class Trained:
             settings.network,
             copies=copies,
             channels=windows.channels,
+            length=self.task.length,
             horizon=self.task.horizon,
             levels=len(levels_of(settings.train.quantiles)),
         )
@@ -164,6 +165,7 @@ class Trained:
             "horizon": task.horizon,
             "mean": task.mean.tolist(),
             "std": task.std.tolist(),
+            "profile": torch.from_numpy(task.profile),
             "vd_ids": list(task.vd_ids),
             "features": list(task.features),
             "targets": list(task.targets),
@@ -189,6 +191,7 @@ class Trained:
                 **{name: tuple(content[name]) for name in ("vd_ids", "features", "targets", "units")},
                 **{name: np.array(content[name]) for name in ("mean", "std")},
                 **{name: content[name] for name in ("length", "horizon", "interval", "time_zone")},
+                profile=content["profile"].numpy(),
                 joint=is_joint(content["run"]["mode"]),
             )
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
