@@ -11,6 +11,7 @@ from encoders import LSTMSize, XLSTMSize, training_step
 from loop import synthetic
 from measure import medians, table
 from sample import budget
+from vdcast.data import profile
 from vdcast.models.shared.windows import Windows
 from vdcast.train.copies import stacks_of
 from vdcast.train.data import TrainingData
@@ -84,8 +85,17 @@ def training(name: str, V: int) -> tuple[float, float]:
     run, joint = budget(name, seeds=[0], epochs=2, patience=2), name.endswith("-multi_vd")
     mean, std = np.zeros((V, 1)), np.ones((V, 1))
     train, validation = (
-        Windows(synthetic(T, V), mean=mean, std=std, targets=("volume",), length=20, horizon=4, joint=joint)
-        for T in (279, 55)
+        Windows(
+            part,
+            mean=mean,
+            std=std,
+            usual=profile.of_part(part),
+            targets=("volume",),
+            length=20,
+            horizon=4,
+            joint=joint,
+        )
+        for part in (synthetic(279, V), synthetic(55, V))
     )
     scale = torch.ones(1, V) if joint else torch.ones(V, 1)
     data = TrainingData(train, validation, scale, "cpu")

@@ -75,7 +75,7 @@ def main() -> None:
     began = time.perf_counter()
     fitted = fit_stack(run, data, Copies([0], [0]))
     wall = time.perf_counter() - began
-    best = build(run.network, copies=1, channels=train.channels, horizon=train.H)
+    best = build(run.network, copies=1, channels=train.channels, length=train.L, horizon=train.H)
     best.load_state_dict(fitted.weights)
     test_mae = validate(best, test, stack.group, data.scale, stack.levels)[0].item()
     result = {
@@ -101,7 +101,10 @@ def persistence(windows) -> list[float]:
 
     error, count = 0.0, 0
     for batch in windows.in_order(torch.zeros(1, dtype=torch.long)):
-        error += ((batch.last[:, :, None] - batch.y).abs() * batch.valid).sum().item()
+        residual, seen = batch.x.split(1, dim=-1)  # (1, B, L, 1) of the one VD
+        newest = (seen * torch.arange(1, windows.L + 1)[:, None]).argmax(dim=2, keepdim=True)
+        last = (residual + batch.usual[:, :, : windows.L]).gather(2, newest)
+        error += ((last - batch.y).abs() * batch.valid).sum().item()
         count += batch.valid.sum().item()
     return [error / count, count]
 

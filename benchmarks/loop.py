@@ -18,7 +18,7 @@ import torch
 
 from measure import medians, table
 from sample import budget, prepared, settings
-from vdcast.data import store
+from vdcast.data import profile, store
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import build_seeded
@@ -41,7 +41,9 @@ def loop_table(seconds: float) -> list[str]:
         ready = [windows.batch(group, start) for start in batches]
 
         stack = Stack.build(run, data, Copies([0], [0]))
-        other = build_seeded(run.network, seeds=[0], channels=windows.channels, horizon=windows.H)
+        other = build_seeded(
+            run.network, seeds=[0], channels=windows.channels, length=windows.L, horizon=windows.H
+        )
         seed_dropout(other, [0])
         other_optimiser = torch.optim.AdamW(other.parameters(), fused=True)
 
@@ -91,10 +93,12 @@ def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:
     rows = []
     for V in counts:
         gc.collect()
+        part = synthetic(2000, V)
         windows = Windows(
-            synthetic(2000, V),
+            part,
             mean=np.zeros((V, 1)),
             std=np.ones((V, 1)),
+            usual=profile.of_part(part),
             targets=("volume",),
             length=20,
             horizon=4,
@@ -152,9 +156,9 @@ def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
             _forget(path)
             table_of = store.read(path)
             shape = dict(length=20, horizon=L - 20, joint=joint)
-            windows = Windows(
-                table_of, mean=np.zeros((V, F)), std=np.ones((V, F)), targets=("volume",), **shape
-            )
+            scale = dict(mean=np.zeros((V, F)), std=np.ones((V, F)))
+            usual = np.zeros((7 * profile.slots_a_day(table_of.interval), V, F), np.float32)
+            windows = Windows(table_of, **scale, usual=usual, targets=("volume",), **shape)
             one = rng.integers(V, size=32)
             group = torch.zeros(1, dtype=torch.long) if joint else torch.from_numpy(one)
 

@@ -6,6 +6,7 @@ import torch
 
 from measure import table
 from sample import budget, prepared, settings
+from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
@@ -73,4 +74,5 @@ def copied(part: str, N: int) -> Windows:
     mean, std = (array[:1].repeat(N, axis=0) for array in (prepared().mean, prepared().std))
     window = settings().window
     shape = dict(length=window.sequence_length, horizon=window.prediction_length)
-    return Windows(many, mean=mean, std=std, targets=prepared().targets, joint=False, **shape)
+    usual = profile.of_part(many)
+    return Windows(many, mean=mean, std=std, usual=usual, targets=prepared().targets, joint=False, **shape)

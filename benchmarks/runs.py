@@ -238,7 +238,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     import torch
 
     from vdcast import params
-    from vdcast.data import store
+    from vdcast.data import profile, store
     from vdcast.data.detectors import Detectors
     from vdcast.models.shared.device import deterministic
     from vdcast.models.shared.windows import Windows
@@ -265,7 +265,14 @@ def estimate(folder: Path, epochs: int) -> list[str]:
         length, horizon = settings.window.sequence_length, settings.window.prediction_length
         mean, std = np.full((STACK_ON_CPU, 1), 100.0), np.full((STACK_ON_CPU, 1), 20.0)
         return Windows(
-            part, mean=mean, std=std, targets=("volume",), length=length, horizon=horizon, joint=False
+            part,
+            mean=mean,
+            std=std,
+            usual=profile.of_part(part),
+            targets=("volume",),
+            length=length,
+            horizon=horizon,
+            joint=False,
         )
 
     # a day of training windows for a day's thirtieth of checks would mislead: the shares are those of the split

@@ -29,9 +29,25 @@ def test_what_is_written_is_read_and_twice_the_same_bytes(tmp_path, detectors):
 
 def test_read_prepared_reads_only_the_parts_asked_for(tmp_path, detectors):
     parts = {name: detectors.rows(10 * i, 10 * i + 10) for i, name in enumerate(store.PARTS)}
-    whole = Prepared(parts=parts, mean=np.zeros((3, 2)), std=np.ones((3, 2)), targets=("volume",))
+    profile, own_day_out = (np.random.rand(n, 3, 2).astype("f4") for n in (7 * 24, 10))
+    whole = Prepared(
+        parts=parts,
+        mean=np.zeros((3, 2)),
+        std=np.ones((3, 2)),
+        profile=profile,
+        own_day_out=own_day_out,
+        targets=("volume",),
+    )
     store.write_prepared(tmp_path / "p.h5", whole)
     got = store.read_prepared(tmp_path / "p.h5", parts=("train", "validation"))
+    np.testing.assert_array_equal(got.profile, profile)
+    np.testing.assert_array_equal(got.own_day_out, own_day_out)
+    test = store.read_prepared(tmp_path / "p.h5", parts=("test",))
+    assert test.own_day_out is None and np.array_equal(test.profile, profile)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "memory_bytes", lambda: 1000)
+        mapped = store.read_prepared(tmp_path / "p.h5", parts=("train",)).own_day_out
+    assert isinstance(mapped, Mapped) and np.array_equal(mapped, own_day_out)
     assert list(got.parts) == ["train", "validation"]
     assert equal(got.parts["validation"], parts["validation"])
     assert got.targets == ("volume",)

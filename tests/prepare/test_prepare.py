@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vdcast import params
+from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.params.modes import ManyVDs
@@ -35,6 +36,10 @@ def test_statistics_come_from_the_training_part_alone(detectors, prepare_setting
     same, _ = prepare(other, prepare_settings)
     np.testing.assert_array_equal(same.mean, prepared.mean)
     np.testing.assert_array_equal(same.std, prepared.std)
+    np.testing.assert_array_equal(same.profile, prepared.profile)
+    np.testing.assert_array_equal(same.own_day_out, prepared.own_day_out)
+    np.testing.assert_array_equal(prepared.profile, profile.of_part(prepared.parts["train"]))
+    assert prepared.own_day_out.shape == train.shape
 
 
 def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
@@ -149,6 +154,19 @@ def test_a_vd_without_any_observation_is_dropped_whatever_the_threshold(detector
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
     assert dropped[0].reason == "100.0% of volume missing: there is nothing to learn from"
     assert np.isfinite(prepared.mean).all() and np.isfinite(prepared.std).all()
+
+
+def test_a_vd_that_is_observed_on_one_day_alone_is_dropped(detectors, prepare_settings):
+    """The fixture's training part begins at 06:00 in Taipei: its first local day has 18 hours."""
+    values = detectors.values.copy()
+    values[18:288, 1, 0] = np.nan
+    table = Detectors(**{**vars(detectors), "values": values})
+    prepared, dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
+    assert dropped[0].reason.startswith("volume observed on one day of the training part: no other day says")
+    values[18:42, 1, 0] = 9
+    prepared, dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    assert not dropped and np.isfinite(prepared.profile).all() and np.isfinite(prepared.own_day_out).all()
 
 
 def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, prepare_settings):

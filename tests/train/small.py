@@ -37,6 +37,7 @@ def task_of(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2))
         units=("veh/h",),
         mean=prepared.mean[v],
         std=prepared.std[v],
+        profile=prepared.profile[:, v],
         length=6,
         horizon=3,
         joint=joint,

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from vdcast.models.shared.windows import Batch
-from vdcast.train.loss import clip_gradients, masked_error, pinball, warm_up_then_decay
+from vdcast.train.loss import clip_gradients, masked_error, pinball, warm_up_then_cosine
 
 MEDIAN = torch.tensor([0.5])
 
@@ -10,7 +10,7 @@ MEDIAN = torch.tensor([0.5])
 def test_missing_targets_have_no_say_in_the_loss():
     y = torch.tensor([1.0, 2.0, 0.0]).view(1, 3, 1, 1)
     valid = torch.tensor([True, True, False]).view(1, 3, 1, 1)
-    batch = Batch(x=None, calendar=None, last=None, y=y, valid=valid)
+    batch = Batch(x=None, recent=None, usual=None, base=None, calendar=None, y=y, valid=valid)
     forecast = torch.tensor([2.0, 2.0, 99.0], requires_grad=True)
     error, count = masked_error(forecast.view(1, 3, 1, 1, 1), batch, MEDIAN)
     assert (error.tolist(), count.tolist()) == ([1.0], [2])
@@ -58,7 +58,12 @@ def test_gradients_are_clipped_copy_by_copy():
     torch.testing.assert_close(q.grad, torch.tensor([[0.8], [0.0]]))
 
 
-def test_the_learning_rate_warms_up_and_halves():
-    factor = warm_up_then_decay(10, warm_up=1.0, halve_every=8.0)
+def test_the_learning_rate_warms_up_and_falls_by_half_a_cosine():
+    factor = warm_up_then_cosine(10, epochs=9)
     assert [factor(step) for step in (0, 4, 9)] == pytest.approx([0.1, 0.5, 1.0])
-    assert factor(89) == pytest.approx(0.5)
+    assert factor(29) == pytest.approx(
+        0.01 + 0.99 * (1 + 0.5**0.5) / 2
+    )  # a quarter of the way, epochs 1 to 9
+    assert factor(49) == pytest.approx((1 + 0.01) / 2)  # half of it
+    assert factor(89) == factor(99) == pytest.approx(0.01)
+    assert warm_up_then_cosine(10, epochs=1)(9) == 1

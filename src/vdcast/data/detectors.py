@@ -70,9 +70,13 @@ def _neighbours(indices: list[int]) -> slice | list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What ``prepare`` leaves: parts of the split by name, the training part's statistics, the targets."""
+    """What ``prepare`` leaves: parts of the split by name, what the training part shows of the series, the targets."""
 
     parts: dict[str, Detectors]
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F), 1 where a series is constant
+    profile: np.ndarray  # (7S, V, F) float32 what is usual in each slot of the week, ``vdcast.data.profile``
+    own_day_out: np.ndarray | None = (
+        None  # (T, V, F) float32 the same of each training step, its own day left out
+    )
     targets: tuple[str, ...]  # (K,) of the features

@@ -12,7 +12,7 @@ import numpy as np
 from vdcast.data.files import replacing
 from vdcast.errors import InputError
 
-SCHEMA = 1
+SCHEMA = 2
 AGAIN = "delete it and run `dvc repro`, after `vdcast verify` if it comes back like that"
 
 

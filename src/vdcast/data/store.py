@@ -13,8 +13,16 @@ A table of detectors is a group (the root of ``data/detectors.h5``) that holds
 
 and the attributes ``schema`` (version), ``interval`` (seconds), ``time_zone`` (IANA name, for
 calendar features) and ``source``. ``data/prepared.h5`` holds one such group per part of the split
-(``train``, ``validation``, ``test``), ``scaler/mean`` and ``scaler/std`` (V, F) of the training part,
-and the attribute ``targets``. The same input gives the same bytes, so DVC's cache hits.
+(``train``, ``validation``, ``test``), the attribute ``targets``, and of the training part
+
+===================  ==============  ============================================================
+``scaler/mean``      (V, F) f8
+``scaler/std``       (V, F) f8       1 where a series is constant
+``profile``          (7S, V, F) f4   what is usual in each slot of the week
+``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
+===================  ==============  ============================================================
+
+The same input gives the same bytes, so DVC's cache hits.
 
 ``values`` lie in one piece, time first: a window of all detectors is one stretch of the file, and the file can be
 mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rather than read.
@@ -70,16 +78,24 @@ def write_prepared(path: Path, prepared: Prepared) -> None:
             _write_group(file.create_group(name), table)
         for name in ("mean", "std"):
             put(file, f"scaler/{name}", getattr(prepared, name))
+        put(file, "profile", prepared.profile)
+        if prepared.own_day_out is not None:
+            put(file, "own_day_out", prepared.own_day_out)
         file.attrs["targets"] = list(prepared.targets)
 
 
 def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
-    """Read those ``parts`` and no other: ``train`` asks for no test part, so it has none to misuse."""
+    """Read those ``parts`` and no other: ``train`` asks for no test part, so it has none to misuse.
+
+    ``own_day_out`` comes with the training part, whose steps it is of.
+    """
     with opened(path) as file:
         return Prepared(
             parts={name: _read_group(file[name]) for name in parts},
             mean=file["scaler/mean"][:],
             std=file["scaler/std"][:],
+            profile=file["profile"][:],
+            own_day_out=_values(file["own_day_out"]) if "train" in parts else None,
             targets=tuple(file.attrs["targets"]),
         )
 

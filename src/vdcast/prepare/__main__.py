@@ -2,8 +2,8 @@
 
     python -m vdcast.prepare
 
-The time axis is split first; everything that is learned from data (what to drop, mean, standard
-deviation) is then learned from the training part alone. Windows are cut later, inside each part, so
+The time axis is split first; everything that is learned from data (what to drop, mean, standard deviation,
+weekly profile) is then learned from the training part alone. Windows are cut later, inside each part, so
 none crosses a border.
 """
 

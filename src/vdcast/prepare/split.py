@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vdcast.data import profile
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.store import PARTS
 from vdcast.errors import InputError
@@ -32,7 +33,14 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
         )
     parts = {name: part.select(kept, features) for name, part in parts.items()}
     mean, std = statistics(parts["train"].values)
-    prepared = Prepared(parts=parts, mean=mean, std=std, targets=tuple(settings.targets))
+    prepared = Prepared(
+        parts=parts,
+        mean=mean,
+        std=std,
+        profile=profile.of_part(parts["train"]),
+        own_day_out=profile.left_out(parts["train"]),
+        targets=tuple(settings.targets),
+    )
     return prepared, dropped_features + dropped_vds
 
 

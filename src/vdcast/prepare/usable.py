@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from vdcast.data import calendar
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
@@ -50,6 +51,7 @@ def observed(part: Detectors, feature: str) -> np.ndarray:
 def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dropped]]:
     """VDs that pass the thresholds of ``prepare`` on the training part."""
     targets = [train.features.index(target) for target in settings.targets]
+    date = calendar.dates(train.timestamps, train.time_zone)
     kept, dropped = [], []
     for v, vd in enumerate(train.vd_ids):
         values = train.values[:, v]
@@ -60,6 +62,14 @@ def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dro
         elif missing[worst] > settings.max_missing:
             reason = (
                 f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
+            )
+        elif lone := [
+            feature
+            for feature, valid in zip(train.features, np.isfinite(values).T, strict=True)
+            if len(np.unique(date[valid])) == 1
+        ]:
+            reason = (
+                f"{lone[0]} observed on one day of the training part: no other day says what is usual on it"
             )
         elif (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
             reason = f"mean {settings.targets[0]} {mean:.2f}, under {settings.min_mean:g}"

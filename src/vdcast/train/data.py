@@ -22,5 +22,6 @@ class TrainingData:
 
     @classmethod
     def of(cls, task: Task, prepared: Prepared, device: str) -> TrainingData:
-        train, validation = (task.windows(prepared.parts[name], device) for name in ("train", "validation"))
+        train = task.windows(prepared.parts["train"], device, prepared.own_day_out)
+        validation = task.windows(prepared.parts["validation"], device)
         return cls(train, validation, task.headline_scale.to(device), device)

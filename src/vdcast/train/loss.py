@@ -1,6 +1,7 @@
 """The loss of a copy, its gradient kept in bounds, and its learning rate."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
@@ -34,11 +35,12 @@ def clip_gradients(parameters: Iterable[Tensor], limit: float) -> Tensor:
     return norm
 
 
-def warm_up_then_decay(steps_per_epoch: int, warm_up: float = 1.0, halve_every: float = 8.0):
-    """Learning rate factor by step: linear over the first epoch, then halved every ``halve_every`` epochs."""
+def warm_up_then_cosine(steps_per_epoch: int, epochs: int, least: float = 0.01) -> Callable[[int], float]:
+    """Learning rate factor by step: linear over the first epoch, then half a cosine down to ``least`` after the last."""
 
     def factor(step: int) -> float:
         epoch = (step + 1) / steps_per_epoch
-        return min(epoch / warm_up, 0.5 ** (max(epoch - warm_up, 0) / halve_every))
+        way = min(max(epoch - 1, 0) / max(epochs - 1, 1), 1)
+        return min(epoch, least + (1 - least) * (1 + math.cos(math.pi * way)) / 2)
 
     return factor

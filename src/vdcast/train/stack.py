@@ -12,12 +12,13 @@ from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared import stacked
 from vdcast.models.shared.dropout import dropout_state, seed_dropout, set_dropout_state
 from vdcast.models.shared.forecaster import Forecaster, build_seeded
+from vdcast.models.shared.windows import Windows
 from vdcast.params.sections import Run
 from vdcast.train import ranks
 from vdcast.train.copies import Copies
 from vdcast.train.data import TrainingData
 from vdcast.train.fitted import Fitted
-from vdcast.train.loss import warm_up_then_decay
+from vdcast.train.loss import warm_up_then_cosine
 from vdcast.train.meter import peak_memory_mb
 from vdcast.train.reached import Reached
 
@@ -45,9 +46,12 @@ class Stack:
             network,
             seeds=copies.seeds,
             channels=data.train.channels,
+            length=data.train.L,
             horizon=data.train.H,
             levels=len(levels_of(run.train.quantiles)),
         ).to(device)
+        if not state:
+            start_linear(model, data.train, copies.groups)
         seed_dropout(model, copies.seeds, device)
         if state:
             stacked.keep_copies(model, state["reached"]["active"].tolist())
@@ -61,7 +65,7 @@ class Stack:
             model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, warm_up_then_decay(math.ceil(W / network.batch_size))
+            optimiser, warm_up_then_cosine(math.ceil(W / network.batch_size), run.train.epochs)
         )
         orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
         reached = Reached.nothing(model, len(copies.seeds), device)
@@ -143,3 +147,18 @@ class Stack:
             diverged=reached.diverged.tolist(),
             peak_memory_mb=peak_memory_mb(self.data.device),
         )
+
+
+def start_linear(model: Forecaster, windows: Windows, groups: list[int]) -> None:
+    """Each copy's autoregression starts from the least squares solution over all windows of its group.
+
+    The first rank solves for all of them. Copies of a group share its solution, as it does not depend on the seed.
+    """
+    distinct = sorted(set(groups))
+    group = torch.tensor(distinct, device=windows.values.device)
+    solved = ranks.from_first(
+        lambda: [each.cpu() for each in model.autoregression.least_squares(windows.in_order(group))]
+    )
+    place = {number: place for place, number in enumerate(distinct)}
+    places = [place[number] for number in groups]
+    model.autoregression.start(*(each[places] for each in solved))

@@ -9,11 +9,12 @@ from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import floats
 
 from tests.train.small import same
+from vdcast.data import profile
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import around, build, build_seeded
-from vdcast.models.shared.windows import Windows
+from vdcast.models.shared.windows import Channels, Windows
 
-SHAPE = dict(channels=(4, 13, 1), horizon=3)
+SHAPE = dict(channels=Channels(1, 2, 1, 13), length=6, horizon=3)
 
 
 @pytest.fixture(params=["small_lstm", "small_xlstm"])
@@ -26,6 +27,7 @@ def batch_of(detectors, joint: bool):
         detectors,
         mean=np.zeros((3, 2)),
         std=np.full((3, 2), 50.0),
+        usual=profile.of_part(detectors),
         targets=("volume",),
         length=6,
         horizon=3,
@@ -35,10 +37,19 @@ def batch_of(detectors, joint: bool):
     return w, w.batch(group, torch.tensor([[0, 7, 30]]).expand(w.groups, -1))
 
 
+def test_it_starts_from_profile_and_autoregression(network, detectors):
+    w, batch = batch_of(detectors, joint=True)
+    model = build(network, copies=1, channels=w.channels, length=6, horizon=3).eval()
+    assert torch.equal(model(batch)[..., 0], batch.base)
+    with torch.no_grad():
+        model.autoregression.bias += 1
+    assert torch.equal(model(batch)[..., 0], batch.base + 1)
+
+
 def test_it_forecasts_every_horizon_and_channel(network, detectors):
     for joint in (True, False):
         w, batch = batch_of(detectors, joint)
-        model = build(network, copies=w.groups, channels=w.channels, horizon=3).eval()
+        model = build(network, copies=w.groups, channels=w.channels, length=6, horizon=3).eval()
         assert model(batch).shape == (*batch.y.shape, 1) == (w.groups, 3, 3, 3 // w.groups, 1)
 
 
@@ -74,7 +85,7 @@ def test_levels_by_hand():
 @pytest.mark.parametrize("joint", [True, False])
 def test_each_channel_has_its_own_levels_around_its_median(network, detectors, joint):
     w, batch = batch_of(detectors, joint)
-    shape = dict(seeds=[0] * w.groups, channels=w.channels, horizon=3)
+    shape = dict(seeds=[0] * w.groups, channels=w.channels, length=6, horizon=3)
     plain, fan = build_seeded(network, **shape).eval(), build_seeded(network, **shape, levels=5).eval()
     found = fan(batch)
     assert found.shape == (*batch.y.shape, 5)
@@ -84,10 +95,12 @@ def test_each_channel_has_its_own_levels_around_its_median(network, detectors, j
 
 def test_independent_copies_see_their_own_detector_only(network, detectors):
     w, batch = batch_of(detectors, joint=False)
-    model = build(network, copies=3, channels=w.channels, horizon=3).eval()
+    model = build(network, copies=3, channels=w.channels, length=6, horizon=3).eval()
+    torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
+    torch.nn.init.normal_(model.autoregression.weight)
     before = model(batch)
     batch.x[1] += 10.0
-    batch.last[1] += 10.0
+    batch.recent[1] += 10.0
     after = model(batch)
     assert torch.equal(before[[0, 2]], after[[0, 2]])
     assert not torch.equal(before[1], after[1])
@@ -96,7 +109,8 @@ def test_independent_copies_see_their_own_detector_only(network, detectors):
 def test_jointly_every_detector_uses_every_other(network, detectors):
     w, batch = batch_of(detectors, joint=True)
     torch.manual_seed(0)
-    model = build(network, copies=1, channels=w.channels, horizon=3).eval()
+    model = build(network, copies=1, channels=w.channels, length=6, horizon=3).eval()
+    torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
     batch.x.requires_grad_()
     for q in range(3):
         (gradient,) = torch.autograd.grad(model(batch)[..., q, 0].sum(), batch.x, retain_graph=True)
@@ -106,14 +120,15 @@ def test_jointly_every_detector_uses_every_other(network, detectors):
 
 def test_dropout_is_off_when_forecasting(network, detectors):
     w, batch = batch_of(detectors, joint=True)
-    model = build_seeded(network, seeds=[0], channels=w.channels, horizon=3)
+    model = build_seeded(network, seeds=[0], channels=w.channels, length=6, horizon=3)
+    torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
     seed_dropout(model, [0])
     assert torch.equal(model.eval()(batch), model(batch))
     assert not torch.equal(model.train()(batch), model(batch))
 
 
 def test_quantiles_leave_the_rest_of_the_network_as_it_starts(network):
-    shape = dict(seeds=[3], channels=(4, 13, 1), horizon=3)
+    shape = dict(seeds=[3], **SHAPE)
     plain, fan = build_seeded(network, **shape), build_seeded(network, **shape, levels=3)
     assert set(fan.state_dict()) - set(plain.state_dict()) == {"spread.weight", "spread.bias"}
     assert same({name: fan.state_dict()[name] for name in plain.state_dict()}, plain.state_dict())
@@ -131,5 +146,5 @@ def test_a_third_model_is_a_package_and_its_settings(monkeypatch, detectors):
     monkeypatch.setitem(sys.modules, "vdcast.models.third", SimpleNamespace(encoder=third))
     w, batch = batch_of(detectors, joint=True)
     network = SimpleNamespace(model="third", width=8, dropout=0.0)
-    model = build(network, copies=1, channels=w.channels, horizon=3)
+    model = build(network, copies=1, channels=w.channels, length=6, horizon=3)
     assert model(batch).shape == (*batch.y.shape, 1)

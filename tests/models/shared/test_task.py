@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from vdcast.models.shared.task import Task
-from vdcast.params.modes import ManyVDs, Modes, SingleVD
+from vdcast.params.modes import ManyVDs, Modes, OneVD
 from vdcast.params.sections import Window
 from vdcast.prepare.split import prepare
 
@@ -19,7 +19,7 @@ def prepared(detectors, prepare_settings):
 @pytest.fixture
 def settings():
     modes = Modes(
-        single_vd=SingleVD(target_vd_index=1),
+        single_vd=OneVD(target_vd_index=1),
         multi_vd=ManyVDs(num_vds=3),
         independent_multi_vd=ManyVDs(num_vds=2),
     )
@@ -36,6 +36,7 @@ def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared,
     assert (task.targets, task.units) == (("speed", "volume"), ("km/h", "veh/h"))
     assert (task.length, task.horizon, task.interval, task.time_zone) == (6, 3, 3600, "Asia/Taipei")
     np.testing.assert_array_equal(task.mean, prepared.mean[v])
+    np.testing.assert_array_equal(task.profile, prepared.profile[:, v])
     np.testing.assert_array_equal(task.target_std, prepared.std[v][:, [1, 0]])  # speed is the second feature
     windows = task.windows(prepared.parts["validation"])
     assert task.groups == windows.groups == groups

@@ -85,7 +85,7 @@ def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_setti
 
 
 def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_settings, small_lstm):
-    """Its bytes are what a result is compared by: plain lists, numbers and text, in this order."""
+    """Its bytes are what a result is compared by: plain lists, numbers, text and tensors, in this order."""
     trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
     trained.save(tmp_path / "model.pt")
     content = torch.load(tmp_path / "model.pt", weights_only=True)
@@ -98,6 +98,7 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("horizon", int),
         ("mean", list),
         ("std", list),
+        ("profile", torch.Tensor),
         ("vd_ids", list),
         ("features", list),
         ("targets", list),

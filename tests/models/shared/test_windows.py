@@ -28,12 +28,17 @@ def table(values: np.ndarray) -> Detectors:
     )
 
 
-def windows(values: np.ndarray, joint: bool, length: int = 3, horizon: int = 2, targets=("f0",)) -> Windows:
+def windows(
+    values: np.ndarray, joint: bool, length: int = 3, horizon: int = 2, targets=("f0",), usual=None
+) -> Windows:
+    """With a profile of zeros, unless ``usual`` (T, V, F) is given; residuals are values then."""
     shape = values.shape[1:]
     return Windows(
         table(values),
         mean=np.zeros(shape),
         std=np.ones(shape),
+        usual=np.zeros((7 * 96, *shape), np.float32),
+        own_day_out=usual,
         targets=targets,
         length=length,
         horizon=horizon,
@@ -45,20 +50,65 @@ def test_a_window_by_hand_with_a_gap():
     values = np.arange(7.0).reshape(7, 1, 1)
     values[2] = np.nan
     w = windows(values, joint=True)
-    assert len(w) == 3 and w.groups == 1 and w.channels == (2, 13, 1)
+    assert len(w) == 3 and w.groups == 1 and w.channels == (1, 1, 1, 13)
     batch = w.batch(torch.tensor([0]), torch.tensor([[0, 2]]))
     assert batch.x[0, 0].tolist() == [[0, 1], [1, 1], [0, 0]]  # value, then whether it was observed
     assert batch.x[0, 1].tolist() == [[0, 0], [3, 1], [4, 1]]
-    assert batch.last[0, :, 0].tolist() == [1, 4]
+    assert batch.recent[0, :, :, 0].tolist() == [[0, 1, 1], [0, 3, 4]]  # a hole is what was before it
     assert batch.y[0, :, :, 0].tolist() == [[3, 4], [5, 6]]
     assert batch.valid.all()
 
 
-def test_last_is_the_mean_when_the_lookback_holds_no_observation():
+def test_a_lookback_without_an_observation_leaves_the_profile():
     values = np.arange(8.0).reshape(8, 1, 1)
     values[1:4] = np.nan  # steps 1, 2, 3 are the whole lookback of window 1
-    w = windows(values, joint=True)
-    assert w.batch(torch.tensor([0]), torch.tensor([[1]])).last.item() == 0
+    batch = windows(values, True, usual=np.full((8, 1, 1), 5, np.float32)).batch(
+        torch.tensor([0]), torch.tensor([[1]])
+    )
+    assert not batch.recent.any() and not batch.x.any() and (batch.usual == 5).all()
+
+
+def test_residuals_and_profile_by_hand():
+    """Two detectors; mean 2 and 4, std 2 and 4; the second is 8 and its profile 4, 12, 4, 12, ..."""
+    usual = np.stack([np.full(6, 6.0), np.array([4.0, 12] * 3)], axis=1)[:, :, None].astype("f4")
+    values = np.stack([np.arange(6.0), np.full(6, 8.0)], axis=1)[:, :, None]
+    w = Windows(
+        table(values),
+        mean=np.array([[2.0], [4.0]]),
+        std=np.array([[2.0], [4.0]]),
+        usual=np.zeros((7 * 96, 2, 1), np.float32),
+        own_day_out=usual,
+        targets=("f0",),
+        length=3,
+        horizon=2,
+        joint=True,
+    )
+    batch = w.batch(torch.tensor([0]), torch.tensor([[1]]))
+    assert batch.recent[0, 0].tolist() == [[-2.5, -1], [-2, 1], [-1.5, -1]]
+    assert batch.x[0, 0, :, :2].tolist() == batch.recent[0, 0].tolist() and (batch.x[..., 2:] == 1).all()
+    assert batch.usual[0, 0].tolist() == [[2, 2], [2, 0], [2, 2], [2, 0], [2, 2]]
+    assert batch.base[0, 0].tolist() == [[2, 0], [2, 2]]
+    assert batch.y[0, 0].tolist() == [[1, 1], [1.5, 1]]  # (4 - 2) / 2, (8 - 4) / 4, ...
+
+
+def test_the_profile_is_taken_by_slot_of_the_week_where_no_own_day_is_left_out():
+    values = np.zeros((6, 1, 1))
+    slot = np.arange(7 * 96, dtype=np.float32)[:, None, None]
+    part = table(values)
+    part = Detectors(**{**vars(part), "timestamps": part.timestamps + 3 * 86_400})  # 1970-01-04, a Sunday
+    w = Windows(
+        part,
+        mean=np.zeros((1, 1)),
+        std=np.ones((1, 1)),
+        usual=slot,
+        targets=("f0",),
+        length=3,
+        horizon=2,
+        joint=True,
+    )
+    batch = w.batch(torch.tensor([0]), torch.tensor([[1]]))
+    assert batch.usual.flatten().tolist() == [6 * 96 + step for step in (1, 2, 3, 4, 5)]
+    assert batch.base.flatten().tolist() == [6 * 96 + 4, 6 * 96 + 5]
 
 
 @given(
@@ -85,9 +135,11 @@ def test_every_window_equals_the_obvious_slices(values, length, horizon, joint):
             future = values[s + length : s + length + horizon][:, vds, :1].reshape(horizon, -1)
             np.testing.assert_array_equal(batch.valid[g, s], np.isfinite(future))
             np.testing.assert_array_equal(batch.y[g, s], np.nan_to_num(future))
-            for q, vd in enumerate(vds):
-                known = [x for x in values[s : s + length, vd, 0] if np.isfinite(x)]
-                assert batch.last[g, s, q] == (known[-1] if known else 0)
+            for c, series in enumerate(past.T):
+                known = [0.0]
+                for x in series:
+                    known.append(x if np.isfinite(x) else known[-1])
+                assert batch.recent[g, s, :, c].tolist() == known[1:]
     y = torch.where(batch.valid, batch.y, torch.nan)  # (G, W, H, Q)
     back = ungrouped(y, V)
     expected = np.stack([values[s + length : s + length + horizon, :, :1] for s in range(len(w))])
@@ -108,6 +160,7 @@ def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
             part,
             mean=prepared.mean,
             std=prepared.std,
+            usual=prepared.profile,
             targets=prepared.targets,
             length=6,
             horizon=4,
@@ -125,17 +178,20 @@ def test_windows_of_a_mapped_table_are_those_of_a_table_in_memory(tmp_path, dete
     shape = dict(
         mean=np.arange(V * F).reshape(V, F),
         std=np.full((V, F), 3.0),
+        usual=np.ones((7 * 24, V, F), np.float32),
         targets=("speed",),
         length=5,
         horizon=2,
         joint=joint,
     )
-    expected = Windows(detectors, **shape)
+    own_day_out = Detectors(**{**vars(detectors), "values": np.nan_to_num(detectors.values)})
+    expected = Windows(detectors, **shape, own_day_out=own_day_out.values)
     store.write(tmp_path / "t.h5", detectors)
+    store.write(tmp_path / "o.h5", own_day_out)
     monkeypatch.setattr(store, "memory_bytes", lambda: 1000)
-    mapped = Windows(store.read(tmp_path / "t.h5"), **shape)
+    mapped = Windows(store.read(tmp_path / "t.h5"), **shape, own_day_out=store.read(tmp_path / "o.h5").values)
     elsewhere = pickle.loads(pickle.dumps(mapped))
-    assert mapped.mapped is not None and elsewhere.mapped is not None
+    assert mapped.mapped.keys() == elsewhere.mapped.keys() == {"values", "usual"}
     group = torch.arange(expected.groups)
     start = torch.arange(len(expected)).expand(len(group), -1)
     for found in (mapped, elsewhere):

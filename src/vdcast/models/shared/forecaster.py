@@ -1,6 +1,6 @@
 """The forecaster around an encoder: everything that the models share.
 
-Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C input channels,
+Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C channels of the lookback,
 E calendar features, D width of the encoder, Q output channels, P quantile levels (1: the median alone).
 """
 
@@ -13,19 +13,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vdcast.models.shared import stacked
+from vdcast.models.shared.autoregression import Autoregression
 from vdcast.models.shared.dropout import Dropout
-from vdcast.models.shared.windows import Batch
+from vdcast.models.shared.windows import Batch, Channels
 from vdcast.params.networks import Network
 
 
 class Forecaster(nn.Module):
     """Windows in, forecasts (N, B, H, Q, P) in scaled units out, ascending over P.
 
-    The lookback with its calendar features is projected to the encoder's width; the encoder's last
-    state, the calendar of each forecast time and a learned embedding of each horizon step together
-    give that step's change against the last valid observation. That is the median; the other levels
-    lie around it (``around``). ``channels`` are 2C inputs with their validity, E calendar features and
-    Q outputs.
+    The median is the sum of three: the profile at the forecast time; an autoregression of each
+    detector's own residuals; and what the encoder adds. The lookback's residuals, profile and calendar
+    are projected to the encoder's width; the encoder's last state, profile and calendar of each
+    forecast time and a learned embedding of each horizon step together go through an output layer of
+    that step's own. The output layers start from zero and the autoregression from its least squares
+    solution (``train.stack``), so training starts at the best linear forecast. The other levels lie
+    around the median (``around``).
     """
 
     def __init__(
@@ -34,31 +37,34 @@ class Forecaster(nn.Module):
         *,
         width: int,
         copies: int,
-        channels: tuple[int, int, int],
+        channels: Channels,
+        length: int,
         horizon: int,
         dropout: float,
         levels: int = 1,
     ):
         super().__init__()
-        inputs, calendar, outputs = channels  # 2C, E, Q
-        self.project = stacked.Linear(copies, inputs + calendar, width)
+        C, E, Q = channels.inputs, channels.calendar, channels.outputs
+        self.project = stacked.Linear(copies, 2 * C + C + E, width)
         self.encoder = encoder
         self.dropout = Dropout(dropout)
         self.state = stacked.Linear(copies, width, width)
-        self.when = stacked.Linear(copies, calendar, width, bias=False)
+        self.when = stacked.Linear(copies, C + E, width, bias=False)
         self.step = nn.Parameter(torch.randn(copies, 1, horizon, width) * 0.1)
-        self.out = stacked.Linear(copies, width, outputs)
-        self.keep = nn.Parameter(torch.ones(copies, 1, horizon, outputs))
+        self.out = nn.Parameter(torch.zeros(copies, horizon, Q, width))
+        self.autoregression = Autoregression(copies, channels, length=length, horizon=horizon)
         # drawn last, so that the rest starts from the same weights with and without quantiles
-        self.spread = stacked.Linear(copies, width, outputs * (levels - 1)) if levels > 1 else None
+        self.spread = stacked.Linear(copies, width, Q * (levels - 1)) if levels > 1 else None
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
-        x = self.project(torch.cat([batch.x, batch.calendar[:, :, :L]], dim=-1))  # (N, B, L, D)
+        known = torch.cat([batch.usual, batch.calendar], dim=-1)  # (N, B, L + H, C + E)
+        x = self.project(torch.cat([batch.x, known[:, :, :L]], dim=-1))  # (N, B, L, D)
         state = self.state(self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1]))  # (N, B, D)
-        when = self.when(batch.calendar[:, :, L:])  # (N, B, H, D)
+        when = self.when(known[:, :, L:])  # (N, B, H, D)
         ahead = functional.gelu(state[:, :, None] + when + self.step)  # (N, B, H, D)
-        median = self.keep * batch.last[:, :, None] + self.out(ahead)  # (N, B, H, Q)
+        added = torch.matmul(ahead.transpose(1, 2), self.out.mT).transpose(1, 2)  # (N, B, H, Q)
+        median = batch.base + self.autoregression(batch.recent) + added
         if self.spread is None:
             return median[..., None]
         return around(median, self.spread(ahead).unflatten(-1, (median.shape[-1], -1)))
@@ -80,7 +86,8 @@ def build(
     network: Network,
     *,
     copies: int,
-    channels: tuple[int, int, int],
+    channels: Channels,
+    length: int,
     horizon: int,
     levels: int = 1,
 ) -> Forecaster:
@@ -94,6 +101,7 @@ def build(
         width=network.width,
         copies=copies,
         channels=channels,
+        length=length,
         horizon=horizon,
         dropout=network.dropout,
         levels=levels,
@@ -104,7 +112,8 @@ def build_seeded(
     network: Network,
     *,
     seeds: list[int],
-    channels: tuple[int, int, int],
+    channels: Channels,
+    length: int,
     horizon: int,
     levels: int = 1,
 ) -> Forecaster:
@@ -112,7 +121,7 @@ def build_seeded(
 
     Copies with the same seed start from the same weights, as V models trained one by one would.
     """
-    fresh = partial(build, network, channels=channels, horizon=horizon, levels=levels)
+    fresh = partial(build, network, channels=channels, length=length, horizon=horizon, levels=levels)
     singles = {}
     for seed in dict.fromkeys(seeds):
         torch.manual_seed(seed)

@@ -5,7 +5,7 @@ Made once, from what ``prepare`` left and the settings; training, the trained mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,7 @@ class Task:
     units: tuple[str, ...]  # of the targets
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F)
+    profile: np.ndarray  # (7S, V, F) float32 of the training part
     length: int  # L
     horizon: int  # H
     joint: bool  # all detectors share one set of weights (G = 1), or each has its own (G = V)
@@ -49,6 +50,7 @@ class Task:
             units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
             mean=prepared.mean[indices],
             std=prepared.std[indices],
+            profile=prepared.profile[:, indices],
             length=settings.window.sequence_length,
             horizon=settings.window.prediction_length,
             joint=is_joint(mode),
@@ -82,12 +84,19 @@ class Task:
     def _targets(self) -> list[int]:
         return [self.features.index(target) for target in self.targets]
 
-    def windows(self, part: Detectors, device: str = "cpu") -> Windows:
-        """All windows of ``part``, which has the task's detectors, features and interval, among others."""
+    def windows(self, part: Detectors, device: str = "cpu", own_day_out: np.ndarray | None = None) -> Windows:
+        """All windows of ``part``, which has the task's detectors, features and interval, among others.
+
+        ``own_day_out`` as in ``Prepared``, for windows that are fitted to.
+        """
         return Windows(
             self.chosen(part),
             mean=self.mean,
             std=self.std,
+            usual=self.profile,
+            own_day_out=None
+            if own_day_out is None
+            else self.chosen(replace(part, values=own_day_out)).values,
             targets=self.targets,
             length=self.length,
             horizon=self.horizon,

@@ -84,6 +84,7 @@ class Trained:
             settings.network,
             copies=copies,
             channels=windows.channels,
+            length=self.task.length,
             horizon=self.task.horizon,
             levels=len(levels_of(settings.train.quantiles)),
         )
@@ -164,6 +165,7 @@ class Trained:
             "horizon": task.horizon,
             "mean": task.mean.tolist(),
             "std": task.std.tolist(),
+            "profile": torch.from_numpy(task.profile),
             "vd_ids": list(task.vd_ids),
             "features": list(task.features),
             "targets": list(task.targets),
@@ -194,6 +196,7 @@ class Trained:
                 std=np.array(content["std"]),
                 length=content["length"],
                 horizon=content["horizon"],
+                profile=content["profile"].numpy(),
                 joint=is_joint(content["run"]["mode"]),
                 interval=content["interval"],
                 time_zone=content["time_zone"],
