@@ -55,13 +55,13 @@ def instant(text: str, zone: ZoneInfo) -> int:
 def ambiguous_date(text: str) -> bool:
     """Whether the day and the month of ``text`` could be told apart only by whoever wrote it."""
     found = _YEAR_LAST.fullmatch(text.strip())
-    return bool(found) and found["dash"] != "."
+    return found is not None and found["dash"] != "."
 
 
 def date_alone(text: str) -> bool:
     """Whether ``text`` is a date without a time of day."""
     found = _YEAR_FIRST.fullmatch(text.strip()) or _YEAR_LAST.fullmatch(text.strip())
-    return bool(found) and found["hour"] is None
+    return found is not None and found["hour"] is None
 
 
 def column(texts: np.ndarray, date_order: str | None) -> tuple[np.ndarray, bool]:

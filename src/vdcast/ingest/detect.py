@@ -8,7 +8,7 @@ from vdcast.errors import InputError
 from vdcast.ingest import files
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.formats import pems_export, utd19, webtris
-from vdcast.params.formats import FORMATS, Auto, Raw
+from vdcast.params.formats import FORMATS, Data, Known
 from vdcast.params.words import check
 
 SUFFIXES = tuple(
@@ -36,12 +36,12 @@ _M0X = re.compile(r"\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d,\w+,\w+,(31|32|41|42|5),")
 _STATION = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d,\d+,\d+,\d+,[NSEW],")
 
 
-def resolved(settings: Raw) -> tuple[Raw, str | None]:
+def resolved(settings: Data) -> tuple[Known, str | None]:
     """The settings of the format found, and the sentence that says which and why; as they are where one is set.
 
     Raises InputError where the files look like no format, or like several.
     """
-    if not isinstance(settings, Auto):
+    if settings.format != "auto":
         return settings, None
     found = sorted(
         (

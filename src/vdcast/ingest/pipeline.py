@@ -19,7 +19,7 @@ from vdcast.ingest import assemble, files, quality
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
 from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
-from vdcast.params.formats import Data
+from vdcast.params.formats import Coarser, Known
 from vdcast.processes import cpus, end_with_parent
 
 BATCH = 8  # files a worker takes at once
@@ -31,7 +31,7 @@ UNPARSED = {"on_bad_file", "vd_list", "min_share"}  # settings that no parser lo
 Result = tuple[Parsed, list[Piece]] | InputError
 
 
-def ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
+def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
     """Write ``table`` and ``report`` from ``settings.raw``; returns the report as a dict.
 
     Raises InputError for the first bad file, or where nothing could be read.
@@ -48,9 +48,11 @@ def ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
         raise InputError(f"{error}, and was damaged again; is the disk sound?") from None
 
 
-def _ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
+def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
     module = format_of(settings)
-    grid = assemble.grid(settings.spacing, settings.time_zone)
+    grid = assemble.grid(
+        settings.spacing if isinstance(settings, Coarser) else settings.interval, settings.time_zone
+    )
     raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
     with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
         spool.take_in(files.find(raw, module.SUFFIXES, settings.files, vd_list))
@@ -93,6 +95,7 @@ def _ingest(settings: Data, table: Path, report: Path, scratch: Path) -> dict:
         def values() -> Iterator[np.ndarray]:
             blocks = assemble.blocks(spool, parsed, len(features), counts)
             if layout is not parsed:
+                assert isinstance(settings, Coarser)  # no other has a second grid
                 names = [name for name, _ in features]
                 blocks = assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
             for block, cause in blocks:
@@ -127,12 +130,12 @@ def _silent(listed: list[str], vd_ids: Sequence[str]) -> list[str]:
     return [vd for vd in listed if vd not in named]
 
 
-def format_of(settings: Data):
+def format_of(settings: Known):
     """The module of ``settings.format``."""
     return importlib.import_module(f"vdcast.ingest.formats.{settings.format}")
 
 
-def parse(settings: Data, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[Piece]:
+def parse(settings: Known, file: RawFile, grid: Grid, parsed: Parsed) -> Iterator[Piece]:
     """One file's pieces. Raises InputError for a file that cannot be used, whatever is wrong with it."""
     try:
         yield from pack(_named(file, format_of(settings).parse(file, settings)), grid, parsed)
@@ -155,7 +158,7 @@ def _named(file: RawFile, records: Iterable[Records]) -> Iterator[Records]:
         yield part
 
 
-def parse_all(settings: Data, spool: Spool, grid: Grid) -> None:
+def parse_all(settings: Known, spool: Spool, grid: Grid) -> None:
     """Parse every file that ``spool`` does not hold yet, in their order, on all cores."""
     todo = spool.todo
     workers = min(cpus(), -(-todo // BATCH))
@@ -173,7 +176,7 @@ def parse_all(settings: Data, spool: Spool, grid: Grid) -> None:
 
 
 def _results(
-    settings: Data, unread: Iterator[RawFile], grid: Grid, workers: int
+    settings: Known, unread: Iterator[RawFile], grid: Grid, workers: int
 ) -> Iterator[tuple[RawFile, Result | None]]:
     """What workers made of each file, in the order of the files; None for one to be parsed piece by piece."""
     if workers < 2:
@@ -199,7 +202,7 @@ def _results(
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _batch(settings: Data, batch: list[RawFile], grid: Grid) -> list[Result]:
+def _batch(settings: Known, batch: list[RawFile], grid: Grid) -> list[Result]:
     results: list[Result] = []
     for file in batch:
         parsed = Parsed()
@@ -210,7 +213,7 @@ def _batch(settings: Data, batch: list[RawFile], grid: Grid) -> list[Result]:
     return results
 
 
-def _stream(settings: Data, spool: Spool, grid: Grid, file: RawFile) -> None:
+def _stream(settings: Known, spool: Spool, grid: Grid, file: RawFile) -> None:
     """Parse one file here, keeping its pieces as they come."""
     parsed = Parsed()
     try:
@@ -220,7 +223,7 @@ def _stream(settings: Data, spool: Spool, grid: Grid, file: RawFile) -> None:
         spool.add_bad(file, error)
 
 
-def _refuse(settings: Data, error: InputError) -> None:
+def _refuse(settings: Known, error: InputError) -> None:
     """Stop at a bad file, with what to do about it, unless bad files are to be skipped."""
     if settings.on_bad_file == "stop":
         raise InputError(f"{error}; mend or remove it, or set data.on_bad_file: skip")

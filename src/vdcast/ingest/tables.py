@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -82,7 +82,7 @@ def _kind(file: RawFile) -> str:
 
 def _csv(
     file: RawFile,
-    stream: io.BufferedReader,
+    stream: "io.BufferedReader[Any]",
     settings: Table,
     counts: Counter,
     texts: Sequence[str],
@@ -168,7 +168,9 @@ class _AsUtf8(io.RawIOBase):
         return len(data)
 
 
-def decoded(file: RawFile, stream: io.BufferedReader, encoding: str = "utf-8") -> io.BufferedReader:
+def decoded(
+    file: RawFile, stream: "io.BufferedReader[Any]", encoding: str = "utf-8"
+) -> "io.BufferedReader[Any]":
     """``stream`` as UTF-8 without a byte order mark; a mark of UTF-16 counts for more than ``encoding``."""
     try:
         name = codecs.lookup(encoding).name
@@ -186,7 +188,7 @@ def decoded(file: RawFile, stream: io.BufferedReader, encoding: str = "utf-8") -
     return io.BufferedReader(_AsUtf8(stream, name), MIB)
 
 
-def ended(stream: io.BufferedReader) -> bool:
+def ended(stream: "io.BufferedReader[Any]") -> bool:
     """Whether a file, read to its end, ends in a line break."""
     return stream.raw.last == b"\n"
 
@@ -241,7 +243,9 @@ def in_lines(error: Exception, first: int) -> str:
     return re.sub(r"Row #(\d+)", lambda found: f"line {int(found[1]) + first - 1}", str(error))
 
 
-def header_of(file: RawFile, stream: io.BufferedReader, needed: Sequence[str] = ()) -> tuple[list[str], str]:
+def header_of(
+    file: RawFile, stream: "io.BufferedReader[Any]", needed: Sequence[str] = ()
+) -> tuple[list[str], str]:
     """The names in the first line, which is taken from the stream, and the mark between them.
 
     The mark is the only one that splits the line, or that gives the names ``needed``.
@@ -252,7 +256,7 @@ def header_of(file: RawFile, stream: io.BufferedReader, needed: Sequence[str] = 
 
 def _header(
     file: RawFile,
-    stream: io.BufferedReader,
+    stream: "io.BufferedReader[Any]",
     settings: Table,
     needed: Sequence[str],
     texts: Sequence[str] | None,

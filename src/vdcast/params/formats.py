@@ -5,7 +5,7 @@ A default here decides numbers, so the stage ``ingest`` depends on this file.
 
 # ruff: noqa: RUF012 -- pydantic copies a default
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
     ConfigDict,
@@ -51,11 +51,6 @@ class Raw(Section):
     files: str = "*"
     on_bad_file: Literal["stop", "skip"] = "stop"
 
-    @property
-    def spacing(self) -> int:
-        """Seconds between the records of the files: ``interval``, unless they are laid on a coarser grid."""
-        return getattr(self, "from_interval", None) or self.interval
-
 
 class Measured(Raw):
     """What every format has whose quantities are known: limits beyond which a value is impossible."""
@@ -75,6 +70,13 @@ class Coarser(Section):
 
     from_interval: Interval | None = None
     min_share: Annotated[Share, Field(gt=0)] = 1.0
+    if TYPE_CHECKING:
+        interval: int  # of the format, a setting or its only one
+
+    @property
+    def spacing(self) -> int:
+        """Seconds between the records of the files: ``interval``, unless they are laid on a coarser grid."""
+        return self.from_interval or self.interval
 
     @model_validator(mode="after")
     def _multiple(self):
@@ -360,7 +362,7 @@ Known = (
     | UTD19
 )
 Data = Annotated[Known | Auto, Field(discriminator="format")]
-FORMATS: dict[str, type[Raw]] = {
+FORMATS: dict[str, type[Known]] = {
     get_args(section.model_fields["format"].annotation)[0]: section for section in get_args(Known)
 }
 SECTIONS: dict[str, type[Raw]] = {**FORMATS, "auto": Auto}
