@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from vdcast.baselines import naive, run, trees
+from vdcast.data import profile
 from vdcast.data.detectors import Prepared
 from vdcast.errors import InputError
 from vdcast.params.sections import Baseline, Window
@@ -25,7 +26,10 @@ def no_lightgbm_no_trees(request):
 def prepared(detectors, **changes) -> Prepared:
     parts = {"train": detectors.rows(0, 288), "validation": detectors.rows(288, 384)}
     parts |= {"test": detectors.rows(384, 480)} | changes
-    return Prepared(parts=parts, mean=np.zeros((3, 2)), std=np.ones((3, 2)), targets=("volume", "speed"))
+    usual = profile.of_part(parts["train"])
+    return Prepared(
+        parts=parts, mean=np.zeros((3, 2)), std=np.ones((3, 2)), profile=usual, targets=("volume", "speed")
+    )
 
 
 def changed(part, steps=slice(None)):

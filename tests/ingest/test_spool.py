@@ -19,7 +19,7 @@ T = utc("2026-10-01T05:00:00+08:00")
 def parsed(tmp_path):
     """A folder of raw files, two sets of detectors and a bad one among them; their table; and what was kept."""
     for i in range(12):
-        vds = [vd(f"VD-{k}", T + 3600 * i, lane(40 + i + k, k, i % 5)) for k in range(3 + i % 2)]
+        vds = [vd(f"VD-{k}", T + 60 * i, lane(40 + i + k, k, i % 5)) for k in range(3 + i % 2)]
         put(tmp_path / f"raw/{i:02}.json", as_json(vdlive(*vds)))
     put(tmp_path / "raw/bad.json", b"{")
     run(tmp_path, "taiwan_vdlive", tmp_path / "raw", on_bad_file="skip")

@@ -297,7 +297,7 @@ def _first_line(file: RawFile, line: bytes) -> str:
 def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str]) -> tuple[list[str], str]:
     """The cells of a line, and the mark between them."""
     cells = {}
-    for mark in [delimiter] if delimiter else DELIMITERS:
+    for mark in [delimiter] if delimiter else [mark for mark in DELIMITERS if mark in line] or [","]:
         try:
             cells[mark] = [cell.strip() for cell in next(csv.reader([line], delimiter=mark), [""])]
         except csv.Error as error:
@@ -306,12 +306,14 @@ def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str
         return cells[delimiter], delimiter
     many = {mark: found for mark, found in cells.items() if len(found) > 1}
     if len(many) > 1 and needed:
-        many = {mark: found for mark, found in many.items() if set(needed) <= set(found)} or {",": cells[","]}
+        many = {mark: found for mark, found in many.items() if set(needed) <= set(found)} or {
+            ",": cells.get(",", [line])
+        }
     if len(many) > 1:
         raise file.bad(
             f"its columns may be split by {' or '.join(DELIMITERS[mark] for mark in many)}; set data.delimiter"
         )
-    mark = next(iter(many), ",")
+    mark = next(iter(many or cells))
     return cells[mark], mark
 
 

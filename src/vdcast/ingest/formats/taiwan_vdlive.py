@@ -177,13 +177,23 @@ def _lanes(file: RawFile, snapshot: Snapshot, by_link: bool) -> Lanes:
 
 
 def _regular(snapshot: Snapshot, data: bytes) -> bool:
-    """Whether no object of a snapshot lacks a key, and each key stands as often as there are such objects."""
+    """Whether no object of a snapshot lacks a key, and each key stands as often as there are such objects.
+
+    An object that has a key twice could hide behind one that lacks it, or behind another spelling of the key.
+    """
     vds = snapshot.VDLives
     links = [link for vd in vds for link in vd.LinkFlows or ()]
     lanes = [lane for link in links for lane in link.Lanes or ()]
-    classes = sum(len(lane.Vehicles or ()) for lane in lanes)
-    of_classes = (
-        classes if data.count(b'"Speed"') > len(lanes) else 0
+    classes = [each for lane in lanes for each in lane.Vehicles or ()]
+    if (
+        b"\\u00" in data  # an ASCII letter written by its number
+        or any(vd.DataCollectTime is None or vd.Status is None for vd in vds)
+        or any(lane.Speed is None or lane.Occupancy is None for lane in lanes)
+        or any(each.Volume is None for each in classes)
+    ):
+        return False
+    with_speed = (
+        len(classes) if data.count(b'"Speed"') > len(lanes) else 0
     )  # some classes have speeds of their own
     return json_keys.regular(
         data,
@@ -191,8 +201,8 @@ def _regular(snapshot: Snapshot, data: bytes) -> bool:
             **dict.fromkeys(("VDID", "DataCollectTime", "Status", "LinkFlows"), len(vds)),
             **dict.fromkeys(("LinkID", "Lanes"), len(links)),
             **dict.fromkeys(("Occupancy", "Vehicles"), len(lanes)),
-            "Speed": len(lanes) + of_classes,
-            "Volume": classes,
+            "Speed": len(lanes) + with_speed,
+            "Volume": len(classes),
         },
     )
 
