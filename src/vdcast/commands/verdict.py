@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from vdcast.escape import prose
 from vdcast.errors import InputError, one_sentence
+from vdcast.escape import prose
 from vdcast.layout import REPORTS
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
@@ -68,10 +68,10 @@ def summary(rev: str) -> Summary:
 
 def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) -> str:
     """The change from ``old`` to ``new``: verdict by mode, then MAE and cost by model."""
-    was, now = (each.verdict.overall.words for each in (old, new))
+    was, now = (prose(sentence(each.verdict.overall.words)) for each in (old, new))
     modes = list({**old.modes, **new.modes})
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
-    lines += [f"**{sentence(now)}**" + (" (as before)" if was == now else f" Before: {sentence(was)}"), ""]
+    lines += [f"**{now}**" + (" (as before)" if was == now else f" Before: {was}"), ""]
     lines += [f"- {prose(each)}" for each in new.verdict.warnings]
     for mode in modes:
         lines += _answers(mode, old, new)

@@ -42,7 +42,7 @@ def _verdict(verdict: Verdict, seeds: int) -> list[str]:
     overall = verdict.overall
     return [
         *([verdict.unbeaten, ""] if verdict.unbeaten else []),
-        f"**{sentence(overall.words)}** {sentence(overall.cost_words)}",
+        f"**{prose(sentence(overall.words))}** {sentence(overall.cost_words)}",
         "",
         *(
             f"- `{mode}`: {prose(sentence(each.words))} {sentence(each.cost_words)}"
