@@ -64,6 +64,25 @@ def test_markdown_shows_the_text_and_makes_nothing_of_it(text):
         assert shown.strip() in found.text.replace("\xa0", " "), page
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No weights of seed 1; run `dvc repro train@lstm-multi` or lower train.gradient_clip (0.5).",
+        "xLSTM better than LSTM by 1.20 veh/15min (3.1%), 95 % interval 0.20 to 2.20 on VD 台9 北, p <1e-6 after Holm.",
+        "In multi_vd, LSTM loses to hour of week at 2 of 6 VDs (most at VD-11-0020, MAE 3.21 against 2.50 km/h).",
+    ],
+)
+def test_a_sentence_of_ours_stays_as_it_is(text):
+    assert escape.prose(text) == text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_in_a_sentence_of_ours_is_text(text):
+    found = rendered(f"**{escape.prose(f'In multi_vd, VD {text}, run `dvc repro`, has no data.')}**\n")
+    assert found.tags in (["p", "strong", "code"], ["p", "strong", "code", "code"])  # `code` may be one
+    assert found.tags.count("code") == 1 + (text == "`code`")
+
+
 def test_markdown_of_anything(text="#-+=>|`*_[]()<>&!~$@:/.\\ \t\n\r1a國\u202e\x1b"):
     random_ = random.Random(0)
     for _ in range(3000):

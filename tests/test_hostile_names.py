@@ -1,11 +1,16 @@
 """Names of detectors that mean harm, from a raw file to every page that people read."""
 
+import base64
+import gzip
 import html.parser
+import json
 import re
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+
+from vdcast import escape
 
 from . import project
 
@@ -17,12 +22,8 @@ NAMES = (
     "\x1b[2J\x1b]0;title\x07\u202etxt",
     "`a` | b | $x$ \\",
 )
-# Pages whose writers do not escape yet: where `vdcast.escape.markdown` is still to be called
-AWAITED = {
-    "report.md": "report/markdown.py: warnings, sentences, titles",
-    "comparison.md": "compare/markdown.py, scores/tables.py: notes, losses, titles, cells",
-    "run report.md": "evaluate/run_report.py: VDs, titles, cells of the table by VD",
-}
+INVISIBLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
+PAGES = ("quality.md", "prepare.md", "run report.md", "comparison.md", "report.md")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +72,7 @@ def kind(path: Path, folder: Path) -> str:
     return f"run {path.name}" if path.is_relative_to(folder / "runs") else path.name
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "quality.md",
-        "prepare.md",
-        *(pytest.param(name, marks=pytest.mark.xfail(reason=reason)) for name, reason in AWAITED.items()),
-    ],
-)
+@pytest.mark.parametrize("name", PAGES)
 def test_no_name_becomes_markup(folder, name):
     found = [path for path in pages(folder) if kind(path, folder) == name]
     assert found
@@ -89,11 +83,11 @@ def test_no_name_becomes_markup(folder, name):
         assert not any("evil" in link for link in page.links) and "x" not in page.links, path
         assert not any(heading.startswith("Verdict: xLSTM wins") for heading in page.headings), path
         assert "**forged**" not in text and "://evil" not in text, path
-        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text), path
+        assert not INVISIBLE.search(text), path
 
 
 def test_every_page_is_one_of_those(folder):
-    assert {kind(path, folder) for path in pages(folder)} == {"quality.md", "prepare.md", *AWAITED}
+    assert {kind(path, folder) for path in pages(folder)} == set(PAGES)
 
 
 def test_the_html_page_holds_no_tag_of_theirs(folder):
@@ -104,6 +98,13 @@ def test_the_html_page_holds_no_tag_of_theirs(folder):
     assert not any("evil" in link for link in page.links) and "x" not in page.links
     assert "Verdict: xLSTM wins" not in page.headings
     assert text.count("<script") == text.count("</script>")
+    assert not INVISIBLE.search(re.sub(r"<script.*?</script>|<style.*?</style>", "", text, flags=re.DOTALL))
+    packed = re.search('id="packed" type="text/plain">([^<]*)', text)[1]
+    drawn = json.loads(gzip.decompress(base64.b64decode(packed)))
+    assert (
+        drawn["vds"] == [escape.terminal(name) for name in drawn["vds"]]
+        and drawn["target_vd"] in drawn["vds"]
+    )
 
 
 def test_they_did_come_through(folder):

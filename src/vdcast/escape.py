@@ -9,6 +9,7 @@ written, once. No name from data becomes part of a path, so there is no rule for
 import html as _html
 import re
 import unicodedata
+from collections.abc import Callable
 
 _UNSEEN = {
     "Cc",
@@ -20,6 +21,8 @@ _UNSEEN = {
 # What Markdown, GitHub's included, makes something of inside a line: code, emphasis, links, tags, entities, cells,
 # formulas, addresses, ...
 _INLINE = re.compile(r"[\\`*~\[\]<>|$@^]|&(?=#?\w)|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# ... of which our own sentences keep the commands they name, and a bound on p: no name can do harm with either
+_OURS = re.compile(rf"((?<!`)`[\w ./@=-]+`(?!`)|<(?=\d))|{_INLINE.pattern}", re.IGNORECASE)
 _FIRST = re.compile(
     r"\s+|[#+=-]|(?<=\d)[.)]"
 )  # ... and only where a line begins with it: headings, lists, rules
@@ -35,12 +38,12 @@ def terminal(text: str) -> str:
 
 def markdown(text: str) -> str:
     """``text`` in a paragraph, a list or a table of Markdown: no link, no picture, no tag, no heading, no new line."""
-    text = terminal(text)
-    out = _INLINE.sub(_entity, text)
-    if found := _FIRST.match(text) or (_NUMBERED.match(text) and re.search(r"[.)]", text)):
-        at = found.start()
-        out = text[:at] + "".join(map(_entity, found[0])) + _INLINE.sub(_entity, text[found.end() :])
-    return out
+    return _marked(terminal(text), _INLINE, _entity)
+
+
+def prose(text: str) -> str:
+    """``markdown`` of a sentence of ours, as records hold it, with names in it: `` `dvc repro` `` and ``<1e-6`` stay."""
+    return _marked(terminal(text), _OURS, lambda found: found[1] or _entity(found))
 
 
 def html(text: str) -> str:
@@ -51,6 +54,14 @@ def html(text: str) -> str:
 def plot(text: str) -> str:
     """``text`` in a figure of matplotlib, which takes what stands between two ``$`` for a formula."""
     return terminal(text).replace("$", r"\$")
+
+
+def _marked(text: str, marks: re.Pattern, written: Callable[[re.Match], str]) -> str:
+    """``text`` with its ``marks`` as ``written`` has them, and without what a line could begin with."""
+    if found := _FIRST.match(text) or (_NUMBERED.match(text) and re.search(r"[.)]", text)):
+        at = found.start()
+        return text[:at] + "".join(map(_entity, found[0])) + marks.sub(written, text[found.end() :])
+    return marks.sub(written, text)
 
 
 def _seen(letter: str) -> str:

@@ -90,3 +90,12 @@ def test_a_mode_that_one_side_lacks_is_no_error():
     old = structs.replace(whole, modes={}, verdict=structs.replace(whole.verdict, modes={}))
     text = change_markdown("a", "b", old, whole)
     assert "before: No verdict." in text and "none to 2.500 | -" in text
+
+
+def test_a_name_in_a_sentence_is_no_markup():
+    new = summary(
+        words="no difference shown on VD [a](b)\x1b, p <1e-6", warnings=["VD <b>\n# c has no data."]
+    )
+    text = change_markdown("a", "b", summary(), new)
+    assert "- VD &#60;b&#62;&#92;x0a# c has no data." in text
+    assert "  - now: No difference shown on VD &#91;a&#93;(b)&#92;x1b, p <1e-6." in text

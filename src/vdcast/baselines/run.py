@@ -9,6 +9,7 @@ from vdcast.baselines import damped, linear, naive, trees
 from vdcast.baselines.conditions import observe
 from vdcast.data import calendar, store
 from vdcast.data.detectors import Detectors, Prepared
+from vdcast.escape import terminal
 from vdcast.forecasts.predictions import Predictions, beside_observed, origin_steps
 from vdcast.forecasts.store import write_conditions, write_predictions
 from vdcast.layout import NAIVE, PREPARED
@@ -55,7 +56,7 @@ def forecast_all(settings: Params) -> None:
         write_predictions(NAIVE / name / "predictions.h5", each)
         write_csv(NAIVE / name, each, baselines=predictions, target_vd=target_vd, mape_floor=mape_floor)
         mae = cuts.score_table(each.of([target_vd]), cuts.overall(), 0).mae.iloc[0]
-        print(f"{name}: {each.targets[0]} MAE {mae:.2f} {each.units[0]} on VD {target_vd}")
+        print(terminal(f"{name}: {each.targets[0]} MAE {mae:.2f} {each.units[0]} on VD {target_vd}"))
 
 
 def fitted(name: str, prepared: Prepared, window: Window) -> np.ndarray:
@@ -64,7 +65,7 @@ def fitted(name: str, prepared: Prepared, window: Window) -> np.ndarray:
     for target in prepared.targets:
         parts = {part: _led_by(target, each) for part, each in prepared.parts.items()}
         it = FITTED[name](parts["train"], parts["validation"], window)
-        print(f"{name}: {it.chosen} for {target}")
+        print(terminal(f"{name}: {it.chosen} for {target}"))
         made.append(it.forecast(parts["test"], window))
     return np.stack(made, axis=-1)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from vdcast.errors import InputError, one_sentence
+from vdcast.escape import prose
 from vdcast.layout import REPORTS
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
@@ -67,11 +68,11 @@ def summary(rev: str) -> Summary:
 
 def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) -> str:
     """The change from ``old`` to ``new``: verdict by mode, then MAE and cost by model."""
-    was, now = (each.verdict.overall.words for each in (old, new))
+    was, now = (prose(sentence(each.verdict.overall.words)) for each in (old, new))
     modes = list({**old.modes, **new.modes})
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
-    lines += [f"**{sentence(now)}**" + (" (as before)" if was == now else f" Before: {sentence(was)}"), ""]
-    lines += [f"- {each}" for each in new.verdict.warnings]
+    lines += [f"**{now}**" + (" (as before)" if was == now else f" Before: {was}"), ""]
+    lines += [f"- {prose(each)}" for each in new.verdict.warnings]
     for mode in modes:
         lines += _answers(mode, old, new)
     if differ := [mode for mode in modes if not _same_observations(mode, old, new)]:
@@ -86,7 +87,7 @@ def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) ->
 def _answers(mode: str, old: Summary, new: Summary) -> list[str]:
     """One mode's verdict, and what it was."""
     before, after = (each.verdict.modes.get(mode) for each in (old, new))
-    said = [sentence(each.words) if each else "No verdict." for each in (before, after)]
+    said = [prose(sentence(each.words)) if each else "No verdict." for each in (before, after)]
     if said[0] == said[1]:
         return [f"- `{mode}`: {said[1]} (as before)"]
     answers = [(each.status, each.better) if each else ("no_verdict", None) for each in (before, after)]

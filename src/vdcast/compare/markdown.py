@@ -1,5 +1,6 @@
 """``comparison.md``."""
 
+from vdcast.escape import markdown, prose
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
@@ -27,10 +28,10 @@ def comparison_markdown(comparison: Comparison | NoComparison) -> str:
     """``comparison.md``."""
     lines = [f"# {comparison.mode}: LSTM against xLSTM", ""]
     if comparison.problem:
-        lines += [f"**No comparison: {comparison.problem}.**", ""]
+        lines += [f"**No comparison: {prose(comparison.problem)}.**", ""]
     if isinstance(comparison, NoComparison):
         return "\n".join(lines)
-    lines += [f"**{each}**\n" for each in (*comparison.notes, *comparison.losses)]
+    lines += [f"**{prose(each)}**\n" for each in (*comparison.notes, *comparison.losses)]
     lines += _differences(comparison)
     lines += _scores(comparison)
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
@@ -45,10 +46,11 @@ def comparison_markdown(comparison: Comparison | NoComparison) -> str:
 def _differences(it: Comparison) -> list[str]:
     """What was compared, and the differences with how to read them."""
     return [
-        f"{it.target} in {it.unit}; {it.windows} test windows. {seeds_in_words(it.seeds)} "
+        f"{markdown(it.target)} in {markdown(it.unit)}; {it.windows} test windows. {seeds_in_words(it.seeds)} "
         f"MAPE over observations of at least {it.mape_floor:g}. Skill: 1 - MAE / MAE of the best naive forecast. {R2}",
         "",
-        f"## Differences in MAE, {it.unit}, {'all VDs' if len(it.vds) > 1 else 'VD ' + it.target_vd}",
+        f"## Differences in MAE, {markdown(it.unit)}, "
+        + ("all VDs" if len(it.vds) > 1 else f"VD {markdown(it.target_vd)}"),
         "",
         difference_markdown(it.differences),
         "",
@@ -64,16 +66,16 @@ def _differences(it: Comparison) -> list[str]:
 
 def _scores(it: Comparison) -> list[str]:
     """The scores of each scope, then its cuts."""
-    titles = {"target_vd": f"VD {it.target_vd}", "all_vds": f"All {len(it.vds)} VDs"}
+    titles = {"target_vd": f"VD {markdown(it.target_vd)}", "all_vds": f"All {len(it.vds)} VDs"}
     lines = []
     for scope, rows in it.scores.items():
         lines += [f"## {titles[scope]}", "", score_markdown(rows), ""]
     for scope, by_cut in it.cuts.items():
         for cut, heading in CUTS.items():
             if cut in by_cut:
-                said = heading.format(peak=it.peak, congested=it.congested)
+                said = heading.format(peak=it.peak, congested=prose(it.congested))
                 lines += [
-                    f"## {titles[scope]} {said}: MAE, {it.unit}",
+                    f"## {titles[scope]} {said}: MAE, {markdown(it.unit)}",
                     "",
                     cut_markdown(by_cut[cut], cut),
                     "",

@@ -9,6 +9,7 @@ from vdcast.compare.charts import charts_of, telling_series
 from vdcast.compare.comparison import compared, in_words
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.errors import InputError
+from vdcast.escape import terminal
 from vdcast.forecasts import store
 from vdcast.forecasts.predictions import Named, Predictions, check_same_windows, of
 from vdcast.forecasts.series import write_series
@@ -34,7 +35,7 @@ def compare(mode: str, settings: Params) -> None:
     except InputError as error:
         # a finding like any other: the other modes have theirs, the report marks this one
         _write(folder, NoComparison(mode=mode, problem=str(error)))
-        print(f"{mode}: no comparison: {error}")
+        print(terminal(f"{mode}: no comparison: {error}"))
         return
     target_vd = next(iter(every_vd.values())).vd_ids[settings.modes.target_vd_index]
     comparison = compared(
@@ -59,7 +60,7 @@ def compare(mode: str, settings: Params) -> None:
     write_series(folder / "series.h5", telling_series(predictions, baselines, target_vd, charts))
     draw(folder, comparison, predictions, baselines, histories)
     words = f"no comparison: {comparison.problem}" if comparison.problem else in_words(comparison)
-    print(f"{mode}: {words}; read {folder}/comparison.md; next, the verdict: dvc repro report")
+    print(f"{mode}: {terminal(words)}; read {folder}/comparison.md; next, the verdict: dvc repro report")
 
 
 def comparable(predictions: Mapping[str, Predictions], baselines: Named) -> Named:

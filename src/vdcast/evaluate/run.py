@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from vdcast.data import store
 from vdcast.data.detectors import Detectors
+from vdcast.escape import terminal
 from vdcast.evaluate import outputs, run_report
 from vdcast.evaluate.cost import measure
 from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
@@ -57,7 +58,7 @@ def evaluate(run: Run, settings: Params) -> None:
     headline = predictions.targets[0]
     mae, skill = (figures.get(f"{headline}_{name}") for name in ("mae", "skill"))
     print(
-        f"{run.name}: {headline} MAE {shown(mae)} {predictions.units[0]} on VD {target_vd}, "
+        f"{run.name}: {terminal(headline)} MAE {shown(mae)} {terminal(predictions.units[0])} on VD {terminal(target_vd)}, "
         f"skill {shown(skill, '+.2f')} against the best naive forecast; read {folder}/report.md"
     )
 

@@ -1,11 +1,13 @@
 """One page per run: data, settings, curve, result, and what looks suspicious."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from vdcast.escape import markdown, prose
 from vdcast.forecasts.predictions import Named, Predictions, of
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
@@ -48,7 +50,7 @@ def write_run_report(
         *training.notes,
         *suspicious(history, training, horizons.loc[[target]], overall.loc[target]),
     ]
-    lines = [f"# {run.name}", "", *(f"**{warning}**\n" for warning in warnings)]
+    lines = [f"# {run.name}", "", *(f"**{prose(warning)}**\n" for warning in warnings)]
     lines += _data(trained.task, training, len(predictions.origins))
     lines += _settings(run)
     lines += _training(training)
@@ -76,12 +78,16 @@ def _data(task: Task, training: Training, windows: int) -> list[str]:
     return [
         "## Data",
         "",
-        f"{len(task.vd_ids)} VDs ({', '.join(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
-        f"inputs {', '.join(task.features)}, forecast {', '.join(task.targets)}; lookback {task.length} and "
+        f"{len(task.vd_ids)} VDs ({_listed(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
+        f"inputs {_listed(task.features)}, forecast {_listed(task.targets)}; lookback {task.length} and "
         f"horizon {task.horizon} steps of {task.interval / 60:g} minutes. "
         f"{training.windows} training windows, {windows} test windows.",
         "",
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(markdown, names))
 
 
 def _settings(run: Run) -> list[str]:
@@ -107,7 +113,7 @@ def _training(training: Training) -> list[str]:
 
 def _result(target_vd: str, seeds: int, mape_floor: float, horizons: pd.DataFrame) -> list[str]:
     return [
-        f"## Result on the test part, VD {target_vd}",
+        f"## Result on the test part, VD {markdown(target_vd)}",
         "",
         f"{seeds_in_words(seeds)} MAPE over observations of at least {mape_floor:g}; "
         "skill against the best naive forecast of the same horizon; R2 around each VD's own mean.",
@@ -125,9 +131,9 @@ def in_figures(table: pd.DataFrame) -> str:
     def figure(value) -> str:
         if isinstance(value, float):
             return format(value, FORMAT) if np.isfinite(value) else "undefined"
-        return f"{value:,}" if isinstance(value, int) else value
+        return f"{value:,}" if isinstance(value, int) else markdown(str(value))
 
-    return table.map(figure).to_markdown(disable_numparse=True)
+    return table.map(figure).rename(index=markdown).to_markdown(disable_numparse=True)
 
 
 def suspicious(

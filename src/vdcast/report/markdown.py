@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from vdcast.escape import markdown, prose
 from vdcast.records.comparison import Comparison, NoComparison, Scores
 from vdcast.records.summary import Verdict
 from vdcast.scores import intervals
@@ -17,7 +18,7 @@ Modes = Mapping[str, Comparison]
 def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Verdict) -> str:
     """``report.md``: verdict, a matrix of models and modes with baselines, cost, and where to read on."""
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
-    lines = ["# LSTM against xLSTM", "", *(f"**{each}**\n" for each in verdict.warnings)]
+    lines = ["# LSTM against xLSTM", "", *(f"**{prose(each)}**\n" for each in verdict.warnings)]
     if not scored:
         return "\n".join(lines)
     lines += _verdict(verdict, next(iter(scored.values())).seeds)
@@ -41,10 +42,10 @@ def _verdict(verdict: Verdict, seeds: int) -> list[str]:
     overall = verdict.overall
     return [
         *([verdict.unbeaten, ""] if verdict.unbeaten else []),
-        f"**{sentence(overall.words)}** {sentence(overall.cost_words)}",
+        f"**{prose(sentence(overall.words))}** {sentence(overall.cost_words)}",
         "",
         *(
-            f"- `{mode}`: {sentence(each.words)} {sentence(each.cost_words)}"
+            f"- `{mode}`: {prose(sentence(each.words))} {sentence(each.cost_words)}"
             for mode, each in verdict.modes.items()
         ),
         "",
@@ -58,7 +59,7 @@ def _matrices(scored: Modes, everywhere: bool) -> list[str]:
     first = next(iter(scored.values()))
     same = everywhere and len(scored) > 1
     lines = [
-        f"## {first.target} of VD {first.target_vd}, MAE in {first.unit}",
+        f"## {markdown(first.target)} of VD {markdown(first.target_vd)}, MAE in {markdown(first.unit)}",
         "",
         matrix(scored, "target_vd"),
         "",
@@ -75,7 +76,12 @@ def _matrices(scored: Modes, everywhere: bool) -> list[str]:
     wide = {mode: it for mode, it in scored.items() if "all_vds" in it.scores}
     if wide:
         titles = {mode: f"{mode} ({len(it.vds)} VDs)" for mode, it in wide.items()}
-        lines += [f"## All VDs of a mode, MAE in {first.unit}", "", matrix(wide, "all_vds", titles), ""]
+        lines += [
+            f"## All VDs of a mode, MAE in {markdown(first.unit)}",
+            "",
+            matrix(wide, "all_vds", titles),
+            "",
+        ]
     return lines
 
 
@@ -98,7 +104,7 @@ def _against_naive(verdict: Verdict) -> list[str]:
         "## Against the naive forecast that hindsight finds best",
         "",
         *(
-            f"- `{mode}`: {sentence(row.words)}"
+            f"- `{mode}`: {prose(sentence(row.words))}"
             for mode, rows in verdict.differences.items()
             for row in rows[1:]
         ),

@@ -18,6 +18,7 @@ import msgspec
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from vdcast.escape import terminal
 from vdcast.forecasts.series import Series
 from vdcast.layout import PARAMS, REPORTS
 from vdcast.params.modes import MODES
@@ -97,12 +98,12 @@ def render(
         **_about_data(quality),
         coverage=coverage,
         prepared=_html(prepared.partition("\n")[2]),
-        settings=settings,
+        settings=Markup("\n").join(map(terminal, settings.split("\n"))),
         commit=commit,
         experiment=experiment,
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("vdcast", "torch", "xlstm", "dvc", "numpy")},
-        packed=page_data.packed(facts | data),
+        packed=page_data.packed(facts | data | {"vds": list(map(terminal, data["vds"]))}),
     )  # fmt: skip
 
 
@@ -116,9 +117,9 @@ def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) 
     first = next(iter(comparisons.values()))
     everyone = _everyone(first)
     return {
-        "target": first.target,
-        "unit": first.unit,
-        "target_vd": first.target_vd,
+        "target": terminal(first.target),
+        "unit": terminal(first.unit),
+        "target_vd": terminal(first.target_vd),
         "models": MODELS,
         "everyone": [name for name in everyone if name in data["modes"][first.mode]["errors"]],
         "labels": {who: LABELS[who] for who in (*everyone, "observed")},
@@ -217,6 +218,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(lambda name: (templates / name).read_text("utf-8")),
         autoescape=True,
+        finalize=_legible,  # autoescape lets through what cannot be seen
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -237,6 +239,11 @@ def _environment() -> jinja2.Environment:
         "vega": Markup(vega("window.vegaEmbed = vegaEmbed;")),
     }
     return environment
+
+
+def _legible(value: object) -> object:
+    """What the template puts out: text as one line that hides nothing; Markup is ours and stays."""
+    return terminal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 # what is undefined says so: a blank cell could be anything

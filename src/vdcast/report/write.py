@@ -1,6 +1,7 @@
 """From the comparisons to the verdict, and to the pages that say it."""
 
 from vdcast.errors import InputError
+from vdcast.escape import terminal
 from vdcast.layout import REPORTS
 from vdcast.params.sections import Params
 from vdcast.records import io
@@ -26,7 +27,7 @@ def write_report(settings: Params) -> None:
         raise InputError(f"no mode could be compared; {REPORTS}/report.md says why")
     page.write_page(scored, verdict, *read_charts(scored))
     for mode, each in verdict.modes.items():
-        print(f"{mode}: {each.words}")
+        print(terminal(f"{mode}: {each.words}"))
     print(
         f"open {page.PAGE} or read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
     )

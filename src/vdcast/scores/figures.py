@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 from msgspec import UNSET
 
+from vdcast.escape import plot
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.scores.names import COLOURS, GREYS, LABELS
 
@@ -54,7 +55,7 @@ def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str
         )
         mae.plot(history.epoch, history.validation_mae, **look)
     loss.set(xlabel="epoch", ylabel="loss, scaled units", title="Loss: validation thick, training thin")
-    mae.set(xlabel="epoch", ylabel=f"MAE, {unit}", title="Validation error")
+    mae.set(xlabel="epoch", ylabel=f"MAE, {plot(unit)}", title="Validation error")
     loss.legend()
     _save(figure, path)
 
@@ -64,7 +65,7 @@ def error_by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) 
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
     for name, table in tables.items():
         axis.plot(table.horizon, table.mae, marker="o", ms=3, **style(name))
-    axis.set(xlabel="minutes ahead", ylabel=f"MAE, {unit}", title="Error by horizon", ylim=(0, None))
+    axis.set(xlabel="minutes ahead", ylabel=f"MAE, {plot(unit)}", title="Error by horizon", ylim=(0, None))
     axis.legend()
     _save(figure, path)
 
@@ -75,7 +76,10 @@ def error_by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> 
     for name, table in tables.items():
         axis.plot(table.hour, table.mae, **style(name))
     axis.set(
-        xlabel="local hour of the day", ylabel=f"MAE, {unit}", title="Error by hour of day", ylim=(0, None)
+        xlabel="local hour of the day",
+        ylabel=f"MAE, {plot(unit)}",
+        title="Error by hour of day",
+        ylim=(0, None),
     )
     axis.set_xticks(range(0, 25, 3))
     axis.legend()
@@ -90,7 +94,7 @@ def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) 
     for axis, (title, day) in zip(axes, chosen.items(), strict=True):
         _draw_day(axis, day, series)
         axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}", xlabel="local time")
-    axes[0].set_ylabel(unit)
+    axes[0].set_ylabel(plot(unit))
     axes[0].legend()
     _save(figure, path)
 
@@ -115,7 +119,7 @@ def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -
                 axis.fill_between(table.time[at], table[low][at], table[high][at], **band)
             _draw_day(axis, day, {name: table})
             axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}")
-        row[0].set_ylabel(unit)
+        row[0].set_ylabel(plot(unit))
         row[0].legend()
     for axis in axes[-1]:
         axis.set_xlabel("local time")
@@ -166,8 +170,8 @@ def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: st
     for axis, (name, table) in zip(axes[0], series.items(), strict=True):
         axis.plot([0, top], [0, top], color="0.6", lw=0.8)
         axis.scatter(table.observed, table.forecast, s=6, alpha=0.5, color=style(name)["color"])
-        axis.set(title=f"{style(name)['label']}, {ahead}", xlabel=f"observed, {unit}")
-    axes[0, 0].set_ylabel(f"forecast, {unit}")
+        axis.set(title=f"{style(name)['label']}, {ahead}", xlabel=f"observed, {plot(unit)}")
+    axes[0, 0].set_ylabel(f"forecast, {plot(unit)}")
     _save(figure, path)
 
 
@@ -191,7 +195,7 @@ def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
             look = {"color": style(model)["color"], "label": f"{LABELS[model]}, {mode}"}
             for axis, key in zip(axes, what, strict=True):
                 axis.errorbar(getattr(spent, key), scores.mae, spread, marker=marker, ms=5, ls="", **look)
-        axes[0].set_ylabel(f"MAE, {it.unit}")
+        axes[0].set_ylabel(f"MAE, {plot(it.unit)}")
     for axis, label in zip(axes, what.values(), strict=True):
         axis.set(xlabel=label, xscale="log")
         _few_labels(axis)

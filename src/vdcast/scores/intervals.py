@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from vdcast.escape import markdown
 from vdcast.forecasts.predictions import Predictions
 from vdcast.forecasts.quantiles import coverages
 from vdcast.records.comparison import Comparison, QuantileRow, QuantileScores
@@ -99,7 +100,7 @@ def interval_markdown(
                 coverage, width = (row[key + suffix] for key in _of_interval(nominal))
                 share = f"{100 * nominal:g} %"
                 cells[f"{share}: holds"] = words.shown(coverage, ".1%")
-                cells[f"{share}: width, {unit}"] = words.shown(width, ".2f")
+                cells[f"{share}: width, {markdown(unit)}"] = words.shown(width, ".2f")
             lines[name] = cells
     return pd.DataFrame(lines).T.to_markdown(disable_numparse=True)
 
@@ -110,7 +111,10 @@ def section(comparison: Comparison) -> list[str]:
     if not found:
         return []
     lines = ["## Quantile forecasts", "", *explained(found.levels)]
-    titles = {"target_vd": f"VD {comparison.target_vd}", "all_vds": f"All {len(comparison.vds)} VDs"}
+    titles = {
+        "target_vd": f"VD {markdown(comparison.target_vd)}",
+        "all_vds": f"All {len(comparison.vds)} VDs",
+    }
     for scope, rows in found.scores.items():
         labelled = {LABELS[model]: row for model, row in rows.items()}
         lines += [f"{titles[scope]}:", "", interval_markdown(labelled, found.levels, comparison.unit), ""]
@@ -128,7 +132,7 @@ def page_section(modes: Mapping[str, Comparison]) -> list[str]:
         for mode, each in found.items()
         for model, row in each.scores["target_vd"].items()
     }
-    title = f"## Quantile forecasts of VD {first.target_vd}"
+    title = f"## Quantile forecasts of VD {markdown(first.target_vd)}"
     return [title, "", *explained(levels), interval_markdown(rows, levels, first.unit), ""]
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from msgspec import UNSET
 
+from vdcast.escape import markdown
 from vdcast.records.comparison import Comparison, CutRow, PairedDifference, Scores, Spent
 from vdcast.scores.names import LABELS
 from vdcast.scores.words import LATENCY_BATCH, decimals, p_value, shown, significant
@@ -53,11 +54,16 @@ def cut_markdown(by_name: Mapping[str, list[CutRow]], cut: str) -> str:
             for name, rows in by_name.items()
         }
         | {"observations": [f"{row.observations:,}" for row in first]},
-        index=pd.Index(
-            [f"{row.label:g}" if isinstance(row.label, float) else row.label for row in first], name=cut
-        ),
+        index=pd.Index([_said(row.label) for row in first], name=cut),
     )
     return frame.to_markdown(disable_numparse=True)
+
+
+def _said(label: float | int | str) -> int | str:
+    """A cut's label as a cell."""
+    if isinstance(label, str):
+        return markdown(label)
+    return f"{label:g}" if isinstance(label, float) else label
 
 
 def difference_markdown(differences: list[PairedDifference]) -> str:
@@ -90,8 +96,13 @@ def further_targets(modes: Mapping[str, Comparison]) -> list[str]:
             for mode, each in modes.items()
         }
         table = pd.DataFrame(columns).to_markdown(disable_numparse=True)
-        lines += [f"**{it.target}, MAE in {it.unit}, all VDs of a mode, mean over seeds**", "", table, ""]
-    alone = f"The verdict is on {first.target} alone."
+        lines += [
+            f"**{markdown(it.target)}, MAE in {markdown(it.unit)}, all VDs of a mode, mean over seeds**",
+            "",
+            table,
+            "",
+        ]
+    alone = f"The verdict is on {markdown(first.target)} alone."
     return ["## Further targets", "", alone, "", *lines] if lines else []
 
 

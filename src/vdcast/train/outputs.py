@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vdcast.data.detectors import Prepared
+from vdcast.escape import terminal
 from vdcast.layout import RUNS
 from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
@@ -71,7 +72,7 @@ def write(run: Run, outputs: Outputs) -> None:
     outputs.history.to_csv(folder / "history.csv", float_format="%.6g")
     io.write(folder / "training.json", training)
     for each in (*([training.problem] if training.problem else []), *training.notes):
-        print(f"{run.name}: {each}")
+        print(terminal(f"{run.name}: {each}"))
     print(
         f"{run.name}: {training.copies} {'copy' if training.copies == 1 else 'copies'} trained in "
         f"{training.seconds:.0f} s, {training.epochs} epochs; next: dvc repro evaluate@{run.name}"
