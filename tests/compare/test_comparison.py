@@ -294,7 +294,7 @@ def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(obse
 
 
 def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):
-    short = made.training(notes=["Its own note."], best_epoch=[9], epoch_limit=10)
+    short = made.training(notes=["Its own note."], best_epoch=[10], epoch_limit=10)
     found = of_errors(observed, 2.0, 1.0, 4.0, trainings={"xlstm": short})
     assert found.notes == [
         "Its own note.",

@@ -24,7 +24,7 @@ def changed(**figures) -> pd.Series:
             "Overfitting: validation loss rose from 0.300",
         ),
         (
-            {"training": made.training(epoch_limit=10, best_epoch=[3])},
+            {"training": made.training(epoch_limit=10, best_epoch=[10])},
             "Not converged: 1 of 1 networks were still improving",
         ),
         (

@@ -9,8 +9,8 @@ from vdcast.scores.words import all_of, cut_short, decimals, p_value, sentence, 
 
 
 def test_copies_that_the_limit_of_epochs_stopped_are_counted():
-    """With a patience of 3 a copy whose best epoch is 7 of 10 stopped by itself, as after 8, 9 and 10 nothing was better."""
-    case = {"best_epoch": [0, 7, 8, 10], "copies": 4, "patience": 3}
+    """One that was best before the last epoch has seen the rate fall and nothing better come."""
+    case = {"best_epoch": [0, 10, 9, 10], "copies": 4, "patience": 3}
     assert cut_short(made.training(**case, epoch_limit=10)) == (
         "2 of 4 networks were still improving at the limit of 10 epochs; raise train.epochs"
     )

@@ -60,12 +60,11 @@ def all_of(number: int, what: str) -> str:
 
 
 def cut_short(training: Training) -> str | None:
-    """The sentence, without a full stop, on copies whose epochs ran out before they had stopped improving, or None.
+    """The sentence, without a full stop, on copies that were best in the very last epoch of the limit, or None.
 
-    A copy whose best epoch lies less than the patience before the limit of epochs never had the chance to stop by
-    itself.
+    The learning rate falls until that epoch, so a best one shortly before it is the rule, and no sign of too few.
     """
-    at_limit = sum(epoch > training.epoch_limit - training.patience for epoch in training.best_epoch)
+    at_limit = sum(epoch == training.epoch_limit for epoch in training.best_epoch)
     if not at_limit:
         return None
     return (
