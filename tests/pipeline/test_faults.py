@@ -207,7 +207,7 @@ def test_a_damaged_object_of_the_cache_is_found_and_made_again(whole, tmp_path):
     assert (clone.path / "data/prepared.h5").read_bytes() != before, "DVC has begun to look; so we need not"
     output = clone.run(*VDCAST, "verify", fails=True)
     assert said(output) == [
-        "vdcast: damaged and removed: 1 of 12 objects in .dvc/cache/files/md5, and what came from them: data/prepared.h5; `dvc repro` makes them again, or `dvc pull` fetches them"
+        "vdcast: damaged and removed: 1 of 13 objects in .dvc/cache/files/md5, and what came from them: data/prepared.h5; `dvc repro` makes them again, or `dvc pull` fetches them"
     ]
     assert clone.repro(STAGE) == {"prepare"}, "what was trained is kept"
     assert (clone.path / "data/prepared.h5").read_bytes() == before and trained(clone) == trained(whole)
