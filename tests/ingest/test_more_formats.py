@@ -337,3 +337,11 @@ def test_auto_is_a_format_of_params(tmp_path):
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
     data = params.load(tmp_path / "params.yaml").data
     assert data.settings("taiwan_vdlive") == {"format": "taiwan_vdlive", "raw": "x", "per": "link"}
+
+
+def test_auto_says_what_is_wrong_with_an_archive(tmp_path):
+    """A damaged archive is no empty folder."""
+    put(tmp_path / "raw/day.zip", b"PK\x03\x04" + bytes(40))
+    with pytest.raises(InputError, match=r"'day.zip'") as raised:
+        auto(tmp_path / "raw")
+    assert "holds no file" not in str(raised.value)

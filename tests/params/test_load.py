@@ -145,6 +145,18 @@ def test_a_missing_key_a_missing_file_and_broken_yaml(tmp_path):
         params.load(tmp_path / "params.yaml")
 
 
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    """The last value would be taken in silence, of whatever depth."""
+    shipped = SHIPPED.read_text("utf-8")
+    twice = shipped.replace("  interval: 900", "  interval: 3600\n  interval: 900", 1)
+    assert twice != shipped
+    (tmp_path / "params.yaml").write_text(twice, "utf-8")
+    with pytest.raises(
+        InputError, match=r"params.yaml: interval stands twice, in lines \d+ and \d+; keep one"
+    ):
+        params.load(tmp_path / "params.yaml")
+
+
 def test_an_unknown_run_is_told_which_runs_there_are():
     with pytest.raises(InputError, match="no run 'lstm'.*lstm-single_vd"):
         params.load(SHIPPED).run("lstm")

@@ -43,15 +43,12 @@ def resolved(settings: Data) -> tuple[Known, str | None]:
     """
     if settings.format != "auto":
         return settings, None
-    found = sorted(
-        (
-            f
-            for f in files.find(Path(settings.raw), SUFFIXES, settings.files, settings.vd_list)
-            if isinstance(f, RawFile)
-        ),
-        key=lambda file: file.name,
-    )
+    listed = list(files.find(Path(settings.raw), SUFFIXES, settings.files, settings.vd_list))
+    found = sorted((each for each in listed if isinstance(each, RawFile)), key=lambda file: file.name)
     if not found:
+        for error in listed:
+            if isinstance(error, InputError):  # a damaged archive is no empty folder
+                raise error
         raise InputError(f"data.raw '{settings.raw}' holds no file of any format ({', '.join(SUFFIXES)})")
     some = [found[i] for i in sorted({0, len(found) // 2, len(found) - 1})]
     looks = {name: (file, why) for file in some for name, why in _looks(file)}
@@ -68,7 +65,11 @@ def resolved(settings: Data) -> tuple[Known, str | None]:
             f"data.format auto: '{file.name}' {why}, and nothing in it says what its numbers are; set data.feature to speed "
             "or volume"
         )
-    return check("data", FORMATS[name], said), f"data.format auto: {name}, because '{file.name}' {why}"
+    taken = f"data.format auto: {name}, because '{file.name}' {why}"
+    try:
+        return check("data", FORMATS[name], said), taken
+    except InputError as error:
+        raise InputError(f"{taken}; then {error}") from None
 
 
 def _looks(file: RawFile) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from vdcast.params.words import check, suggest
 def load(path: Path = PARAMS) -> Params:
     """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
     try:
-        document = yaml.load(Path(path).read_text("utf-8"), _Yaml12Floats)
+        document = yaml.load(Path(path).read_text("utf-8"), _Yaml)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist here; run from the folder that holds dvc.yaml") from None
     except UnicodeDecodeError as error:
@@ -35,11 +35,26 @@ def load(path: Path = PARAMS) -> Params:
     return check("", Params, {**document, "runs": runs})
 
 
-class _Yaml12Floats(yaml.SafeLoader):
-    """PyYAML reads 1e-3 as text (YAML 1.1); DVC, like everyone who types it, means a number."""
+class _Yaml(yaml.SafeLoader):
+    """PyYAML reads 1e-3 as text (YAML 1.1); DVC, like everyone who types it, means a number.
+
+    Of a key that stands twice it takes the last value without a word; here it is refused, as by DVC.
+    """
+
+    def construct_mapping(self, node, deep=False):
+        lines: dict[str, int] = {}
+        for key, _ in node.value:
+            name, line = key.value, key.start_mark.line + 1
+            if key.tag != "tag:yaml.org,2002:merge" and isinstance(name, str):
+                if name in lines:
+                    raise InputError(
+                        f"{PARAMS}: {name} stands twice, in lines {lines[name]} and {line}; keep one"
+                    )
+                lines[name] = line
+        return super().construct_mapping(node, deep)
 
 
-_Yaml12Floats.add_implicit_resolver(
+_Yaml.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
 )
 

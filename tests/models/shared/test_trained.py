@@ -131,6 +131,13 @@ def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
     (tmp_path / "bad.pt").write_bytes(b"not a checkpoint")
     with pytest.raises(InputError, match="is not a model of this version of vdcast"):
         Trained.load(tmp_path / "bad.pt")
+    for text in ("epoch,train_loss\n1,0.5\n", "data:\n  format: wide_table\n", ""):
+        (tmp_path / "text").write_text(text, "utf-8")
+        with pytest.raises(InputError, match="is not a model of this version of vdcast") as raised:
+            Trained.load(tmp_path / "text")
+        assert "weights_only" not in str(raised.value), "torch's advice runs what is in a file"
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path)
     torch.save({"schema": 99}, tmp_path / "other.pt")
     with pytest.raises(InputError, match="is not a model of this version of vdcast"):
         Trained.load(tmp_path / "other.pt")

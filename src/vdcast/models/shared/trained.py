@@ -204,8 +204,13 @@ class Trained:
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
-        except (UnpicklingError, RuntimeError, KeyError, TypeError, AttributeError, EOFError) as error:
-            reason = first_line(error)
+        except UnpicklingError:  # torch's text would advise to run what is in the file
             raise InputError(
-                f"'{path}' is not a model of this version of vdcast ({reason}); delete it and run `dvc repro`"
+                f"'{path}' is not a model of this version of vdcast: it is no file of weights, or holds more than "
+                "weights; name a model.pt, such as `dvc repro` leaves in runs/<run>/"
+            ) from None
+        except (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError) as error:
+            raise InputError(
+                f"'{path}' is not a model of this version of vdcast ({first_line(error)}); name a model.pt, such as "
+                "`dvc repro` leaves in runs/<run>/"
             ) from None
