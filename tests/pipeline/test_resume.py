@@ -127,7 +127,8 @@ def test_one_run_has_one_writer_and_settings_are_looked_at_last(clone, tmp_path)
 
 REPLACED = """
 import sys
-from vdcast import store, train
+from vdcast.data import store
+from vdcast.train.__main__ import main
 
 def read(path, original=store.read_prepared, **parts):
     prepared = original(path, **parts)
@@ -137,7 +138,7 @@ def read(path, original=store.read_prepared, **parts):
 
 store.read_prepared = read
 sys.argv = ["train", *sys.argv[1:]]
-train.main()
+main()
 """
 
 
