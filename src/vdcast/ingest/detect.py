@@ -30,7 +30,6 @@ SUFFIXES = tuple(
         ".ods",
     ]
 )
-LOOKED_AT = 3  # files: the first, the last, and one between
 HEAD = 1 << 16  # bytes of each
 _M0X = re.compile(r"\d{4}[-/]\d\d[-/]\d\d \d\d:\d\d,\w+,\w+,(31|32|41|42|5),")
 _STATION = re.compile(r"\d\d/\d\d/\d{4} \d\d:\d\d:\d\d,\d+,\d+,\d+,[NSEW],")
