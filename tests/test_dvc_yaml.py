@@ -18,9 +18,10 @@ ROOT = SRC.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
 MODEL = "${item.model}"
 
-# what decides no figure: paths, messages, processes, and settings whose values stand under `params`
+# what decides no figure: names in texts, paths, messages, processes, and settings whose values stand under `params`
 NO_NUMBERS = {
     "vdcast.errors",
+    "vdcast.escape",
     "vdcast.layout",
     "vdcast.processes",
     "vdcast.params",
