@@ -20,7 +20,7 @@ FLOORS = (
     ("scores", "models.shared"),
     ("models.lstm", "models.xlstm"),
     STAGES,
-    ("machines",),
+    ("machines", "live"),
     ("commands",),
     ("",),  # the face: `from vdcast import ...`, `python -m vdcast`
 )

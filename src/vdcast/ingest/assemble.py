@@ -24,6 +24,11 @@ SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: be
 FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
 
 
+Blocks = Iterator[
+    tuple[np.ndarray, np.ndarray]
+]  # values (n, V, F) f4 and causes (n, V, F) u1, in order of time
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where every record belongs: ``steps`` rows from step ``first``, a column per detector."""
@@ -64,13 +69,18 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
     blocks = last // BLOCK - first // BLOCK + 1
     if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()) or _far_off(spool, grid):
         spool.check_pieces()
-        start, end = (datetime.fromtimestamp(grid.time(s), UTC).isoformat() for s in span)
+        start, end = (said(grid.time(step)) for step in span)
         raise InputError(
             f"records run from {start} ('{spool.name_of_extreme('first')}') to {end} "
             f"('{spool.name_of_extreme('last')}') with next to nothing between; remove the file whose time is wrong"
         )
     vd_ids = spool.vd_ids()
     return Layout(grid, first, last - first + 1, tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)))
+
+
+def said(seconds: int) -> str:
+    """Unix seconds as a message has them."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _far_off(spool: Spool, grid: Grid) -> bool:
@@ -82,49 +92,37 @@ def _far_off(spool: Spool, grid: Grid) -> bool:
     return bool(((seconds > FAR[0]) & (seconds > FAR[1] * lighter * BLOCK * grid.interval)).any())
 
 
-def blocks(
-    spool: Spool, layout: Layout, features: int, counts: Counter
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Values (n, V, F) f4 and causes (n, V, F) u1, in order of time; adds to ``counts``.
+def end_of(layout: Layout, steps: int, now: int) -> Layout | None:
+    """The last ``steps`` steps of ``layout``, or all if there are fewer, that began by ``now``; None without any."""
+    last = min(layout.first + layout.steps - 1, layout.grid.step(now))
+    first = max(layout.first, last - steps + 1)
+    return None if last < layout.first else Layout(layout.grid, first, last - first + 1, layout.vd_ids)
+
+
+def finer(layout: Layout, fine: Layout) -> Layout:
+    """The part of ``fine`` that lies in the steps of ``layout``, which is of its grid or a coarser one."""
+    first = max(fine.first, fine.grid.step(layout.grid.time(layout.first)))
+    beyond = fine.grid.step(layout.grid.time(layout.first + layout.steps))
+    return Layout(fine.grid, first, min(fine.first + fine.steps, beyond) - first, fine.vd_ids)
+
+
+def blocks(spool: Spool, layout: Layout, features: int, counts: Counter) -> Blocks:
+    """Values (n, V, F) f4 and causes (n, V, F) u1 of everything in ``spool``, in order of time; adds to ``counts``.
 
     Two records of a detector in one step: of the observed values the later one stands, in the order of
     the files; a missing one never replaces an observed one. Raises InputError where too many differ.
     """
     spacing, previous, filled = 0, None, 0  # steps between records, whatever the detector
-    column = {vd: i for i, vd in enumerate(layout.vd_ids)}
-    columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
-    V, end = len(column), layout.first + layout.steps
-    for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
-        values = np.full((BLOCK * V, features), np.nan, "f4")
-        cause = np.full((BLOCK * V, features), GAP, "u1")
-        # seconds past the step's start of the last record; -1: there is none
-        late = np.full(BLOCK * V, -1, "i4")
-        for vdset, records, data in spool.pieces(block):
-            if vdset not in columns:
-                if len(columns) > 64:
-                    columns.clear()
-                columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
-            step, vd, new_late, new_cause, new = unpack(data, records, features)
-            cell = step.astype("i8") * V + columns[vdset][vd]
-            _lay(cell, new_late, new, new_cause, values, cause, late, counts)
-        rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
-        seen = late.reshape(BLOCK, V)[rows] >= 0
-        counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
-        at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
+    for values, cause, at, _records in _laid_blocks(spool, layout, features, counts):
         if len(at):
             spacing = int(
                 np.gcd.reduce(np.diff(at, prepend=at[0] if previous is None else previous), initial=spacing)
             )
             previous, filled = at[-1], filled + len(at)
-        shape = (BLOCK, V, features)
-        yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+        yield values, cause
     spool.check_all_given()
-    if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
-        raise InputError(
-            f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
-            f"record of another time; is data.interval = {layout.grid.interval} s that of the files?"
-        )
     interval = layout.grid.interval
+    _check_crowded(counts, interval)
     if spacing > 1 and filled >= FEWEST:
         raise InputError(
             f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
@@ -136,6 +134,57 @@ def blocks(
             f"{counts['impossible_values']} impossible values in {read}: negative, faster than data.max_speed, or above "
             "100 %; are they the quantity and the unit that data says?"
         )
+    _check_conflicting(counts)
+
+
+def some_blocks(spool: Spool, layout: Layout, features: int, counts: Counter) -> Blocks:
+    """As ``blocks``, of those steps of the spool alone that ``layout`` has."""
+    for values, cause, _at, records in _laid_blocks(spool, layout, features, counts):
+        counts["records"] += records
+        yield values, cause
+    _check_crowded(counts, layout.grid.interval)
+    _check_conflicting(counts)
+
+
+def _laid_blocks(
+    spool: Spool, layout: Layout, features: int, counts: Counter
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, int]]:
+    """Values, causes, the steps with a record, and how many records were laid, block by block."""
+    column = {vd: i for i, vd in enumerate(layout.vd_ids)}
+    columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
+    V, end = len(column), layout.first + layout.steps
+    for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
+        values = np.full((BLOCK * V, features), np.nan, "f4")
+        cause = np.full((BLOCK * V, features), GAP, "u1")
+        # seconds past the step's start of the last record; -1: there is none
+        late = np.full(BLOCK * V, -1, "i4")
+        laid = 0
+        for vdset, records, data in spool.pieces(block):
+            if vdset not in columns:
+                if len(columns) > 64:
+                    columns.clear()
+                columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
+            step, vd, new_late, new_cause, new = unpack(data, records, features)
+            cell = step.astype("i8") * V + columns[vdset][vd]
+            _lay(cell, new_late, new, new_cause, values, cause, late, counts)
+            laid += records
+        rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
+        seen = late.reshape(BLOCK, V)[rows] >= 0
+        counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
+        at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
+        shape = (BLOCK, V, features)
+        yield values.reshape(shape)[rows], cause.reshape(shape)[rows], at, laid
+
+
+def _check_crowded(counts: Counter, interval: int) -> None:
+    if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
+        raise InputError(
+            f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
+            f"record of another time; is data.interval = {interval} s that of the files?"
+        )
+
+
+def _check_conflicting(counts: Counter) -> None:
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
@@ -155,13 +204,13 @@ def coarser(layout: Layout, interval: int, time_zone: str) -> Layout:
 
 
 def coarser_blocks(
-    blocks: Iterator[tuple[np.ndarray, np.ndarray]],
+    blocks: Blocks,
     fine: Layout,
     coarse: Layout,
     names: list[str],
     min_share: float,
     counts: Counter,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Blocks:
     """``blocks`` of the ``fine`` layout on the ``coarse`` one: values and causes, as ``_together`` makes them."""
     k = coarse.grid.interval // fine.grid.interval
     lead = (fine.grid.time(fine.first) - coarse.grid.time(coarse.first)) // fine.grid.interval

@@ -14,12 +14,34 @@ from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.networks import NETWORKS
 from vdcast.params.section import Section
-from vdcast.params.sections import Params, Sections, Train
+from vdcast.params.sections import Live, Params, Sections, Train
 from vdcast.params.words import check, suggest
 
 
 def load(path: Path = PARAMS) -> Params:
     """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
+    document = _read(path)
+    check("", Sections, {key: value for key, value in document.items() if key != "runs"})
+    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
+    return check("", Params, {**document, "runs": runs})
+
+
+def load_live(path: Path = PARAMS) -> Live:
+    """The sections ``data`` and ``forecast``, of a file that may hold the others, or lack them: no one needs to train.
+
+    Raises InputError as ``load`` does, and for the name of a section that is none.
+    """
+    document = _read(path)
+    for key in document:
+        if key not in Params.model_fields:
+            raise InputError(
+                f"{PARAMS}: {key} is not a setting{suggest(str(key), list(Params.model_fields))}"
+            )
+    return check("", Live, {key: document[key] for key in Live.model_fields if key in document})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file says, by section."""
     try:
         document = yaml.load(Path(path).read_text("utf-8"), _Yaml)
     except FileNotFoundError:
@@ -30,9 +52,7 @@ def load(path: Path = PARAMS) -> Params:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise InputError(f"{path} holds {type(document).__name__}, not sections of settings")
-    check("", Sections, {key: value for key, value in document.items() if key != "runs"})
-    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
-    return check("", Params, {**document, "runs": runs})
+    return document
 
 
 class _Yaml(yaml.SafeLoader):

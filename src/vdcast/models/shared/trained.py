@@ -11,7 +11,8 @@ from pickle import UnpicklingError
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vdcast.data.detectors import Detectors
 from vdcast.data.files import replacing
@@ -19,13 +20,23 @@ from vdcast.data.h5 import SCHEMA
 from vdcast.errors import InputError, first_line
 from vdcast.forecasts.predictions import beside_observed
 from vdcast.forecasts.quantiles import Quantiles, levels_of
+from vdcast.models.shared.autoregression import Autoregression
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.task import Task
-from vdcast.models.shared.windows import Windows, ungrouped
+from vdcast.models.shared.windows import Channels, Windows, ungrouped
 from vdcast.params.modes import is_joint
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights that a file will give are not drawn first, which takes seconds for thousands of copies."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +64,8 @@ class Trained:
             ("VD", self.task.vd_ids, part.vd_ids),
             ("feature", self.task.features, part.features),
         ):
-            if lacking := [name for name in needed if name not in given]:
+            present = set(given)
+            if lacking := [name for name in needed if name not in present]:
                 raise InputError(
                     f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
                 )
@@ -80,14 +92,15 @@ class Trained:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
         settings = self.settings
-        model = build(
-            settings.network,
-            copies=copies,
-            channels=windows.channels,
-            length=self.task.length,
-            horizon=self.task.horizon,
-            levels=len(levels_of(settings.train.quantiles)),
-        )
+        with _Undrawn():
+            model = build(
+                settings.network,
+                copies=copies,
+                channels=windows.channels,
+                length=self.task.length,
+                horizon=self.task.horizon,
+                levels=len(levels_of(settings.train.quantiles)),
+            )
         model.load_state_dict(self.weights)
         return model.eval()
 
@@ -124,7 +137,7 @@ class Trained:
 
         Raises InputError where ``recent`` has fewer steps than the lookback.
         """
-        return self.forecast(self._next_window(recent), device)[:, 0]
+        return self.forecast(self.next_window(recent), device)[:, 0]
 
     def quantiles_next(self, recent: Detectors, device: str = "cpu") -> dict[float, np.ndarray]:
         """The calibrated forecast (S, H, V, K) of each level, by level, as ``forecast_next`` gives the median.
@@ -136,10 +149,10 @@ class Trained:
                 f"run {self.run['name']} was trained for the median alone; set train.quantiles in params.yaml, "
                 "e.g. to [0.1, 0.5, 0.9], and run `dvc repro`"
             )
-        quantiles = self.quantiles(self._next_window(recent), device)
+        quantiles = self.quantiles(self.next_window(recent), device)
         return dict(zip(quantiles.levels, np.moveaxis(quantiles.calibrated[:, 0], -1, 0), strict=True))
 
-    def _next_window(self, recent: Detectors) -> Detectors:
+    def next_window(self, recent: Detectors) -> Detectors:
         """The end of ``recent`` and H unknown steps after it: one window."""
         T, L, H = len(recent.timestamps), self.task.length, self.task.horizon
         if L > T:
@@ -153,6 +166,18 @@ class Trained:
             values=np.concatenate([recent.values[-L:], unknown]),
             timestamps=np.concatenate([recent.timestamps[-L:], later]),
         )
+
+    @property
+    def autoregression(self) -> Autoregression:
+        """The network's linear part, with its weights."""
+        prefix = "autoregression."
+        weights = {n.removeprefix(prefix): w for n, w in self.weights.items() if n.startswith(prefix)}
+        task = self.task
+        V, F, K = len(task.vd_ids) // task.groups, len(task.features), len(task.targets)
+        copies = len(weights["bias"])
+        made = Autoregression(copies, Channels(V, F, K, 0), length=task.length, horizon=task.horizon)
+        made.load_state_dict(weights)
+        return made
 
     def save(self, path: Path) -> None:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
@@ -170,6 +195,7 @@ class Trained:
             "features": list(task.features),
             "targets": list(task.targets),
             "units": list(task.units),
+            "feature_units": list(task.feature_units),
             "interval": task.interval,
             "time_zone": task.time_zone,
             "margins": self.margins,
@@ -192,6 +218,7 @@ class Trained:
                 features=tuple(content["features"]),
                 targets=tuple(content["targets"]),
                 units=tuple(content["units"]),
+                feature_units=tuple(content["feature_units"]),
                 mean=np.array(content["mean"]),
                 std=np.array(content["std"]),
                 length=content["length"],
