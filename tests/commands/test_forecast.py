@@ -174,6 +174,19 @@ def test_a_mistake_is_one_sentence(folder, arguments, sentence):
     assert sentence in refused(*arguments)
 
 
+def test_a_model_whose_name_leads_elsewhere_is_refused(folder, trained):
+    replace(trained, run=trained.run | {"name": "../elsewhere"}).save(Path("model.pt"))
+    assert "'model.pt' is of a run '../elsewhere'" in refused("--model", "model.pt", "--at", END)
+
+
+def test_a_flipped_bit_of_the_model_is_refused(folder):
+    model = Path("runs/lstm-multi_vd/model.pt")
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    assert "model.pt' is damaged (it is not what its checksum says)" in refused("lstm-multi_vd", "--at", END)
+
+
 def test_a_section_that_is_none_is_named(folder):
     Path("params.yaml").write_text(yaml.safe_dump({"data": DATA, "forcast": {"max_age": 60}}), "utf-8")
     assert "forcast is not a setting; did you mean forecast?" in refused("lstm-multi_vd")

@@ -16,6 +16,7 @@ from vdcast.layout import PARAMS, RUNS
 from vdcast.live import recent
 from vdcast.models.shared.trained import Trained
 from vdcast.params.formats import Data
+from vdcast.params.load import is_name
 from vdcast.params.sections import Forecast
 
 WITHOUT_PARAMS = Forecast(folder="forecasts", format="parquet", max_age=3600, alarm=0.05)
@@ -60,6 +61,8 @@ def source(arguments: argparse.Namespace) -> Source:
     else:
         of_forecast = WITHOUT_PARAMS
     trained = Trained.load(arguments.model or RUNS / arguments.run / "model.pt")
+    if not is_name(trained.run["name"]):  # it names a folder, and a file may come from anywhere
+        raise InputError(f"'{arguments.model}' is of a run {trained.run['name']!r}, which is no run's name")
     return Source(
         trained=trained,
         data=arguments.data or data,

@@ -88,10 +88,15 @@ def _runs(document: dict) -> dict[str, dict]:
     return runs
 
 
+def is_name(name: object) -> bool:
+    """Whether ``name`` may be a run's: part of a path and of a command."""
+    return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name))
+
+
 def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
     """A run's line laid over its model's section and over ``train``."""
     where = f"runs.{name}"
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+    if not is_name(name):
         raise InputError(
             f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone, and no '-' in front; it "
             "names a folder, and stands in a command"

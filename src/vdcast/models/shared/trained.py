@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vdcast.data.detectors import Detectors
-from vdcast.data.files import replacing
-from vdcast.data.h5 import SCHEMA
+from vdcast.data.files import Damaged, check_seal, replacing, seal
+from vdcast.data.h5 import AGAIN, SCHEMA
 from vdcast.errors import InputError, first_line
 from vdcast.forecasts.predictions import beside_observed
 from vdcast.forecasts.quantiles import Quantiles, levels_of
@@ -205,11 +205,13 @@ class Trained:
         torch.save(content, buffer)
         with replacing(path) as partial:
             partial.write_bytes(buffer.getbuffer())
+            seal(partial)
 
     @classmethod
     def load(cls, path: Path) -> "Trained":
         """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
         try:
+            check_seal(path)
             content = torch.load(path, weights_only=True, map_location="cpu")
             if content["schema"] != SCHEMA:
                 raise KeyError("schema")
@@ -231,6 +233,8 @@ class Trained:
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
+        except Damaged as error:
+            raise InputError(f"model '{path}' is damaged ({error}); {AGAIN}") from None
         except UnpicklingError:  # torch's text would advise to run what is in the file
             raise InputError(
                 f"'{path}' is not a model of this version of vdcast: it is no file of weights, or holds more than "
