@@ -31,9 +31,9 @@ def recent(raw, *, steps, now, **settings):
 @pytest.mark.parametrize(("steps", "minute"), [(5, 299), (30, 299), (5, 127), (200, 250), (1000, 299)])
 def test_it_is_the_end_of_the_whole_table(tmp_path, raw, settings, steps, minute):
     whole, _ = run(tmp_path, "taiwan_vdlive", raw, **settings)
-    now = T + 60 * minute + 59
+    now = T + 60 * (minute + 1)
     table, newest = recent(raw, steps=steps, now=now, **settings)
-    until = int(np.searchsorted(whole.timestamps, now, side="right"))
+    until = int((whole.timestamps + whole.interval <= now).sum())
     np.testing.assert_array_equal(table.timestamps, whole.timestamps[:until][-steps:])
     np.testing.assert_array_equal(table.values, whole.values[:until][-steps:])
     assert (table.vd_ids, table.features, table.units) == (whole.vd_ids, whole.features, whole.units)
@@ -42,6 +42,6 @@ def test_it_is_the_end_of_the_whole_table(tmp_path, raw, settings, steps, minute
 
 def test_before_the_first_record_there_is_nothing(raw):
     with pytest.raises(
-        InputError, match="all records are of later than this machine's clock, from 2026-09-30T21:00"
+        InputError, match="no step of 60 s had ended by 2026-09-30T21:00:59.*begins at 2026-09-30T21:00:00"
     ):
-        recent(raw, steps=5, now=T - 1)
+        recent(raw, steps=5, now=T + 59)

@@ -93,8 +93,8 @@ def _far_off(spool: Spool, grid: Grid) -> bool:
 
 
 def end_of(layout: Layout, steps: int, now: int) -> Layout | None:
-    """The last ``steps`` steps of ``layout``, or all if there are fewer, that began by ``now``; None without any."""
-    last = min(layout.first + layout.steps - 1, layout.grid.step(now))
+    """The last ``steps`` steps of ``layout``, or all if there are fewer, that had ended by ``now``; None without any."""
+    last = min(layout.first + layout.steps, layout.grid.step(now)) - 1
     first = max(layout.first, last - steps + 1)
     return None if last < layout.first else Layout(layout.grid, first, last - first + 1, layout.vd_ids)
 

@@ -45,10 +45,10 @@ def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
 
 
 def recent(settings: Known, scratch: Path, *, steps: int, now: int) -> tuple[Detectors, int]:
-    """The last ``steps`` steps, or all if there are fewer, that began by ``now``; and when the last of all began.
+    """The last ``steps`` steps, or all if there are fewer, that had ended by ``now``; and when the last of all began.
 
     What is new under ``settings.raw`` is read and kept. Times are Unix seconds. Raises InputError as ``ingest`` does,
-    and where every record is of later than ``now``.
+    and where no step had.
     """
     return _twice(lambda: _recent(settings, scratch, steps, now))
 
@@ -106,8 +106,8 @@ def _recent(settings: Known, scratch: Path, steps: int, now: int) -> tuple[Detec
         end = assemble.end_of(layout, steps, now)
         if end is None:
             raise InputError(
-                f"data.raw '{settings.raw}': all records are of later than this machine's clock, from "
-                f"{assemble.said(layout.grid.time(layout.first))} on, and that says {assemble.said(now)}; set right what is wrong"
+                f"data.raw '{settings.raw}': no step of {settings.interval} s had ended by {assemble.said(now)}; the first one begins at "
+                f"{assemble.said(layout.grid.time(layout.first))}; is the clock right?"
             )
         fine = assemble.finer(end, parsed)
         empty = _empty(settings, layout.vd_ids, {})

@@ -73,7 +73,7 @@ def _age(targets: np.ndarray, ends: np.ndarray, now: int) -> np.ndarray:
     """(V, K) seconds that have passed since the newest observation's interval ended; NaN without one."""
     seen = np.isfinite(targets)
     newest = np.where(seen, ends[:, None, None], -np.inf).max(axis=0)
-    return np.where(seen.any(axis=0), np.maximum(now - newest, 0), np.nan)
+    return np.where(seen.any(axis=0), now - newest, np.nan)
 
 
 def _last(targets: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The newest steps of the detectors, from raw files or from a table, in the shape that a run was trained on.
 
-Shapes: V detectors, F features, L lookback.
+Shapes: T steps, V detectors, F features, L lookback.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from vdcast.params.formats import Auto, Data
 
 
 def of_raw(settings: Data, *, steps: int, now: int) -> tuple[Detectors, int]:
-    """The last ``steps`` steps that began by ``now`` (Unix seconds), and when the last of all began.
+    """The last ``steps`` steps that had ended by ``now`` (Unix seconds), and when the last of all began.
 
     What is new under ``data.raw`` is read, and kept for the next time and for the stage ``ingest``.
     """
@@ -32,11 +32,11 @@ def of_raw(settings: Data, *, steps: int, now: int) -> tuple[Detectors, int]:
 def of_table(path: Path, *, steps: int, now: int) -> tuple[Detectors, int]:
     """The same of a table such as data/detectors.h5."""
     table = store.read(path)
-    stop = int(np.searchsorted(table.timestamps, now, side="right"))
+    stop = int(np.searchsorted(table.timestamps, now - table.interval, side="right"))
     if not stop:
         raise InputError(
-            f"'{path}' begins with {when(table.timestamps[0], table.time_zone)}, which is later than the clock says, "
-            f"{when(now, table.time_zone)}; set right what is wrong"
+            f"no step of '{path}' had ended by {when(now, table.time_zone)}; the first one begins at "
+            f"{when(table.timestamps[0], table.time_zone)}; is the clock right?"
         )
     return replace(table.rows(max(0, stop - steps), stop), source=f"'{path}'"), int(table.timestamps[-1])
 
@@ -62,17 +62,22 @@ def check_fits(table: Detectors, task: Task, run: str) -> None:
 
 
 def lookback(table: Detectors, task: Task) -> Detectors:
-    """The last L steps of ``table`` as the task has them: what is absent, a detector or a step, is missing there."""
-    L, F = task.length, len(task.features)
+    """What the task looks back on from the end of ``table``."""
+    return aligned(table, task, steps=task.length)
+
+
+def aligned(table: Detectors, task: Task, *, steps: int) -> Detectors:
+    """The last ``steps`` of ``table`` as the task has them: what is absent, a detector or a step, is missing there."""
+    T, F = steps, len(task.features)
     present = set(table.vd_ids)
     v = [v for v, vd in enumerate(task.vd_ids) if vd in present]
-    values = np.full((L, len(task.vd_ids), F), np.nan, np.float32)
-    kept = table.select([task.vd_ids[i] for i in v], task.features).values[-L:]
-    values[L - len(kept) :, v] = kept
+    values = np.full((T, len(task.vd_ids), F), np.nan, np.float32)
+    kept = table.select([task.vd_ids[i] for i in v], task.features).values[-T:]
+    values[T - len(kept) :, v] = kept
     return replace(
         table,
         values=values,
-        timestamps=table.timestamps[-1] + task.interval * np.arange(1 - L, 1),
+        timestamps=table.timestamps[-1] + task.interval * np.arange(1 - T, 1),
         vd_ids=task.vd_ids,
         features=task.features,
         units=task.feature_units,

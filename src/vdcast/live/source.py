@@ -30,13 +30,14 @@ class Source:
     data: Data | Path  # raw files, as params.yaml says, or a table
     settings: Forecast
     now: int  # Unix seconds
+    replay: bool  # as of a time that was given, so that later observations are no surprise
 
     @property
     def run(self) -> str:
         return self.trained.run["name"]
 
     def observations(self, steps: int) -> Detectors:
-        """The last ``steps`` steps that began by now, or all if there are fewer; what lies beyond is said on stderr.
+        """The last ``steps`` steps that had ended by now, or all if there are fewer; what lies beyond is said on stderr.
 
         Raises InputError where they are not of what the run was trained on.
         """
@@ -45,9 +46,9 @@ class Source:
         else:
             table, newest = recent.of_raw(self.data, steps=steps, now=self.now)
         recent.check_fits(table, self.trained.task, self.run)
-        if newest > self.now:
+        if newest > self.now and not self.replay:
             beyond, now = (recent.when(each, table.time_zone) for each in (newest, self.now))
-            warn(f"records of up to {beyond} are left out, as they are of after {now}")
+            warn(f"records of up to {beyond} are left out, as this machine's clock says {now}")
         return table
 
 
@@ -68,6 +69,7 @@ def source(arguments: argparse.Namespace) -> Source:
         data=arguments.data or data,
         settings=of_forecast,
         now=int(time.time()) if arguments.at is None else moment(arguments.at, trained.task.time_zone),
+        replay=arguments.at is not None,
     )
 
 
