@@ -27,19 +27,25 @@ from vdcast.records import io as records
 OPSET = 20
 WINDOWS = 32  # on which both are compared
 TOLERANCE = 1e-4  # of a value, or of its deviation where that is larger
+LARGEST = 2_000_000_000  # bytes of weights: protobuf, of which the file is made, ends at 2 GiB
 Outputs = dict[str, np.ndarray]
 
 
 def export(trained: Trained, table: Detectors, path: Path) -> None:
     """Write ``path`` and the JSON beside it; ``table`` has the task's detectors and features, and the windows to compare on.
 
-    Raises InputError without the extra ``onnx``, where ``table`` is too short for a window, and where the two differ.
+    Raises InputError without the extra ``onnx``, for weights beyond ``LARGEST``, where ``table`` is too short for a window, and where the two differ.
     """
     try:
         import onnxruntime
         import onnxscript  # noqa: F401  # of which torch.onnx is made
     except ImportError:
         raise InputError("vdcast export needs the extra `onnx`: pip install 'vdcast[onnx]'") from None
+    size = sum(weight.nbytes for weight in trained.weights.values())
+    if size > LARGEST:
+        raise InputError(
+            f"run {trained.run['name']} has {size / 1e9:.1f} GB of weights; an ONNX file holds 2"
+        )
     values, seconds = windows_of(table, trained)
     names = ["forecast", "quantiles"][: 1 if len(levels_of(trained.settings.train.quantiles)) == 1 else 2]
     program = _program(Graph(trained).eval(), values, seconds, names)
