@@ -21,6 +21,7 @@ def hashes(clone) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", [])}
 
 
+@pytest.mark.slow
 def test_targets_do_what_their_name_says_and_no_more(fresh, tmp_path):
     clone = fresh.copy(tmp_path / "clone")
     assert clone.repro("train@lstm-single_vd") == {"ingest", "prepare", "train@lstm-single_vd"}
@@ -108,6 +109,7 @@ def test_a_setting_makes_stale_exactly_what_depends_on_it(finished, change, stal
         (finished.path / "params.yaml").write_text(before, "utf-8")
 
 
+@pytest.mark.slow
 def test_exp_run_changes_xlstm_lines_only(finished):
     before = hashes(finished)
     ran = stages_run(finished.run("dvc", "exp", "run", "-S", "xlstm.num_blocks=3"))
@@ -152,6 +154,7 @@ def test_wrong_settings_stop_before_any_work(finished):
     assert "no run 'lstm' in params.yaml; its runs are: lstm-single_vd" in output
 
 
+@pytest.mark.slow
 def test_test_values_have_no_way_into_a_model(finished, tmp_path):
     clone = make_clone(tmp_path)
     raw = clone.path / "data/raw/sample_counts.csv"
