@@ -103,7 +103,7 @@ class MLSTMBlock(nn.Module):
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
 
-        q and k only meet in products q . k = (K a)' (Q a): one projection of a, by K'Q, does for both.
+        q and k only meet in products q . k = (W_k a)' (W_q a): one projection of a, by W_k' W_q, does for both.
         """
         layer = self.xlstm
         head = layer.learnable_skip.shape[1] // self.heads
