@@ -1,6 +1,7 @@
 """One mode's ``comparison.json``: every figure, and what must be said of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,18 +20,27 @@ from vdcast.scores.tables import signed
 from vdcast.scores.words import cut_short
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs that are laid side by side."""
+
+    predictions: Predictions
+    training: Training
+    cost: Cost
+
+
 def compared(
     mode: str,
-    predictions: Mapping[str, Predictions],
+    sides: Mapping[str, Side],
     baselines: Named,
     *,
     conditions: Conditions,
     target_vd: str,
-    trainings: Mapping[str, Training],
-    costs: Mapping[str, Cost],
     settings: Evaluate,
 ) -> Comparison:
-    """Everything that the reports say of ``mode``; ``predictions``, ``trainings`` and ``costs`` are by model."""
+    """Everything that the reports say of ``mode``; ``sides`` are by model."""
+    predictions = {model: side.predictions for model, side in sides.items()}
+    trainings = {model: side.training for model, side in sides.items()}
     reference = predictions["lstm"]
     seeds, unit = len(reference.forecast), reference.units[0]
     ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
@@ -71,7 +81,7 @@ def compared(
         cuts=by_cut,
         best_naive=best_naive,
         differences=[paired(a, b, everyone) for a, b in pairs],
-        cost={model: _spent(trainings[model], costs[model]) for model in predictions},
+        cost={model: _spent(side.training, side.cost) for model, side in sides.items()},
         further_targets=_further_targets(everyone),
         quantiles=intervals.quantile_scores(predictions, scopes) if reference.quantiles else None,
     )

@@ -82,6 +82,23 @@ def _far_off(spool: Spool, grid: Grid) -> bool:
     return bool(((seconds > FAR[0]) & (seconds > FAR[1] * lighter * BLOCK * grid.interval)).any())
 
 
+@dataclass(frozen=True)
+class Cells:
+    """A block of the table, a cell per step and detector: values and causes (cells, F), and how late each record was."""
+
+    values: np.ndarray
+    cause: np.ndarray
+    late: np.ndarray  # (cells,) seconds past the step's start of the last record; -1: there is none
+
+    @classmethod
+    def empty(cls, number: int, features: int) -> "Cells":
+        return cls(
+            np.full((number, features), np.nan, "f4"),
+            np.full((number, features), GAP, "u1"),
+            np.full(number, -1, "i4"),
+        )
+
+
 def blocks(
     spool: Spool, layout: Layout, features: int, counts: Counter
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -95,10 +112,7 @@ def blocks(
     columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
     V, end = len(column), layout.first + layout.steps
     for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
-        values = np.full((BLOCK * V, features), np.nan, "f4")
-        cause = np.full((BLOCK * V, features), GAP, "u1")
-        # seconds past the step's start of the last record; -1: there is none
-        late = np.full(BLOCK * V, -1, "i4")
+        cells = Cells.empty(BLOCK * V, features)
         for vdset, records, data in spool.pieces(block):
             if vdset not in columns:
                 if len(columns) > 64:
@@ -106,9 +120,9 @@ def blocks(
                 columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
             step, vd, new_late, new_cause, new = unpack(data, records, features)
             cell = step.astype("i8") * V + columns[vdset][vd]
-            _lay(cell, new_late, new, new_cause, values, cause, late, counts)
+            _lay(cell, new_late, new, new_cause, cells, counts)
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
-        seen = late.reshape(BLOCK, V)[rows] >= 0
+        seen = cells.late.reshape(BLOCK, V)[rows] >= 0
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
         if len(at):
@@ -117,7 +131,7 @@ def blocks(
             )
             previous, filled = at[-1], filled + len(at)
         shape = (BLOCK, V, features)
-        yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
+        yield cells.values.reshape(shape)[rows], cells.cause.reshape(shape)[rows]
     spool.check_all_given()
     if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
@@ -219,12 +233,11 @@ def _lay(
     when: np.ndarray,
     x: np.ndarray,
     why: np.ndarray,
-    values: np.ndarray,
-    cause: np.ndarray,
-    late: np.ndarray,
+    cells: Cells,
     counts: Counter,
 ) -> None:
-    """Lay N records, ``when`` (N,), ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
+    """Lay R records, ``when`` (R,), ``x`` and ``why`` (R, F) into ``cell`` (R,), over what is there, one after the other."""
+    values, cause, late = cells.values, cells.cause, cells.late
     order = np.argsort(cell, kind="stable")
     cell, when, x, why = cell[order], when[order].astype("i4"), x[order], why[order]
     first = np.r_[True, cell[1:] != cell[:-1]]
@@ -241,7 +254,7 @@ def _lay(
     row = np.arange(len(cell))[:, None]
     latest = np.maximum.accumulate(
         np.where(seen, row, -1), axis=0
-    )  # (N, F) observed at or before each record
+    )  # (R, F) observed at or before each record
     before = np.vstack([np.full((1, x.shape[1]), -1), latest[:-1]])
     standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
     differs = seen & ~np.isnan(standing) & (x != standing)

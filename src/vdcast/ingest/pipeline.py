@@ -109,9 +109,11 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
             empty,
             timestamps,
             tally,
-            counts,
-            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
-            silent,
+            quality.Reading(
+                counts,
+                {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+                silent,
+            ),
         )
 
 

@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -95,7 +95,7 @@ def _csv(
     decimal, thousands = _marks(settings, (row[i].strip() for row in rows for i in wanted if i < len(row)))
     types = {name: pa.string() if name in texts or thousands else pa.float64() for name in columns}
     latest = None
-    for part in read_csv(file, stream, header, types, line, delimiter, decimal):
+    for part in read_csv(file, stream, header, types, line, Marks(delimiter, decimal)):
         if thousands:
             part = _ungrouped(
                 file, part, [name for name in columns if name not in texts], thousands, decimal, line
@@ -193,27 +193,36 @@ def ended(stream: "io.BufferedReader[Any]") -> bool:
     return stream.raw.last == b"\n"
 
 
+class Marks(NamedTuple):
+    """What stands between the cells of CSV, and in its numbers."""
+
+    delimiter: str
+    decimal: str = "."
+
+
+COMMAS = Marks(",")
+
+
 def read_csv(
     file: RawFile,
     body: BinaryIO,
     names: Sequence[str],
     types: dict[str, pa.DataType],
     line: int,
-    delimiter: str = ",",
-    decimal: str | None = None,
+    marks: Marks = COMMAS,
 ) -> Iterator[pa.Table]:
     """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns."""
     try:
         reader = pa.csv.open_csv(
             body,
             pa.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=list(names)),
-            pa.csv.ParseOptions(newlines_in_values=False, delimiter=delimiter),
+            pa.csv.ParseOptions(newlines_in_values=False, delimiter=marks.delimiter),
             pa.csv.ConvertOptions(
                 column_types=types,
                 include_columns=list(types),
                 null_values=NULLS,
                 strings_can_be_null=True,
-                decimal_point=decimal or ".",
+                decimal_point=marks.decimal,
             ),
         )
         yield from (pa.Table.from_batches([batch]) for batch in reader)
@@ -466,7 +475,7 @@ def _choose(
 
 
 def number(part: pa.Table, name: str) -> np.ndarray:
-    """A column as (N,) f8, NaN where it is empty."""
+    """A column as (rows,) f8, NaN where it is empty."""
     return part.column(name).to_numpy()
 
 
@@ -474,7 +483,6 @@ def number(part: pa.Table, name: str) -> np.ndarray:
 
 
 def times(
-    file: RawFile,
     part: pa.Table,
     settings: TimedTable,
     localiser: clock.Localiser,
@@ -482,10 +490,11 @@ def times(
     values: np.ndarray,
     row: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The times of a part, whose first row is in line ``row``, as Unix seconds (N,), and which of them exist.
+    """The times of a part, whose first row is in line ``row``, as Unix seconds (rows,), and which of them exist.
 
-    ``groups`` (N,) says whose row each is, ``values`` (N, F) what it holds: see ``clock.Localiser``.
+    ``groups`` (rows,) says whose row each is, ``values`` (rows, F) what it holds: see ``clock.Localiser``.
     """
+    file = localiser.file
     if len(settings.time_columns) == 1:
         column = part.column(settings.time_columns[0])
         time, aware = local(file, column, settings, row)
@@ -544,7 +553,7 @@ def _hours(texts: np.ndarray, settings: TimedTable) -> np.ndarray:
 
 
 def days(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> np.ndarray:
-    """A column of dates as datetime64[s] (N,): the midnight of each in ``settings.time_zone``.
+    """A column of dates as datetime64[s] (rows,): the midnight of each in ``settings.time_zone``.
 
     An offset is believed where it makes that midnight. Raises InputError for dates with another time of day.
     """
@@ -562,7 +571,7 @@ def days(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> n
 
 
 def local(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> tuple[np.ndarray, bool]:
-    """A column of times as datetime64[s] (N,), and whether they are UTC or local."""
+    """A column of times as datetime64[s] (rows,), and whether they are UTC or local."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
     if pa.types.is_timestamp(column.type) and not column.null_count:

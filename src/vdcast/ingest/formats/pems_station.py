@@ -88,7 +88,7 @@ def _records(
 
 
 def quantities(x: np.ndarray, codes: Sequence[float], max_speed: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Speed mph, volume, occupancy 0..1, (N, 3), as km/h, volume, %, judged: (N, 3) f8, causes (N, 3) u1, impossible."""
+    """Speed mph, volume, occupancy 0..1, (R, 3), as km/h, volume, %, judged: (R, 3) f8, causes (R, 3) u1, impossible."""
     highest = (max_speed / MPH, np.inf, 1)  # codes are those of the file, in its units
     cause = np.stack([judge(x[:, f], codes, 0, high) for f, high in enumerate(highest)], axis=1)
     impossible = int((cause == IMPOSSIBLE).sum())

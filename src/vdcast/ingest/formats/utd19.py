@@ -47,7 +47,7 @@ def parse(file: RawFile, settings: UTD19) -> Iterator[Records]:
             if name in header
         }
         line, cities, found = 2, set(), 0
-        for part in tables.read_csv(file, stream, header, types, line, delimiter):
+        for part in tables.read_csv(file, stream, header, types, line, tables.Marks(delimiter)):
             mine = pa.compute.fill_null(pa.compute.equal(part.column("city"), settings.city), False)
             lines = line + np.flatnonzero(mine.to_numpy())
             cities.update(pa.compute.unique(part.column("city")).to_pylist())

@@ -30,7 +30,7 @@ class Task:
     units: tuple[str, ...]  # of the targets
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F)
-    profile: np.ndarray  # (7S, V, F) float32 of the training part
+    profile: np.ndarray  # (7Z, V, F) float32 of the training part
     length: int  # L
     horizon: int  # H
     joint: bool  # all detectors share one set of weights (G = 1), or each has its own (G = V)

@@ -77,7 +77,7 @@ class Windows:
         joint: bool,
         device: str | torch.device = "cpu",
     ):
-        """``part`` with values (T, V, F); ``mean`` and ``std`` (V, F) and profile ``usual`` (7S, V, F) of training.
+        """``part`` with values (T, V, F); ``mean`` and ``std`` (V, F) and profile ``usual`` (7Z, V, F) of training.
 
         Where ``part`` is what these come from, ``own_day_out`` (T, V, F) stands for the profile.
         """
