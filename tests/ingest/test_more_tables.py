@@ -53,8 +53,14 @@ def test_a_header_that_two_marks_split_is_refused_unless_one_gives_the_names(tmp
         ("1,234", {"decimal": ","}, 1.234),
         ("1'234.5", {"thousands": "'"}, 1234.5),
         ("-1 234", {"thousands": " "}, -1234),
-        ("1.234", {}, 1.234),
+        ("1.234.567", {}, 1234567),
+        ("1234,567", {}, 1234.567),
         ("1.234", {"thousands": "."}, 1234),
+        ("1.234", {"decimal": ","}, 1234),
+        ("1.234", {"decimal": "."}, 1.234),
+        ("0.234", {}, 0.234),
+        ("1.2345", {}, 1.2345),
+        ("1234.567", {}, 1234.567),
     ],
 )
 def test_marks_in_numbers(tmp_path, cell, more, value):
@@ -75,6 +81,38 @@ def test_a_number_that_may_be_two_is_refused(tmp_path, cell):
         wide(tmp_path, text)
     with pytest.raises(InputError, match="data.thousands or data.decimal to ','"):
         wide(tmp_path, 'time,A\n2026-10-01 00:00,"1,234"\n')
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_dot_that_no_other_number_explains_is_refused_unless_commas_split_the_columns(tmp_path, mark):
+    def text(*cells):
+        return f"time{mark}A{mark}B\n" + "".join(
+            f"2026-10-01 {i // 12:02}:{5 * i % 60:02}{mark}{cell}{mark}7\n" for i, cell in enumerate(cells)
+        )
+
+    with pytest.raises(InputError, match="line 4: '1.234' may be .* set data.decimal or data.thousands to '.'"):
+        wide(tmp_path, text("", "900", "1.234"))
+    assert wide(tmp_path, text("900", "1.234", "0.5")).values[1, 0, 0] == np.float32(1.234)
+    assert wide(tmp_path, text("900", "1.234", "12,5")).values[1, 0, 0] == 1234
+    assert wide(tmp_path, text("900", "1.234").replace(mark, ",")).values[1, 0, 0] == np.float32(1.234)
+
+
+def test_marks_are_looked_for_in_every_part_of_a_file(tmp_path, monkeypatch):
+    """At night no flow is above 999."""
+    monkeypatch.setattr("vdcast.ingest.tables.BLOCK_BYTES", 2000)
+    rows = [f"2026-10-{1 + i // 288:02} {i % 288 // 12:02}:{5 * i % 60:02};{i % 900}\n" for i in range(1000)]
+    text = "time;A\n" + "".join(rows) + "2026-10-05 00:00;1.234\n"
+    with pytest.raises(InputError, match="line 1002: '1.234' may be a fraction or have a dot between thousands"):
+        wide(tmp_path, text)
+    assert wide(tmp_path, text, thousands=".").values[-1, 0, 0] == 1234
+    text = text.replace("2026-10-02 00:00;288", "2026-10-02 00:00;288.5")
+    assert wide(tmp_path, text).values[-1, 0, 0] == np.float32(1.234)
+
+
+@pytest.mark.parametrize("cell", ["0.123", "1.5", "12.34"])
+def test_a_fraction_with_a_dot_beside_decimal_commas_is_refused(tmp_path, cell):
+    with pytest.raises(InputError, match=f"line 3: '{cell}' is no number with '.' between thousands"):
+        wide(tmp_path, f"time;A\n2026-10-01 00:00;12,5\n2026-10-01 00:05;{cell}\n")
 
 
 @pytest.mark.parametrize("cell", ["12,34", "1,2345", "1.5.2", "x"])
@@ -283,6 +321,24 @@ def test_a_list_in_which_two_columns_may_be_the_names_is_refused(tmp_path):
     put(tmp_path / "raw/list.csv", '{"sites": [{"Name": "2", "Lng": 121.6, "Lat": 25.1}]}')
     table, _ = run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
     np.testing.assert_allclose(table.info["lon"], [np.nan, 121.6])
+
+
+def test_a_list_that_says_two_things_of_a_detector_is_refused(tmp_path):
+    """As UTD19's does, where two cities have a detector of one name. Copies, and other detectors, are no matter."""
+    put(tmp_path / "raw/a.csv", "time,1,2\n2026-10-01 00:00,3,4\n")
+    rows = "id;Longitude;Latitude\n1;13,19;52,4\n1;13,19;52,4\n2;8.5;47\n3;1.5;1.5\n3;2.5;2.5\n"
+    put(tmp_path / "raw/list.csv", rows)
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    np.testing.assert_allclose(table.info["lon"], [13.19, 8.5])
+    put(tmp_path / "raw/list.csv", rows + "2;7.6;47.5\n")
+    with pytest.raises(InputError, match="data.vd_list 'list.csv' has rows of '2' that differ"):
+        run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    put(tmp_path / "raw/list.csv", '[{"id": "1"}, {"id": "2", "lon": 3.5}, {"lat": 4.5}]')
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    np.testing.assert_equal(table.info["lon"], [np.nan, 3.5])
+    put(tmp_path / "raw/list.csv", '[{"id": "1", "lon": 1.5, "lon": 2.5}, {"id": "2", "lon": 3.5}]')
+    with pytest.raises(InputError, match="'list.csv': an object holds the key 'lon' twice"):
+        run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
 
 
 def xlsx(**sheets: list[list]) -> bytes:

@@ -30,8 +30,10 @@ REPEATED = (
 )
 _UNNAMED = re.compile(r"(Unnamed: \d+|__index_level_\d+__)?")  # what pandas calls, or leaves for, an index
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_COMMA_DECIMAL = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)")
+_COMMA_DECIMAL = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d+|\d{1,3}(\.\d{3})+,\d+)")
+_DOT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3}){2,}")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3}){2,}(\.\d+)?|[+-]?\d{1,3}(,\d{3})+\.\d+")
+_DOT_EITHER = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$"  # a fraction, or thousands with dots between them
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d")
 _HOUR = re.compile(r"(\d{1,2})(\.0*)?")
 
@@ -93,13 +95,9 @@ def _csv(
     line = 1 if settings.header is False else 2
     wanted = [header.index(name) for name in columns if name not in texts]
     decimal, thousands = _marks(settings, (row[i].strip() for row in rows for i in wanted if i < len(row)))
-    types = {name: pa.string() if name in texts or thousands else pa.float64() for name in columns}
+    types = {name: pa.string() if name in texts else pa.float64() for name in columns}
     latest = None
-    for part in read_csv(file, stream, header, types, line, delimiter, decimal):
-        if thousands:
-            part = _ungrouped(
-                file, part, [name for name in columns if name not in texts], thousands, decimal, line
-            )
+    for part in read_csv(file, stream, header, types, line, delimiter, decimal, thousands):
         if latest is not None:
             yield latest
         latest = line, part
@@ -110,33 +108,63 @@ def _csv(
     yield latest
 
 
-def _marks(settings: Table, cells: Iterator[str]) -> tuple[str, str | None]:
-    """The mark of decimals and that of thousands: as set, or as only they can be meant in ``cells``, numbers."""
+def _marks(settings: Table, cells: Iterator[str]) -> tuple[str | None, str | None]:
+    """The mark of decimals and that of thousands: as set, or as only they can be meant in ``cells``, numbers.
+
+    Where the one is a comma, the other is a dot: nothing else can a dot be there. None: no cell tells.
+    """
     if settings.decimal or settings.thousands:
-        return settings.decimal or ("," if settings.thousands == "." else "."), settings.thousands
+        decimal = settings.decimal or ("," if settings.thousands == "." else ".")
+        return decimal, settings.thousands or ("." if decimal == "," else None)
     for cell in cells:
-        if _COMMA_DECIMAL.fullmatch(cell):
-            return ",", "." if "." in cell else None
+        if _COMMA_DECIMAL.fullmatch(cell) or _DOT_GROUPS.fullmatch(cell):
+            return ",", "."
         if _COMMA_GROUPS.fullmatch(cell):
             return ".", ","
-    return ".", None
+    return None, None
 
 
-def _ungrouped(
-    file: RawFile, part: pa.Table, names: Sequence[str], thousands: str, decimal: str, line: int
+def _point(file: RawFile, part: pa.Table, names: Sequence[str], line: int) -> str | None:
+    """``.`` where a number of the part can be nothing but a fraction with it, None where none has a dot.
+
+    Raises InputError where every dot may as well stand between thousands.
+    """
+    for name in names:
+        column = part.column(name).combine_chunks()
+        dotted = pa.compute.fill_null(pa.compute.match_substring(column, "."), False)
+        either = pa.compute.fill_null(pa.compute.match_substring_regex(column, _DOT_EITHER), False)
+        if pa.compute.any(pa.compute.and_not(dotted, either)).as_py():
+            return "."
+    for name in names:
+        column = part.column(name)
+        at = pa.compute.index(pa.compute.match_substring(column, "."), True).as_py()
+        if at >= 0:
+            raise file.bad(
+                f"line {line + at}: {column[at].as_py()[:40]!r} may be a fraction or have a dot between thousands, as no comma "
+                "splits the columns; set data.decimal or data.thousands to '.' (a format without these keys wants commas "
+                "between its columns)"
+            )
+    return None
+
+
+def _from_text(
+    file: RawFile, part: pa.Table, names: Sequence[str], thousands: str | None, decimal: str, line: int
 ) -> pa.Table:
-    """``part`` with its numbers, which are text with marks of thousands, as f8."""
-    mark, point = re.escape(thousands), re.escape(decimal)
-    plain = rf"^\s*[+-]?(\d{{1,3}}({mark}\d{{3}})+|\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
+    """``part`` with its numbers ``names``, which are text, as f8."""
+    mark, point = re.escape(thousands or ""), re.escape(decimal)
+    grouped = rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" * bool(thousands)  # no number begins with the thousands of 0
+    plain = rf"^\s*[+-]?({grouped}\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
     for name in names:
         column = part.column(name).combine_chunks()
         good = pa.compute.fill_null(pa.compute.match_substring_regex(column, plain), True)
         if not pa.compute.all(good).as_py():
-            at = good.to_numpy(zero_copy_only=False).argmin()
-            raise file.bad(
-                f"line {line + int(at)}: {column[int(at)].as_py()!r} is no number with {thousands!r} between thousands"
-            )
-        column = pa.compute.replace_substring(pa.compute.utf8_trim_whitespace(column), thousands, "")
+            at = int(good.to_numpy(zero_copy_only=False).argmin())
+            cell = column[at].as_py()
+            with_marks = f" with {thousands!r} between thousands" * bool(thousands)
+            raise file.bad(f"line {line + at}: {cell[:40]!r} is no number{with_marks}{_hint(cell)}")
+        column = pa.compute.utf8_trim_whitespace(column)
+        if thousands:
+            column = pa.compute.replace_substring(column, thousands, "")
         if decimal == ",":
             column = pa.compute.replace_substring(column, ",", ".")
         try:
@@ -201,40 +229,52 @@ def read_csv(
     line: int,
     delimiter: str = ",",
     decimal: str | None = None,
+    thousands: str | None = None,
 ) -> Iterator[pa.Table]:
-    """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns."""
+    """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns.
+
+    Where commas split the columns a dot is that of a fraction, unless ``decimal`` or ``thousands`` say otherwise; where
+    something else does, the numbers themselves must tell what it is.
+    """
+    numbers = [name for name, kind in types.items() if kind == pa.float64()]
+    as_text = thousands is not None or (decimal is None and delimiter != ",")
     try:
         reader = pa.csv.open_csv(
             body,
             pa.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=list(names)),
             pa.csv.ParseOptions(newlines_in_values=False, delimiter=delimiter),
             pa.csv.ConvertOptions(
-                column_types=types,
+                column_types=types | dict.fromkeys(numbers, pa.string()) if as_text else types,
                 include_columns=list(types),
                 null_values=NULLS,
                 strings_can_be_null=True,
                 decimal_point=decimal or ".",
             ),
         )
-        yield from (pa.Table.from_batches([batch]) for batch in reader)
+        first = line
+        for batch in reader:
+            part = pa.Table.from_batches([batch])
+            if as_text:
+                decimal = decimal or _point(file, part, numbers, first)
+                part = _from_text(file, part, numbers, thousands, decimal or ".", first)
+            yield part
+            first += part.num_rows
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             raise file.bad("has a header and no row") from None
         if "UTF8" in str(error):
             raise file.bad(f"cannot be read as utf-8 text ({error}); set data.encoding") from None
+        invalid = re.search(r"invalid value '([^']*)'", str(error))
         raise file.bad(
-            f"is not a table of numbers as expected: {in_lines(error, line)}{_hint(str(error))}"
+            f"is not a table of numbers as expected: {in_lines(error, line)}{_hint(invalid[1]) if invalid else ''}"
         ) from None
     except (pa.ArrowException, UnicodeError, LookupError) as error:
         raise file.bad(f"cannot be read as text ({error}); set data.encoding") from None
 
 
-def _hint(error: str) -> str:
+def _hint(cell: str) -> str:
     """What a number with a comma in it may need."""
-    found = re.search(r"invalid value '([^']*)'", error)
-    comma = (
-        found and "," in found[1] and _NUMBER.fullmatch(found[1].replace(",", "", found[1].count(",") - 1))
-    )
+    comma = "," in cell and _NUMBER.fullmatch(cell.replace(",", "", cell.count(",") - 1))
     return "; set data.thousands or data.decimal to ','" if comma else ""
 
 
@@ -335,7 +375,7 @@ def _may_be_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 def _distinct(file: RawFile, names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         repeated = sorted(name for name, n in Counter(names).items() if n > 1)
-        raise file.bad(f"names column {repeated[0]!r} twice")
+        raise file.bad(f"names column {repeated[0][:40]!r} twice")
     return names
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from vdcast.errors import InputError
 from vdcast.ingest import clock, tables
-from vdcast.ingest.detector_lists import lane_count
+from vdcast.ingest.detector_lists import by_name, lane_count
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
 from vdcast.ingest.records import IMPOSSIBLE, NO_VEHICLE, OBSERVED, STATUS, Records, judge, observed
@@ -99,12 +99,12 @@ def quantities(x: np.ndarray, codes: Sequence[float], max_speed: float) -> tuple
 
 def listed(path: Path) -> list[str]:
     """Every station of the metadata."""
-    return [station for station in _stations(path) if station]
+    return list(dict.fromkeys(station for station, _ in _stations(path) if station))
 
 
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """What the metadata says of each station."""
-    rows = _stations(path)
+    rows = by_name(path.name, _stations(path), set(vd_ids))
     found = [rows.get(vd, {}) for vd in vd_ids]
     return {
         "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
@@ -115,8 +115,8 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _stations(path: Path) -> dict[str, dict]:
-    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), by station."""
+def _stations(path: Path) -> list[tuple[str, dict]]:
+    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), each with its station."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
@@ -126,7 +126,7 @@ def _stations(path: Path) -> dict[str, dict]:
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."
         )
-    return {row["ID"]: row for row in rows}
+    return [(row["ID"], row) for row in rows]
 
 
 def _float(text: str | None) -> float:
