@@ -1,8 +1,5 @@
 """Plain tables as people bring them: other marks, times in two columns, other encodings, sheets, no header."""
 
-import io
-import zipfile
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,7 +9,7 @@ from pyarrow import parquet
 
 from vdcast.errors import InputError
 
-from .raw import put, run, utc
+from .raw import put, run, utc, xlsx
 from .test_tables import LONG, WIDE, T
 
 FLOW = {**WIDE, "feature": "flow", "unit": "1"}
@@ -39,6 +36,8 @@ def test_a_header_that_two_marks_split_is_refused_unless_one_gives_the_names(tmp
         wide(tmp_path, text, **said)
     assert wide(tmp_path, text, delimiter=";", **said).vd_ids == ("a,1", "b,2")
     assert wide(tmp_path, "time;A,1;B\n2026-10-01 00:00;3;4\n").vd_ids == ("A,1", "B")
+    with pytest.raises(InputError, match="has no column .time.; it has ti.me, A"):
+        wide(tmp_path, "ti\tme;A\n2026-10-01 00:00;3\n")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +89,9 @@ def test_a_dot_that_no_other_number_explains_is_refused_unless_commas_split_the_
             f"2026-10-01 {i // 12:02}:{5 * i % 60:02}{mark}{cell}{mark}7\n" for i, cell in enumerate(cells)
         )
 
-    with pytest.raises(InputError, match="line 4: '1.234' may be .* set data.decimal or data.thousands to '.'"):
+    with pytest.raises(
+        InputError, match="line 4: '1.234' may be .* set data.decimal or data.thousands to '.'"
+    ):
         wide(tmp_path, text("", "900", "1.234"))
     assert wide(tmp_path, text("900", "1.234", "0.5")).values[1, 0, 0] == np.float32(1.234)
     assert wide(tmp_path, text("900", "1.234", "12,5")).values[1, 0, 0] == 1234
@@ -102,7 +103,9 @@ def test_marks_are_looked_for_in_every_part_of_a_file(tmp_path, monkeypatch):
     monkeypatch.setattr("vdcast.ingest.tables.BLOCK_BYTES", 2000)
     rows = [f"2026-10-{1 + i // 288:02} {i % 288 // 12:02}:{5 * i % 60:02};{i % 900}\n" for i in range(1000)]
     text = "time;A\n" + "".join(rows) + "2026-10-05 00:00;1.234\n"
-    with pytest.raises(InputError, match="line 1002: '1.234' may be a fraction or have a dot between thousands"):
+    with pytest.raises(
+        InputError, match="line 1002: '1.234' may be a fraction or have a dot between thousands"
+    ):
         wide(tmp_path, text)
     assert wide(tmp_path, text, thousands=".").values[-1, 0, 0] == 1234
     text = text.replace("2026-10-02 00:00;288", "2026-10-02 00:00;288.5")
@@ -339,51 +342,6 @@ def test_a_list_that_says_two_things_of_a_detector_is_refused(tmp_path):
     put(tmp_path / "raw/list.csv", '[{"id": "1", "lon": 1.5, "lon": 2.5}, {"id": "2", "lon": 3.5}]')
     with pytest.raises(InputError, match="'list.csv': an object holds the key 'lon' twice"):
         run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
-
-
-def xlsx(**sheets: list[list]) -> bytes:
-    """A workbook of text and numbers, as small as one can be."""
-    content = "http://schemas.openxmlformats.org"
-    names = list(sheets)
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{content}/package/2006/content-types"><Default Extension="xml" '
-        'ContentType="application/xml"/><Default Extension="rels" '
-        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{content}/package/2006/relationships"><Relationship Id="r" '
-        f'Type="{content}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{content}/spreadsheetml/2006/main" '
-        f'xmlns:r="{content}/officeDocument/2006/relationships"><sheets>'
-        + "".join(f'<sheet name="{n}" sheetId="{i + 1}" r:id="r{i}"/>' for i, n in enumerate(names))
-        + "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{content}/package/2006/relationships">'
-        + "".join(
-            f'<Relationship Id="r{i}" Type="{content}/officeDocument/2006/relationships/worksheet" '
-            f'Target="worksheets/{i}.xml"/>'
-            for i in range(len(names))
-        )
-        + "</Relationships>",
-    }
-    for i, rows in enumerate(sheets.values()):
-        body = "".join(
-            f'<row r="{r + 1}">'
-            + "".join(
-                f'<c r="{chr(65 + c)}{r + 1}" t="inlineStr"><is><t>{cell}</t></is></c>'
-                if isinstance(cell, str)
-                else f'<c r="{chr(65 + c)}{r + 1}"><v>{cell}</v></c>'
-                for c, cell in enumerate(row)
-                if cell is not None
-            )
-            + "</row>"
-            for r, row in enumerate(rows)
-        )
-        parts[f"xl/worksheets/{i}.xml"] = (
-            f'<worksheet xmlns="{content}/spreadsheetml/2006/main"><sheetData>{body}</sheetData></worksheet>'
-        )
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return stream.getvalue()
 
 
 SHEET = [["time", 773869, "B"], ["2026-10-01 00:00", 64.5, 2], ["2026-10-01 00:05", None, -99]]

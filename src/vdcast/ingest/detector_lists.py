@@ -172,7 +172,9 @@ def table_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
         what = f"columns {' and '.join(columns)} both hold" if most else "no column holds"
         raise InputError(f"data.vd_list '{path.name}': {what} the names of the detectors, as {vd_ids[0]!r}")
     column = {name.strip().lower(): name for name in names}
-    known = {what: next((column[n] for n in called if n in column), None) for what, called in _COLUMNS.items()}
+    known = {
+        what: next((column[n] for n in called if n in column), None) for what, called in _COLUMNS.items()
+    }
     by_vd = by_name(
         path.name,
         (

@@ -152,7 +152,9 @@ def _from_text(
 ) -> pa.Table:
     """``part`` with its numbers ``names``, which are text, as f8."""
     mark, point = re.escape(thousands or ""), re.escape(decimal)
-    grouped = rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" * bool(thousands)  # no number begins with the thousands of 0
+    grouped = rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" * bool(
+        thousands
+    )  # no number begins with the thousands of 0
     plain = rf"^\s*[+-]?({grouped}\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
     for name in names:
         column = part.column(name).combine_chunks()
@@ -346,9 +348,8 @@ def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str
         return cells[delimiter], delimiter
     many = {mark: found for mark, found in cells.items() if len(found) > 1}
     if len(many) > 1 and needed:
-        many = {mark: found for mark, found in many.items() if set(needed) <= set(found)} or {
-            ",": cells.get(",", [line])
-        }
+        right = {mark: found for mark, found in many.items() if set(needed) <= set(found)}
+        many = right or dict([next(iter(many.items()))])  # which of the names it lacks is said then
     if len(many) > 1:
         raise file.bad(
             f"its columns may be split by {' or '.join(DELIMITERS[mark] for mark in many)}; set data.delimiter"

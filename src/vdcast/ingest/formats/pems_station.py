@@ -68,7 +68,9 @@ def _records(
     station = part.column("station").combine_chunks().dictionary_encode()
     vd, names = station.indices.to_numpy(), station.dictionary.to_pylist()
     try:
-        local, _ = clock.column(part.column("time").to_numpy(), "mdy")
+        local, aware = clock.column(part.column("time").to_numpy(), "mdy")
+        if aware:
+            raise ValueError(0, "its time carries an offset, and these files' times are local")
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {line + at}: {what}") from None
