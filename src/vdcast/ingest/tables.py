@@ -93,7 +93,8 @@ def _csv(
     header, delimiter, rows = _header(file, stream, settings, (*texts, *(numbers or ())), texts)
     columns = _choose(file, header, texts, numbers)
     line = 1 if settings.header is False else 2
-    wanted = [header.index(name) for name in columns if name not in texts]
+    chosen = set(columns).difference(texts)
+    wanted = [i for i, name in enumerate(header) if name in chosen]
     decimal, thousands = _marks(settings, (row[i].strip() for row in rows for i in wanted if i < len(row)))
     types = {name: pa.string() if name in texts else pa.float64() for name in columns}
     latest = None
@@ -124,56 +125,46 @@ def _marks(settings: Table, cells: Iterator[str]) -> tuple[str | None, str | Non
     return None, None
 
 
-def _point(file: RawFile, part: pa.Table, names: Sequence[str], line: int) -> str | None:
-    """``.`` where a number of the part can be nothing but a fraction with it, None where none has a dot.
+def _point(file: RawFile, text: pa.Array, rows: int, line: int) -> str | None:
+    """``.`` where a number of ``text`` can be nothing but a fraction with it, None where none has a dot.
 
     Raises InputError where every dot may as well stand between thousands.
     """
-    for name in names:
-        column = part.column(name).combine_chunks()
-        dotted = pa.compute.fill_null(pa.compute.match_substring(column, "."), False)
-        either = pa.compute.fill_null(pa.compute.match_substring_regex(column, _DOT_EITHER), False)
-        if pa.compute.any(pa.compute.and_not(dotted, either)).as_py():
-            return "."
-    for name in names:
-        column = part.column(name)
-        at = pa.compute.index(pa.compute.match_substring(column, "."), True).as_py()
-        if at >= 0:
-            raise file.bad(
-                f"line {line + at}: {column[at].as_py()[:40]!r} may be a fraction or have a dot between thousands, as no comma "
-                "splits the columns; set data.decimal or data.thousands to '.' (a format without these keys wants commas "
-                "between its columns)"
-            )
-    return None
+    dotted = pa.compute.filter(text, pa.compute.match_substring(text, "."))
+    if not len(dotted):
+        return None
+    if not pa.compute.all(pa.compute.match_substring_regex(dotted, _DOT_EITHER)).as_py():
+        return "."
+    at = pa.compute.index(text, dotted[0]).as_py()
+    raise file.bad(
+        f"line {line + at % rows}: {dotted[0].as_py()[:40]!r} may be a fraction or have a dot between thousands, as no comma "
+        "splits the columns; set data.decimal or data.thousands to '.' (a format without these keys wants commas between "
+        "its columns)"
+    )
 
 
 def _from_text(
-    file: RawFile, part: pa.Table, names: Sequence[str], thousands: str | None, decimal: str, line: int
-) -> pa.Table:
-    """``part`` with its numbers ``names``, which are text, as f8."""
+    file: RawFile, text: pa.Array, rows: int, line: int, decimal: str, thousands: str | None
+) -> pa.Array:
+    """Numbers ``text``, columns of ``rows`` one after another of which the first is in ``line``, as f8."""
     mark, point = re.escape(thousands or ""), re.escape(decimal)
-    grouped = rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" * bool(
-        thousands
+    grouped = (
+        rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" if thousands else ""
     )  # no number begins with the thousands of 0
     plain = rf"^\s*[+-]?({grouped}\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
-    for name in names:
-        column = part.column(name).combine_chunks()
-        good = pa.compute.fill_null(pa.compute.match_substring_regex(column, plain), True)
-        if not pa.compute.all(good).as_py():
-            at = int(good.to_numpy(zero_copy_only=False).argmin())
-            cell = column[at].as_py()
-            with_marks = f" with {thousands!r} between thousands" * bool(thousands)
-            raise file.bad(f"line {line + at}: {cell[:40]!r} is no number{with_marks}{_hint(cell)}")
-        column = pa.compute.utf8_trim_whitespace(column)
-        if thousands:
-            column = pa.compute.replace_substring(column, thousands, "")
-        if decimal == ",":
-            column = pa.compute.replace_substring(column, ",", ".")
-        try:
-            part = part.set_column(part.column_names.index(name), name, column.cast(pa.float64()))
-        except pa.ArrowInvalid as error:
-            raise file.bad(f"line {line} or after: {error}") from None
-    return part
+    good = pa.compute.fill_null(pa.compute.match_substring_regex(text, plain), True)
+    if not pa.compute.all(good).as_py():
+        at = pa.compute.index(good, False).as_py()
+        cell = text[at].as_py()
+        with_marks = f" with {thousands!r} between thousands" if thousands else ""
+        raise file.bad(f"line {line + at % rows}: {cell[:40]!r} is no number{with_marks}{_hint(cell)}")
+    text = pa.compute.utf8_trim_whitespace(text)
+    if thousands:
+        text = pa.compute.replace_substring(text, thousands, "")
+    try:
+        return pa.compute.replace_substring(text, decimal, ".").cast(pa.float64())
+    except pa.ArrowInvalid as error:
+        raise file.bad(f"line {line} or after: {error}") from None
 
 
 class _AsUtf8(io.RawIOBase):
@@ -255,12 +246,15 @@ def read_csv(
         )
         first = line
         for batch in reader:
-            part = pa.Table.from_batches([batch])
-            if as_text:
-                decimal = decimal or _point(file, part, numbers, first)
-                part = _from_text(file, part, numbers, thousands, decimal or ".", first)
+            part, rows = pa.Table.from_batches([batch]), batch.num_rows
+            if as_text and numbers:
+                text = pa.concat_arrays([batch.column(name) for name in numbers])
+                decimal = decimal or _point(file, text, rows, first)
+                x = _from_text(file, text, rows, first, decimal or ".", thousands)
+                columns = {name: x.slice(i * rows, rows) for i, name in enumerate(numbers)}
+                part = pa.table({name: columns.get(name, part.column(name)) for name in part.column_names})
             yield part
-            first += part.num_rows
+            first += rows
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             raise file.bad("has a header and no row") from None
@@ -469,9 +463,9 @@ def _sheet(
     line = 1 if settings.header is False else 2
     if not rows:
         raise file.bad("has a header and no row")
-    part = {}
+    part, place = {}, {name: i for i, name in enumerate(header)}
     for name in columns:
-        cells = [row[header.index(name)] for row in rows]
+        cells = [row[place[name]] for row in rows]
         part[name] = (
             sheets.as_text(cells) if name in texts else sheets.as_numbers(file, name, cells, NULLS, line)
         )
