@@ -3,7 +3,7 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from vdcast.errors import InputError
-from vdcast.ingest.records import GAP, NO_VEHICLE, OBSERVED
+from vdcast.ingest.records import GAP, IMPOSSIBLE, NO_VEHICLE, OBSERVED
 from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
 
 MAX_CONFLICTS = 0.2  # of the records: beyond, the interval or the choice of files is wrong, not the data
 MAX_IMPOSSIBLE = (
     0.5,
     1000,
-)  # of the values, and how many there must be to tell: beyond, they are another quantity
+)  # of the numbers of a feature, and how many there must be to tell: beyond, they are another quantity
 FEWEST = 12  # steps with records that tell how far apart records are
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
 FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
@@ -100,13 +100,15 @@ class Cells:
 
 
 def blocks(
-    spool: Spool, layout: Layout, features: int, counts: Counter
+    spool: Spool, layout: Layout, names: Sequence[str], counts: Counter
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Values (n, V, F) f4 and causes (n, V, F) u1, in order of time; adds to ``counts``.
+    """Values (n, V, F) f4 and causes (n, V, F) u1 of the features ``names``, in order of time; adds to ``counts``.
 
     Two records of a detector in one step: of the observed values the later one stands, in the order of
     the files; a missing one never replaces an observed one. Raises InputError where too many differ.
     """
+    features = len(names)
+    numbers, impossible = np.zeros(features, "i8"), np.zeros(features, "i8")  # (F,) of the records
     spacing, previous, filled = 0, None, 0  # steps between records, whatever the detector
     column = {vd: i for i, vd in enumerate(layout.vd_ids)}
     columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
@@ -119,6 +121,8 @@ def blocks(
                     columns.clear()
                 columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
             step, vd, new_late, new_cause, new = unpack(data, records, features)
+            numbers += np.isin(new_cause, (OBSERVED, IMPOSSIBLE)).sum(axis=0)
+            impossible += (new_cause == IMPOSSIBLE).sum(axis=0)
             cell = step.astype("i8") * V + columns[vdset][vd]
             _lay(cell, new_late, new, new_cause, cells, counts)
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
@@ -144,12 +148,12 @@ def blocks(
             f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
             f"{interval} s; set that to the interval of the files, or take the product that has it"
         )
-    read = counts["records"] * features
-    if read >= MAX_IMPOSSIBLE[1] and counts["impossible_values"] > MAX_IMPOSSIBLE[0] * read:
-        raise InputError(
-            f"{counts['impossible_values']} impossible values in {read}: negative, faster than data.max_speed, or above "
-            "100 %; are they the quantity and the unit that data says?"
-        )
+    for name, n, wrong in zip(names, numbers.tolist(), impossible.tolist(), strict=True):
+        if n >= MAX_IMPOSSIBLE[1] and wrong > MAX_IMPOSSIBLE[0] * n:
+            raise InputError(
+                f"{wrong} of {n} values of {name} are impossible: negative, faster than data.max_speed, or above 100 %; are "
+                "they the quantity and the unit that data says? Name numbers that stand for none in data.missing_codes"
+            )
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "

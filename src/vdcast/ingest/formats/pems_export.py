@@ -55,7 +55,9 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     texts = table.column(header[0]).to_numpy()
     order, deduced = _date_order(file, texts, settings)
     try:
-        local, _ = clock.column(texts, order)
+        local, aware = clock.column(texts, order)
+        if aware:
+            raise ValueError(0, "its time carries an offset, and an export's times are local")
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {at + 2}: {what}") from None

@@ -21,7 +21,7 @@ import pyarrow.csv
 
 from vdcast.errors import InputError
 from vdcast.ingest import clock, tables
-from vdcast.ingest.detector_lists import read_csv
+from vdcast.ingest.detector_lists import by_name, read_csv
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
 from vdcast.ingest.records import LaneValues, Records, by_lane
@@ -191,9 +191,10 @@ def _named(file: RawFile, zone: ZoneInfo) -> int | None:
 
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """From the bureau's gantry table: the middle between both gantries, road and direction of the first."""
-    gantries = _gantries(path)
+    named = [vd.split("-", 1) for vd in vd_ids]
+    gantries = by_name(path.name, _gantries(path), {end for pair in named for end in pair})
     nothing = {"lon": np.nan, "lat": np.nan, "road": "", "direction": ""}
-    ends = [[gantries.get(end, nothing) for end in vd.split("-", 1)] for vd in vd_ids]
+    ends = [[gantries.get(end, nothing) for end in pair] for pair in named]
     return {
         "lon": np.array([np.mean([end["lon"] for end in pair]) for pair in ends], "f8"),
         "lat": np.array([np.mean([end["lat"] for end in pair]) for pair in ends], "f8"),
@@ -202,18 +203,21 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _gantries(path: Path) -> dict[str, dict]:
+def _gantries(path: Path) -> list[tuple[str, dict]]:
     try:
-        return {
-            row["設定收費區代碼"].strip(): {
-                "lon": float(row["經度"]),
-                "lat": float(row["緯度"]),
-                "road": row["國道別"].strip(),
-                "direction": row["方向"].strip(),
-            }
+        return [
+            (
+                row["設定收費區代碼"].strip(),
+                {
+                    "lon": float(row["經度"]),
+                    "lat": float(row["緯度"]),
+                    "road": row["國道別"].strip(),
+                    "direction": row["方向"].strip(),
+                },
+            )
             for row in read_csv(path.read_bytes())
             if row["設定收費區代碼"]
-        }
+        ]
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"'{path.name}' is not the gantry table, CSV with columns 設定收費區代碼, 經度, 緯度, 國道別, 方向 ({error})"

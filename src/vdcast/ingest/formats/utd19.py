@@ -71,7 +71,9 @@ def _records(
     names, index = [name.strip() for name in vd.dictionary.to_pylist()], vd.indices.to_numpy()
     seconds = tables.number(part, "interval")
     try:
-        days, _ = clock.column(part.column("day").to_numpy(), None)
+        days, aware = clock.column(part.column("day").to_numpy(), None)
+        if aware or (odd := days != days.astype("M8[D]")).any():
+            raise ValueError(0 if aware else int(odd.argmax()), "its day has a time of day or an offset")
         if (odd := ~((seconds >= 0) & (seconds < clock.DAY))).any():
             raise ValueError(int(odd.argmax()), f"interval {seconds[odd.argmax()]:g} is no second of a day")
     except ValueError as error:
