@@ -17,7 +17,11 @@ SMALL = {
     "train": {"epochs": 2, "patience": 2, "seeds": [0, 1]},
     "lstm": {"hidden_size": 8, "num_layers": 1, "batch_size": 128},
     "xlstm": {"embedding_dim": 16, "num_blocks": 2, "slstm_at": [1], "num_heads": 2, "batch_size": 128},
-    "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+    "modes": {
+        "multi_vd": {"num_vds": 3},
+        "independent_multi_vd": {"num_vds": 2},
+        "global_multi_vd": {"num_vds": 2},
+    },
     "runs": {
         "lstm-independent_multi_vd": {"model": "lstm", "mode": "independent_multi_vd"},
         "xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "batch_size": 64},

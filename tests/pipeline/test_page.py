@@ -20,7 +20,7 @@ from vdcast.records.comparison import Comparison
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
 
-MODES = ("single_vd", "multi_vd", "independent_multi_vd")
+MODES = ("single_vd", "multi_vd", "independent_multi_vd", "global_multi_vd")
 CHARTS = {
     "difference", "cost", "days", "vd-by_horizon", "vd-by_hour",
     *(f"{chart}-{mode}" for chart in ("by_horizon", "by_hour", "history") for mode in MODES),
@@ -40,7 +40,11 @@ def with_quantiles(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("quantiles")
     changes = {
         "train": {"quantiles": [0.1, 0.5, 0.9]},
-        "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+        "modes": {
+            "multi_vd": {"num_vds": 3},
+            "independent_multi_vd": {"num_vds": 2},
+            "global_multi_vd": {"num_vds": 2},
+        },
     }
     with contextlib.chdir(folder):
         up_to_evaluate(folder, counts("ABC"), changes)
