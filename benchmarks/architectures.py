@@ -59,7 +59,7 @@ def main() -> None:
                 began = time.perf_counter()
                 fitted = fit(run, data)
                 seconds = time.perf_counter() - began
-                loss = torch.tensor(fitted.best_loss).view(-1, task.groups).mean(dim=1).tolist()
+                loss = torch.tensor(fitted.best_loss).view(-1, len(task.copies)).mean(dim=1).tolist()
                 best = [fitted.figures[epoch - 1, n, 2].item() for n, epoch in enumerate(fitted.best_epoch)]
                 print(
                     f"| {mode} | {model} | {', '.join(f'{key} {value}' for key, value in changes.items())} "

@@ -31,10 +31,10 @@ def write(folder: Path, *changes: tuple[str, object], drop: str | None = None) -
     return path
 
 
-def test_the_shipped_file_has_six_runs_two_models_by_three_modes():
+def test_the_shipped_file_has_a_run_of_each_model_in_each_mode():
     settings = params.load(SHIPPED)
     pairs = {(run.model, run.mode) for run in settings.runs.values()}
-    assert len(settings.runs) == 6
+    assert len(settings.runs) == 8
     assert pairs == {(m, k) for m in NETWORKS for k in Modes.model_fields}
 
 
