@@ -18,7 +18,7 @@ from tests.commands.test_verdict import summary
 from vdcast.records import io
 
 mae = yaml.safe_load(open("params.yaml"))["mae"]
-status, better = ("better", "xLSTM") if mae < 2 else ("no_difference", None)
+status, better = ("better", "xLSTM") if mae < 2 else ("undecided", None)
 io.write(Path("reports/summary.json"), summary(status, better, mae=mae))
 """
 
@@ -57,7 +57,7 @@ def verdict(clone: Clone, *revisions: str, fails: bool = False) -> str:
 
 
 def test_the_last_commit_against_the_workspace(project):
-    assert "No difference shown: 0.10. (as before)" in verdict(project)
+    assert "- `multi_vd`: Undecided: 0.10. (as before)" in verdict(project)
     (project.path / "params.yaml").write_text("mae: 1.5\n")
     project.run("dvc", "repro", "-q")
     text = verdict(project)

@@ -68,11 +68,11 @@ def summary(rev: str) -> Summary:
 
 def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) -> str:
     """The change from ``old`` to ``new``: verdict by mode, then MAE and cost by model."""
-    was, now = (prose(sentence(each.verdict.overall.words)) for each in (old, new))
+    was, now = (prose(each.verdict.overall.words) for each in (old, new))
     modes = list({**old.modes, **new.modes})
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
     lines += [f"**{now}**" + (" (as before)" if was == now else f" Before: {was}"), ""]
-    lines += [f"- {prose(each)}" for each in new.verdict.warnings]
+    lines += [prose(new.verdict.losses), ""]
     for mode in modes:
         lines += _answers(mode, old, new)
     if differ := [mode for mode in modes if not _same_observations(mode, old, new)]:
