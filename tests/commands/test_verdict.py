@@ -3,7 +3,7 @@
 from msgspec import structs
 
 from tests.records import made
-from vdcast.commands.verdict import change_markdown
+from vdcast.commands import verdict
 from vdcast.records.summary import ModeFigures, ModeVerdict, Overall, Summary, Verdict
 
 
@@ -35,12 +35,16 @@ def summary(
     return Summary(verdict=verdict, modes={"multi_vd": figures})
 
 
+def change_markdown(*given, changed=None) -> str:
+    return verdict.change_markdown(*given, changed or {})
+
+
 def test_no_change_is_said_to_be_none():
     text = change_markdown("main", "workspace", summary(), summary())
     assert text.splitlines()[0] == "### Verdict: `main` to `workspace`"
     assert "**Overall undecided: 0.10.** (as before)" in text
     assert "- `multi_vd`: Undecided: 0.10. (as before)" in text
-    assert "| `multi_vd` | xLSTM | 2.000 | 0 | 10 | 0 | 2,000 | 0 |" in text
+    assert "| `multi_vd` | xLSTM | 2.000 | 0 | not known | - | 10 | 0 | 2,000 | 0 |" in text
 
 
 def test_old_and_new_stand_side_by_side():
@@ -48,8 +52,11 @@ def test_old_and_new_stand_side_by_side():
     text = change_markdown("main", "larger", summary(), new)
     assert "**Overall xLSTM better by 1.00.** Before: Overall undecided: 0.10." in text
     assert "- `multi_vd`: **changed**\n  - now: xLSTM better by 1.00.\n  - before: Undecided: 0.10." in text
-    assert "| `multi_vd` | LSTM | 2.500 | 0 | 5 | 0 | 1,000 | 0 |" in text
-    assert "| `multi_vd` | xLSTM | 2.000 to 1.500 | -25.0% | 10 to 30 | +200.0% | 2,000 | 0 |" in text
+    assert "| `multi_vd` | LSTM | 2.500 | 0 | not known | - | 5 | 0 | 1,000 | 0 |" in text
+    assert (
+        "| `multi_vd` | xLSTM | 2.000 to 1.500 | -25.0% | not known | - | 10 to 30 | +200.0% | 2,000 | 0 |"
+        in text
+    )
     assert "cannot be compared" not in text
 
 
@@ -98,3 +105,18 @@ def test_a_name_in_a_sentence_is_no_markup():
     text = change_markdown("a", "b", summary(), new)
     assert "VD &#60;b&#62;&#92;x0a# c has no data." in text
     assert "  - now: Undecided on VD &#91;a&#93;(b)&#92;x1b, p <1e-6." in text
+
+
+def test_a_change_carries_an_interval_that_allows_for_all_of_them():
+    changed = {
+        ("multi_vd", "lstm"): made.difference("new", "old", 0.001, 0.01),
+        ("multi_vd", "xlstm"): made.difference("new", "old", -0.1, 0.02),
+        ("single_vd", "lstm"): None,
+        ("single_vd", "xlstm"): made.difference("new", "old", 0.0, 0.02),  # the same, so nothing is tested
+    }
+    text = change_markdown("a", "b", summary(), summary(), changed=changed)
+    assert "| -10.0 %, 97.5 % interval -14.5 to -5.5 % | better |" in text
+    assert "| +0.1 %, 95 % interval -1.9 to +2.1 % | equal within 5 % |" in text
+    same = {("multi_vd", "lstm"): changed["single_vd", "xlstm"]}
+    text = change_markdown("a", "b", summary(), summary(), changed=same)
+    assert "| `multi_vd` | LSTM | 2.500 | 0 | none | the same forecasts |" in text

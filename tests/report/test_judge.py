@@ -75,7 +75,7 @@ def test_ensembles_are_judged_with_the_others():
     ]
     found = verdict(differences=rows).differences["multi_vd"]
     assert [row.level for row in found] == [0.04, 0.01]
-    assert found[1].words.startswith("equal within 5 %: xLSTM, ensemble mean's error is 0.1 % lower")
+    assert found[1].words.startswith("equal within 5 %: xLSTM ensemble's error is 0.1 % lower")
 
 
 def test_lines_of_one_kind_are_a_family():

@@ -98,10 +98,17 @@ def test_no_loss_is_said_with_what_is_shown_instead():
     )
 
 
-def test_vd_by_vd_is_counted():
-    lines = [made.line("lstm", "linear", each, place="vd", label="a") for each in (0.3, -0.3, 0.001, 0.04)]
-    assert words.vd_by_vd(judged(lines).lines["multi_vd"]) == [
-        "LSTM against linear: better at 1, loses at 1, equal at 1 and no worse shown at 1 of 4."
+def test_answers_against_a_simpler_forecast_are_gathered():
+    lines = [made.line("lstm", "linear", 0.0)]
+    lines += [
+        made.line("lstm", "linear", each, place="horizon", label=15.0 * (i + 1))
+        for i, each in enumerate((0.3, -0.3, -0.3))
+    ]
+    lines += [made.line("lstm", "linear", each, place="vd", label="a") for each in (0.3, -0.3, 0.001, 0.04)]
+    assert words.against(judged(lines).lines["multi_vd"]) == [
+        "LSTM and linear equal within 5 %: LSTM's error is linear's, 95 % interval -3.9 to +3.9 %.",
+        "LSTM against linear by minutes ahead: better at 30 and 45; loses at 15.",
+        "LSTM against linear VD by VD: better at 1, loses at 1, equal at 1, no worse shown at 1.",
     ]
 
 

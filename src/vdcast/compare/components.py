@@ -11,7 +11,7 @@ from vdcast.scores.answers import autoregressive
 
 # How far a day resembles the one before, until days have shown it, and for how many days that counts. Chosen by
 # simulation, so that days as alike as 0.6 make no more false differences: docs/results.md, "How often the rule errs".
-USUAL_CORRELATION = 0.65
+USUAL_CORRELATION = 0.7
 WORTH_DAYS = 30
 HIGHEST_CORRELATION = 0.95
 

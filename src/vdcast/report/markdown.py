@@ -7,7 +7,7 @@ import pandas as pd
 from vdcast.escape import markdown, prose
 from vdcast.records.comparison import Comparison, NoComparison, Scores
 from vdcast.records.summary import Verdict
-from vdcast.report.words import vd_by_vd
+from vdcast.report.words import against
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
 from vdcast.scores.tables import cost_markdown, further_targets
@@ -53,7 +53,7 @@ def _modes(verdict: Verdict, seeds: int) -> list[str]:
     lines = ["## Mode by mode", ""]
     for mode, each in verdict.modes.items():
         provisional = " (provisional)" if each.provisional else ""
-        takes = f" It would take {each.takes}." if each.takes else ""
+        takes = f" To decide, it would take {each.takes}." if each.takes else ""
         lines += [
             f"- `{mode}`{provisional}: {prose(sentence(each.words))}{takes} {sentence(each.cost_words)}"
         ]
@@ -109,16 +109,8 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
 
 def _against_simpler(verdict: Verdict) -> list[str]:
     """Each model against the best naive forecast and the fitted ones."""
-    lines = ["## Against simpler forecasts", ""]
-    for mode, rows in verdict.lines.items():
-        lines += [f"- `{mode}`: {prose(sentence(row.words))}" for row in rows if row.place == "whole"]
-        lines += [
-            f"- `{mode}`, {row.label:g} minutes ahead: {prose(sentence(row.words))}"
-            for row in rows
-            if row.place == "horizon"
-        ]
-        lines += [f"- `{mode}`, VD by VD: {each}" for each in vd_by_vd(rows)]
-    return [*lines, ""]
+    said = [f"- `{mode}`: {prose(each)}" for mode, rows in verdict.lines.items() for each in against(rows)]
+    return ["## Against simpler forecasts", "", *said, ""]
 
 
 def _cost(scored: Modes) -> list[str]:

@@ -7,7 +7,7 @@ from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDiff
 from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
 from vdcast.scores.names import LABELS
-from vdcast.scores.words import decimals, listed
+from vdcast.scores.words import decimals, listed, sentence
 
 COSTS = {"seconds": "second of training", "parameters": "parameter"}
 LISTED = 4  # losses in the one sentence
@@ -47,7 +47,7 @@ def more_or_less(relative: float, of: str, than: str) -> str:
 
 def difference(row: PairedDifference, at: Interval, comparison: Comparison, margin: float) -> str:
     """The sentence that one difference allows, without a full stop."""
-    a, b = LABELS[row.a], LABELS[row.b]
+    a, b = (LABELS[who].replace(", ensemble mean", " ensemble") for who in (row.a, row.b))
     if row.relative is None:
         return f"no verdict on {a} against {b}: there is no observation that both have a forecast of"
     if at.low is None or at.high is None:
@@ -189,26 +189,38 @@ def _lost(mode: str, row: JudgedLine) -> str:
     )
 
 
-def vd_by_vd(rows: Sequence[JudgedLine]) -> list[str]:
-    """A sentence for each model and simpler forecast: at how many VDs each answer is given."""
+def against(rows: Sequence[JudgedLine]) -> list[str]:
+    """Sentences on each model against each simpler forecast: over all, then which answer is given where."""
     of_pair: dict[tuple[str, str], list[JudgedLine]] = {}
     for row in rows:
-        if row.place == "vd":
-            of_pair.setdefault((row.model, row.simpler), []).append(row)
+        of_pair.setdefault((row.model, row.simpler), []).append(row)
+    found = []
+    for pair in of_pair.values():
+        found += [sentence(row.words) for row in pair if row.place == "whole"]
+        model, simpler = LABELS[pair[0].model], LABELS[pair[0].simpler]
+        ahead = _by_answer(row for row in pair if row.place == "horizon")
+        if ahead:
+            places = [f"{said} {listed([f'{row.label:g}' for row in at])}" for said, at in ahead.items()]
+            found.append(f"{model} against {simpler} by minutes ahead: {'; '.join(places)}.")
+        vds = _by_answer(row for row in pair if row.place == "vd")
+        if vds:
+            places = [f"{said} {len(at)}" for said, at in vds.items()]
+            found.append(f"{model} against {simpler} VD by VD: {', '.join(places)}.")
+    return found
+
+
+def _by_answer(rows: Iterable[JudgedLine]) -> dict[str, list[JudgedLine]]:
+    """Rows by what is said of them."""
     names = {
         "better": "better at",
         "worse": "loses at",
         "equal": "equal at",
         "undecided": "no worse shown at",
+        "no_verdict": "no verdict at",
     }
-    return [
-        f"{LABELS[model]} against {LABELS[simpler]}: "
-        + listed(
-            [f"{name} {n}" for status, name in names.items() if (n := sum(it.status == status for it in vds))]
-        )
-        + f" of {len(vds)}."
-        for (model, simpler), vds in of_pair.items()
-    ]
+    rows = list(rows)
+    found = {said: [row for row in rows if row.status == status] for status, said in names.items()}
+    return {said: at for said, at in found.items() if at}
 
 
 def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]) -> list[Weakness]:

@@ -386,6 +386,7 @@ async function start() {
   drawAll();
   const [first, whole] = [...element("day").options].slice(1); // the first day of the test part is seldom whole
   chooseDay(Number((whole ?? first).value));
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth !== width) drawAll(); // a phone also resizes when its address bar goes
