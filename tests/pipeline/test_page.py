@@ -11,16 +11,18 @@ import pytest
 from msgspec import structs
 
 from tests.browser import BROWSER, tab
-from tests.pipeline.conftest import Clone
+from tests.pipeline.conftest import MODES, Clone
 from tests.project import counts, up_to_evaluate, up_to_report
 from vdcast.forecasts.series import read_series, write_series
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH"),
+]
 
-MODES = ("single_vd", "multi_vd", "independent_multi_vd")
 CHARTS = {
     "difference", "cost", "days", "vd-by_horizon", "vd-by_hour",
     *(f"{chart}-{mode}" for chart in ("by_horizon", "by_hour", "history") for mode in MODES),

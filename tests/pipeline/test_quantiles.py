@@ -12,6 +12,8 @@ from vdcast.data import store
 from vdcast.forecasts.store import read_predictions
 from vdcast.models.shared.trained import Trained
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {"volume_wql", "volume_coverage_80", "volume_width_80"}
 
 

@@ -10,10 +10,11 @@ from tests.pipeline.conftest import make_clone
 from tests.pipeline.test_pipeline import RUNS
 from tests.stopping import Stopping
 
+pytestmark = pytest.mark.slow
+
 VDCAST = ("python", "-c", "from vdcast.commands.cli import main; main()")
 
 
-@pytest.mark.slow
 def test_side_by_side_equals_one_after_another(finished, tmp_path):
     """Also that `dvc status` is clean after it, and that a second call trains nothing."""
     clone = make_clone(tmp_path / "clone")
@@ -57,8 +58,8 @@ def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path
     "number",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        signal.SIGTERM,
+        signal.SIGHUP,
     ],
 )
 def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path, number):

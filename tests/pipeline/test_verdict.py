@@ -9,6 +9,8 @@ import pytest
 
 from tests.pipeline.conftest import ROOT, Clone
 
+pytestmark = pytest.mark.slow
+
 STAGE = """
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from vdcast.baselines.residuals import ahead, at_slots, carried
 from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
@@ -33,11 +33,12 @@ class Damped:
         return usual[ahead(origins, window.prediction_length)] + self.share * last[:, None]
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Damped:
-    """On ``train``, for each of ``DAY_TYPES``; the one with the lowest MAE on ``validation``.
+def fit(prepared: Prepared, window: Window) -> Damped:
+    """On the training part, for each of ``DAY_TYPES``; the one with the lowest MAE on the validation part.
 
     The target is the first feature.
     """
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
     return min(
         (_fit(train, types, window) for types in DAY_TYPES), key=lambda it: _mae(it, validation, window)
     )

@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from vdcast.baselines.residuals import ahead, at_slots, carried, evenly
-from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
@@ -67,11 +66,13 @@ class Linear:
         return made
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Linear:
-    """The regressions on ``train``, lags and penalty by the MAE on ``validation``; the target is the first feature."""
-    table = profile.of_part(train)[..., 0].astype(np.float64)
+def fit(prepared: Prepared, window: Window) -> Linear:
+    """The regressions on the training part, lags and penalty by the MAE on the validation part; the target is the first feature."""
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
+    assert prepared.own_day_out is not None  # it came with the training part
+    table = prepared.profile[..., 0].astype(np.float64)
     # of its own day a training window must not know the answer
-    seen = _series(train, profile.left_out(train)[..., 0], window, WINDOWS)
+    seen = _series(train, prepared.own_day_out[..., 0], window, WINDOWS)
     unseen = _series(validation, at_slots(table, validation), window, WINDOWS)
     scale = _scale(train.values[..., 0])
     H, V = window.prediction_length, len(train.vd_ids)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vdcast.baselines.residuals import at_slots, carried, evenly
 from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
@@ -78,16 +78,17 @@ class Trees:
         return np.stack(made, axis=1)
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Trees:
-    """On ``train``, for as many rounds as lower the MAE on ``validation``; the target is the first feature.
+def fit(prepared: Prepared, window: Window) -> Trees:
+    """On the training part, for as many rounds as lower the MAE on the validation part; the target is the first feature.
 
     Raises InputError where LightGBM is not installed.
     """
     lightgbm = imported()
-    table = profile.of_part(train)
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
+    assert prepared.own_day_out is not None  # it came with the training part
     most = max(1, ROWS // len(train.vd_ids))
-    learnt = _rows(train, profile.left_out(train), window, most)  # a window must not know its own day
-    judged = _rows(validation, at_slots(table, validation), window, most)
+    learnt = _rows(train, prepared.own_day_out, window, most)  # a window must not know its own day
+    judged = _rows(validation, at_slots(prepared.profile, validation), window, most)
     horizons = range(1, window.prediction_length + 1)
     models = []
     for h in tqdm(horizons, desc="trees", unit="horizon", disable=None, leave=False):
@@ -99,7 +100,7 @@ def fit(train: Detectors, validation: Detectors, window: Window) -> Trees:
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
         models.append(lightgbm.train(SETTINGS, data, ROUNDS, **(stop if len(y_judged) else {})))
-    return Trees(table, models)
+    return Trees(prepared.profile, models)
 
 
 def imported():

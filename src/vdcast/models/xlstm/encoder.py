@@ -102,6 +102,7 @@ class XLSTM(nn.Module):
         ``options`` are those of torch.compile. The recurrence stays eager: compiled by torch 2.13, the gradient
         of its weights is wrong.
         """
+        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler
         for block in self.blocks:
             assert isinstance(block, SLSTMBlock | MLSTMBlock)
             for name in block.COMPILES:
