@@ -101,9 +101,6 @@ def test_members_are_of_that_package_alone():
 LINES, PARAMETERS = 60, 6
 LARGER = {
     "ingest.pipeline._ingest": "one reading of the raw files, from their list to the report",
-    "compare.findings.notes": "everything that could not be judged, each of another origin",
-    "models.shared.windows.Windows.__init__": "the task's fields one by one",
-    "models.shared.forecaster.Forecaster.__init__": "the sizes of a network one by one",
     "models.xlstm.mlstm.MLSTMLayer.forward": "torch takes gradients of arguments alone",
 }
 

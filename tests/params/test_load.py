@@ -189,3 +189,19 @@ def test_baselines_are_named_once_and_one_is_naive(tmp_path, names, said):
     with pytest.raises(InputError, match=said):
         params.load(write(tmp_path, ("evaluate.baselines", names)))
     assert params.load(write(tmp_path, ("evaluate.baselines", ["damped", "trees"])))
+
+
+@pytest.mark.parametrize("margin", [0, -0.05, 0.51, 5])
+def test_a_margin_is_a_share_above_0_and_at_most_a_half(tmp_path, margin):
+    said = rf"evaluate.margin.*: margin {margin:g} is not above 0 and at most 0.5; .*0.05 for 5 %"
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.margin", margin)))
+    assert params.load(write(tmp_path, ("evaluate.margin", 0.5))).evaluate.margin == 0.5
+
+
+def test_the_primary_mode_is_one_that_is_compared(tmp_path):
+    said = "evaluate.primary is 'single_vd', which `comparisons` lacks; name one of those: multi_vd"
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.primary", "single_vd"), drop="comparisons.single_vd"))
+    with pytest.raises(InputError, match="evaluate.primary.*'all_vd' is not a mode"):
+        params.load(write(tmp_path, ("evaluate.primary", "all_vd")))

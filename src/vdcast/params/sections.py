@@ -85,6 +85,8 @@ Baseline = Literal[
 
 
 class Evaluate(Section):
+    primary: ModeName
+    margin: float
     protocol: Literal["metr_la", "pems0x"] | None
     baselines: list[Baseline]
     mape_floor: Annotated[float, Field(ge=0)]
@@ -92,6 +94,16 @@ class Evaluate(Section):
     peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
     congested_speed: Rate
     congested_quantile: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("margin")
+    @classmethod
+    def _a_share(cls, margin):
+        if not 0 < margin <= 0.5:
+            raise ValueError(
+                f"margin {margin:g} is not above 0 and at most 0.5; it is the share of the error, e.g. 0.05 for 5 %, "
+                "within which two models are equal"
+            )
+        return margin
 
     @field_validator("baselines")
     @classmethod
@@ -162,6 +174,11 @@ class Params(Sections):
 
     def _check_comparisons(self) -> None:
         """Refuse a comparison of a run that is gone, or is not of the model and mode that it is named for."""
+        if self.evaluate.primary not in self.comparisons:
+            raise ValueError(
+                f"evaluate.primary is {self.evaluate.primary!r}, which `comparisons` lacks; name one of those: "
+                f"{', '.join(self.comparisons)}"
+            )
         for mode, pair in self.comparisons.items():
             for model, name in pair:
                 if name not in self.runs:

@@ -30,6 +30,7 @@ from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
+from vdcast.report.words import against, share
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
 from vdcast.scores.tables import further_targets
@@ -39,14 +40,18 @@ from vdcast.vega import vega
 PAGE = REPORTS / "index.html"
 SECTIONS = {
     "verdict": "Verdict",
-    "matrix": "Matrix",
+    "costs": "Cost",
     "modes": "Modes",
     "detectors": "Detectors",
     "data": "Data",
     "settings": "Settings",
     "reproduce": "Reproduce",
 }
-ANSWERS = {"no_difference": "No difference shown", "no_verdict": "No verdict"}  # by status
+ANSWERS = {
+    "equal": "Equal within {margin}",
+    "undecided": "Undecided",
+    "no_verdict": "No verdict",
+}  # by status
 LISTED = 20  # series and bad files in the section on data
 CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
@@ -118,12 +123,13 @@ def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) 
         "target_vd": terminal(first.target_vd),
         "models": MODELS,
         "everyone": [name for name in everyone if name in data["modes"][first.mode]["errors"]],
+        "margin": verdict.margin,
         "labels": {who: LABELS[who] for who in (*everyone, "observed")},
         "differences": {
-            mode: {key: getattr(rows[0], key) for key in ("mae", "low", "high")}
+            mode: {key: getattr(rows[0], key) for key in ("relative", "low", "high")}
             | {"better": verdict.modes[mode].better}
             for mode, rows in verdict.differences.items()
-            if rows[0].mae is not None
+            if rows[0].relative is not None
         },
         "costs": [
             {"mode": mode, "model": model, "label": LABELS[model]}
@@ -149,7 +155,9 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "sections": SECTIONS,
         "what": {name: mode.what for name, mode in MODES.items()},
         "sentence": sentence,
-        "answers": ANSWERS,
+        "answers": {status: words.format(margin=share(verdict.margin)) for status, words in ANSWERS.items()},
+        "margin": share(verdict.margin),
+        "against": against,
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
         "cuts": CUTS,
