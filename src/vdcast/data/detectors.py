@@ -45,7 +45,8 @@ class Detectors:
 
     def select(self, vd_ids: Sequence[str], features: Sequence[str]) -> "Detectors":
         """Those detectors and features, in that order; a view where both are neighbours in the table."""
-        v = [self.vd_ids.index(vd) for vd in vd_ids]
+        place = {vd: v for v, vd in enumerate(self.vd_ids)}
+        v = [place[vd] for vd in vd_ids]
         f = [self.features.index(feature) for feature in features]
         return replace(
             self,

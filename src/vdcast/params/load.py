@@ -15,12 +15,31 @@ from vdcast.layout import PARAMS
 from vdcast.params.modes import MODES
 from vdcast.params.networks import NETWORKS
 from vdcast.params.section import Section
-from vdcast.params.sections import Params, Sections, Train
+from vdcast.params.sections import Live, Params, Sections, Train
 from vdcast.params.words import check, suggest
 
 
 def load(path: Path = PARAMS) -> Params:
     """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
+    document = _read(path)
+    _check_names(document)
+    check("", Sections, {key: value for key, value in document.items() if key != "runs"})
+    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
+    return check("", Params, {**document, "runs": runs})
+
+
+def load_live(path: Path = PARAMS) -> Live:
+    """The sections ``data`` and ``forecast``, of a file that may hold the others, or lack them: no one needs to train.
+
+    Raises InputError as ``load`` does, and for the name of a section that is none.
+    """
+    document = _read(path)
+    _check_names(document)
+    return check("", Live, {key: document[key] for key in Live.model_fields if key in document})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the file says, by section."""
     try:
         document = yaml.load(Path(path).read_text("utf-8"), _Yaml)
     except FileNotFoundError:
@@ -31,10 +50,7 @@ def load(path: Path = PARAMS) -> Params:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise InputError(f"{path} holds {type(document).__name__}, not sections of settings")
-    _check_names(document)
-    check("", Sections, {key: value for key, value in document.items() if key != "runs"})
-    runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
-    return check("", Params, {**document, "runs": runs})
+    return document
 
 
 class _Yaml(yaml.SafeLoader):
@@ -95,10 +111,15 @@ def _check_line(where: str, line: dict[str, Any]) -> None:
             raise InputError(f"{PARAMS}: {where}.{key} is missing (allowed: {', '.join(names)})")
 
 
+def is_name(name: object) -> bool:
+    """Whether ``name`` may be a run's: part of a path and of a command."""
+    return isinstance(name, str) and bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name))
+
+
 def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, Any]:
     """A run's line laid over its model's section and over ``train``."""
     where = f"runs.{name}"
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*", name):
+    if not is_name(name):
         raise InputError(
             f"{PARAMS}: {where}: a run is named with letters, digits, '_' and '-' alone, and no '-' in front; it "
             "names a folder, and stands in a command"

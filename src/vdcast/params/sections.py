@@ -117,6 +117,15 @@ class Evaluate(Section):
         return names
 
 
+class Forecast(Section):
+    """Of ``vdcast forecast`` and ``vdcast score``; no stage reads it."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    format: Literal["parquet", "csv"]
+    max_age: Positive
+    alarm: Annotated[float, Field(ge=0)] | None
+
+
 class Run(Section):
     """One run with its overrides applied: everything that its training depends on."""
 
@@ -144,6 +153,14 @@ class Sections(Section):
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
+    forecast: Forecast
+
+
+class Live(Section):
+    """All that forecasts of new data take."""
+
+    data: Data
+    forecast: Forecast
 
 
 class Params(Sections):

@@ -103,6 +103,7 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("features", list),
         ("targets", list),
         ("units", list),
+        ("feature_units", list),
         ("interval", int),
         ("time_zone", str),
         ("margins", type(None)),
