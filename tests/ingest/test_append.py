@@ -210,6 +210,7 @@ def test_a_kill_leaves_no_half_table_and_the_next_run_ends_the_same(tmp_path):
 def test_a_worker_that_dies_is_one_sentence(tmp_path, monkeypatch):
     pack(tmp_path / "raw", names(range(20)), "loose")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # with 1 there is no worker
     monkeypatch.setattr(taiwan_vdlive, "parse", lambda *_: os._exit(1))
     with pytest.raises(InputError, match=r"reading 'VDLive_.*' to 'VDLive_.*' ended a process"):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
