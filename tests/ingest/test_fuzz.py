@@ -29,8 +29,8 @@ LIVE = vdlive(
 )
 LIMITS = {"speed": (0, 200), "occupancy": (0, 100), "volume": (0, np.inf)}
 TABLE = {"time_zone": "Asia/Taipei", "interval": 300}
-WIDE = "time,A,B\n" + "".join(f"2026-10-01 00:{m:02},{m},{m * 2}.5\n" for m in range(0, 60, 5))
-LONG = "time,vd,volume\n" + "".join(f"2026-10-01 00:{m:02},{v},{m}\n" for m in range(0, 60, 5) for v in "AB")
+WIDE = "time,A,B\n" + "".join(f"2026-10-01 00:{m:02},{m},{m * 2}.5\n" for m in range(0, 30, 5))
+LONG = "time,vd,volume\n" + "".join(f"2026-10-01 00:{m:02},{v},{m}\n" for m in range(0, 20, 5) for v in "AB")
 
 
 def h5_bytes(folder):

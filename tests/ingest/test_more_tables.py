@@ -275,6 +275,47 @@ def test_parquet_text_that_is_no_utf_8_and_columns_of_one_name(tmp_path):
         run(tmp_path, "wide_table", tmp_path / "raw.parquet", **WIDE)
 
 
+def test_parquet_of_numbers_that_are_text_or_none(tmp_path):
+    def read(column, **more):
+        parquet.write_table(
+            pa.table({"time": ["2026-10-01 00:00", "2026-10-01 00:01"], "A": column}),
+            tmp_path / "raw.parquet",
+        )
+        said = {**FLOW, "interval": 60, **more}
+        return run(tmp_path, "wide_table", tmp_path / "raw.parquet", **said)[0].values[:, 0, 0].tolist()
+
+    with pytest.raises(InputError, match="column 'A' holds true and false, not numbers"):
+        read(pa.array([True, False]))
+    assert read(pa.array(["1.234", "12,5"])) == [1234, 12.5]
+    assert read(pa.array(["7", "0.5"])) == [7, 0.5]
+    with pytest.raises(InputError, match="line 3: '1.234' may be a fraction or have a dot between thousands"):
+        read(pa.array(["7", "1.234"]))
+    assert read(pa.array(["7", "1.234"]), thousands=".") == [7, 1234]
+
+
+@pytest.mark.parametrize("kind, at", [(pa.float64(), 2**53), (pa.float32(), 2**24)])
+def test_names_that_are_fractions_in_parquet_are_whole_or_refused(tmp_path, kind, at):
+    """As pandas makes of whole numbers where one is missing; from some size on they are rounded."""
+
+    def read(*names):
+        table = pa.table(
+            {"time": ["2026-10-01 00:00"] * 2, "vd": pa.array(names, kind), "volume": [1.0, 2.0]}
+        )
+        parquet.write_table(table, tmp_path / "raw.parquet")
+        return run(tmp_path, "long_table", tmp_path / "raw.parquet", **LONG | {"units": {"volume": "veh"}})[0]
+
+    assert read(float(at - 1), 71.0).vd_ids == ("71", str(at - 1))
+    for name in (float(at), 71.5):
+        with pytest.raises(InputError, match="column 'vd' holds the fraction .* names nothing"):
+            read(71.0, name)
+
+
+def test_two_names_that_differ_in_spaces_alone_are_refused(tmp_path):
+    put(tmp_path / "raw.csv", "time,vd,volume\n2026-10-01 00:00,A,1\n2026-10-01 00:00,A ,2\n")
+    with pytest.raises(InputError, match="names detector 'A' with and without spaces around it"):
+        run(tmp_path, "long_table", tmp_path / "raw.csv", **LONG | {"units": {"volume": "veh"}})
+
+
 UNTIMED = {"time_column": None, "start": "2026-10-01"}
 
 

@@ -137,9 +137,8 @@ def _point(file: RawFile, text: pa.Array, rows: int, line: int) -> str | None:
         return "."
     at = pa.compute.index(text, dotted[0]).as_py()
     raise file.bad(
-        f"line {line + at % rows}: {dotted[0].as_py()[:40]!r} may be a fraction or have a dot between thousands, as no comma "
-        "splits the columns; set data.decimal or data.thousands to '.' (a format without these keys wants commas between "
-        "its columns)"
+        f"line {line + at % rows}: {dotted[0].as_py()[:40]!r} may be a fraction or have a dot between thousands; set "
+        "data.decimal or data.thousands to '.' (a format without these keys wants commas between its columns)"
     )
 
 
@@ -419,8 +418,12 @@ def _parquet(
             plain = dict(zip(part.column_names, map(_plain, part.columns), strict=True))
             for column in plain.values():
                 column.validate(full=True)  # text may be no UTF-8
-            codes = settings.missing_codes
-            part = pa.table({n: c if n in texts else _numbers(c, codes) for n, c in plain.items()})
+            part = pa.table(
+                {
+                    n: _texts(file, n, c) if n in texts else _numbers(file, n, c, settings, line)
+                    for n, c in plain.items()
+                }
+            )
             yield line, part
             line += part.num_rows
             left -= part.num_rows
@@ -455,10 +458,41 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _numbers(column: pa.ChunkedArray, codes: Sequence[float]) -> pa.ChunkedArray:
+def _numbers(
+    file: RawFile, name: str, column: pa.ChunkedArray, settings: Table, line: int
+) -> pa.ChunkedArray:
+    if pa.types.is_boolean(column.type):
+        raise file.bad(f"column {name[:40]!r} holds true and false, not numbers")
     if column.type in (pa.float16(), pa.float32()):
-        return pa.chunked_array([widened(column.to_numpy(), codes)])
+        return pa.chunked_array([widened(column.to_numpy(), settings.missing_codes)])
+    if pa.types.is_string(column.type):
+        text = column.combine_chunks()
+        decimal, thousands = _marks(settings, (cell.strip() for cell in text[:200].to_pylist() if cell))
+        decimal = decimal or _point(file, text, len(text), line) or "."
+        return pa.chunked_array([_from_text(file, text, len(text), line, decimal, thousands)])
     return column.cast(pa.float64())
+
+
+def _texts(file: RawFile, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of names or times; whole numbers that pandas has made fractions of are whole again."""
+    if not pa.types.is_floating(column.type):
+        return column
+    x = column.to_numpy().astype("f8")
+    most = 2.0 ** (24 if column.type in (pa.float16(), pa.float32()) else 53)
+    if (odd := ~np.isnan(x) & ((x != np.floor(x)) | (abs(x) >= most))).any():
+        raise file.bad(
+            f"column {name[:40]!r} holds the fraction {x[odd.argmax()]:.17g}, which names nothing: names are text or whole numbers"
+        )
+    return column.cast(pa.int64())
+
+
+def names_of(file: RawFile, column: pa.DictionaryArray) -> list[str]:
+    """The different names of a column, without spaces around them. Raises InputError where two differ in these alone."""
+    names = [name.strip() for name in column.dictionary.to_pylist()]
+    if len(set(names)) < len(names):
+        twice = next(name for name, n in Counter(names).items() if n > 1)
+        raise file.bad(f"names detector {twice[:40]!r} with and without spaces around it: one, or two?")
+    return names
 
 
 def _sheet(

@@ -59,12 +59,12 @@ def _parts(file: RawFile, settings: LongTable, localiser: clock.Localiser) -> It
         if vd.null_count:
             raise file.bad(f"line {line} or after: a row has no {settings.vd_column}")
         vd = vd.cast(pa.string()).combine_chunks().dictionary_encode()
-        names = np.array([name.strip() for name in vd.dictionary.to_pylist()], object)
+        names = tables.names_of(file, vd)
         index = vd.indices.to_numpy()
         x = np.stack([tables.number(part, name) for name in columns], axis=1)
         keys = _keys(part, [settings.vd_column, *(settings.sum_over or ())])
         time, exists = tables.times(part, settings, localiser, keys, x, line)
-        yield line, part, names.tolist(), index, time, exists, x
+        yield line, part, names, index, time, exists, x
 
 
 def _valid(part: pa.Table, settings: LongTable) -> np.ndarray:

@@ -68,7 +68,7 @@ def _records(
     if part.column("day").null_count or part.column("detid").null_count:
         raise file.bad(f"line {lines[0]} or after: a row has no day or no detid")
     vd = part.column("detid").combine_chunks().dictionary_encode()
-    names, index = [name.strip() for name in vd.dictionary.to_pylist()], vd.indices.to_numpy()
+    names, index = tables.names_of(file, vd), vd.indices.to_numpy()
     seconds = tables.number(part, "interval")
     try:
         days, aware = clock.column(part.column("day").to_numpy(), None)

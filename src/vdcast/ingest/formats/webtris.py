@@ -65,7 +65,7 @@ def _records(
         if part.column(name).null_count:
             raise file.bad(f"line {line} or after: a row has no {name}")
     site = part.column(SITE).combine_chunks().dictionary_encode()
-    vd, sites = site.indices.to_numpy(), [name.strip() for name in site.dictionary.to_pylist()]
+    vd, sites = site.indices.to_numpy(), tables.names_of(file, site)
     local = _starts(file, settings, part, line)
     x = np.stack([tables.number(part, name) for name in (SPEED, VOLUME)], axis=1)
     time, exists = localiser.utc(local, np.array(sites, object)[vd], x)
