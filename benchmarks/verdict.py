@@ -59,20 +59,20 @@ class Setting:
 
 
 def errors(rng: np.random.Generator, it: Setting, pages: int, shared: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean absolute errors (pages, S, J, V) of two models; the first one's are higher by ``effect``.
+    """Mean absolute errors (pages, S, Y, V) of two models; the first one's are higher by ``effect``.
 
     Equal models differ by nothing over all days and all VDs like these; of one VD, over all its days.
     """
-    S, J, V, sizes = it.seeds, it.days, it.vds, it.sizes
-    good = sizes.day * _days(rng, it, (pages, 1, 1, J))
+    S, Y, V, sizes = it.seeds, it.days, it.vds, it.sizes
+    good = sizes.day * _days(rng, it, (pages, 1, 1, Y))
     if it.weekend:
-        weekend = (np.arange(J) + rng.integers(7, size=(pages, 1, 1, 1))) % 7 >= 5
+        weekend = (np.arange(Y) + rng.integers(7, size=(pages, 1, 1, 1))) % 7 >= 5
         good = good + it.weekend * np.where(weekend, 5, -2) / 7
-    good = (good + sizes.cell * _days(rng, it, (pages, 1, V, J))).swapaxes(-1, -2)
+    good = (good + sizes.cell * _days(rng, it, (pages, 1, V, Y))).swapaxes(-1, -2)
     if V > 1:
         good = good + sizes.vd * rng.normal(size=(pages, 1, 1, V))
     level = np.exp(rng.normal(0, 0.5, size=(pages, 1, 1, V))) * np.exp(
-        rng.normal(0, 0.2, size=(pages, 1, J, 1))
+        rng.normal(0, 0.2, size=(pages, 1, Y, 1))
     )
     found = []
     for sign in (0.5, -0.5):

@@ -24,7 +24,11 @@ def spoilt(tmp_path_factory) -> Path:
     table.loc[table.index[TEST:], "C"] = 7.0
     table["D"] = 9.0
     changes = {
-        "modes": {"multi_vd": {"num_vds": 4}, "independent_multi_vd": {"num_vds": 3}},
+        "modes": {
+            "multi_vd": {"num_vds": 4},
+            "independent_multi_vd": {"num_vds": 3},
+            "global_multi_vd": {"num_vds": 3},
+        },
         "runs": {"xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "learning_rate": 1e38}},
     }
     with contextlib.chdir(folder):
@@ -112,7 +116,11 @@ def one_observation(tmp_path_factory) -> Path:
     table.loc[table.index[TEST + L + 1 :], "A"] = np.nan
     changes = {
         "train": {"seeds": [0], "epochs": 1},
-        "modes": {"multi_vd": {"num_vds": 2}, "independent_multi_vd": {"num_vds": 2}},
+        "modes": {
+            "multi_vd": {"num_vds": 2},
+            "independent_multi_vd": {"num_vds": 2},
+            "global_multi_vd": {"num_vds": 2},
+        },
     }
     with contextlib.chdir(folder):
         up_to_evaluate(folder, table, changes)

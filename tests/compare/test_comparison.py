@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.records import made
-from vdcast.compare.comparison import compared
+from vdcast.compare.comparison import Side, compared
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.forecasts.predictions import Conditions, beside_observed
 from vdcast.params.sections import Evaluate
@@ -61,12 +61,13 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     )
     return compared(
         "multi_vd",
-        models,
+        {
+            model: Side(each, dict(trainings).get(model) or made.training(), made.cost())
+            for model, each in models.items()
+        },
         naive if isinstance(naive, dict) else {"persistence": off_by(observed, naive)},
         conditions=conditions,
         target_vd="VD-B",
-        trainings=dict.fromkeys(models, made.training()) | dict(trainings),
-        costs=dict.fromkeys(models, made.cost()),
         settings=settings,
     )
 

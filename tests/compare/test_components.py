@@ -15,8 +15,8 @@ def days_apart(monkeypatch):
     monkeypatch.setattr(module, "WORTH_DAYS", 1e12)
 
 
-def ones(J, V):
-    return np.ones((J, V))
+def ones(Y, V):
+    return np.ones((Y, V))
 
 
 def test_the_relative_difference_is_of_each_vds_own_error():
@@ -111,16 +111,16 @@ def test_the_variance_over_days_is_that_of_a_jackknife(days_apart):
     assert found.variance[0] == pytest.approx(jackknife, rel=0.05)
 
 
-def drawn(rng, *, pages=2000, J=10, V=5, S=3, day=0.0, cell=0.0, vd=0.0, seed=0.0, copy=0.0, r=0.0):
-    """Pages of equal models (pages, S, J, V), with those standard deviations; days correlated by ``r``."""
+def drawn(rng, *, pages=2000, Y=10, V=5, S=3, day=0.0, cell=0.0, vd=0.0, seed=0.0, copy=0.0, r=0.0):
+    """Pages of equal models (pages, S, Y, V), with those standard deviations; days correlated by ``r``."""
 
     def days(*shape):
         x = rng.normal(size=shape)
-        for j in range(1, J):
+        for j in range(1, Y):
             x[..., j] = r * x[..., j - 1] + np.sqrt(1 - r**2) * x[..., j]
         return x
 
-    good = day * days(pages, 1, 1, J) + cell * days(pages, 1, V, J) + vd * rng.normal(size=(pages, 1, V, 1))
+    good = day * days(pages, 1, 1, Y) + cell * days(pages, 1, V, Y) + vd * rng.normal(size=(pages, 1, V, 1))
     return [
         1
         + sign * good.swapaxes(-1, -2)
@@ -152,9 +152,9 @@ def test_the_variance_is_that_of_the_differences_on_average(days_apart, case, sh
 @pytest.mark.parametrize(
     ("case", "lowest", "highest"),
     [
-        ({"day": 0.02, "J": 5}, 0.0, 0.02),  # that days might be alike is paid for
-        ({"day": 0.02, "r": 0.6, "J": 5}, 0.005, 0.05),
-        ({"day": 0.02, "r": 0.6, "J": 14}, 0.01, 0.05),
+        ({"day": 0.02, "Y": 5}, 0.0, 0.02),  # that days might be alike is paid for
+        ({"day": 0.02, "r": 0.6, "Y": 5}, 0.005, 0.05),
+        ({"day": 0.02, "r": 0.6, "Y": 14}, 0.01, 0.05),
         ({"seed": 0.02}, 0.02, 0.06),
         ({"day": 0.01, "cell": 0.03, "vd": 0.03, "seed": 0.02, "r": 0.3}, 0.015, 0.05),
     ],
@@ -171,5 +171,5 @@ def test_equal_models_are_seldom_told_apart(case, lowest, highest):
 def test_days_that_are_alike_are_measured_where_there_are_many():
     rng = np.random.default_rng(0)
     for r, low, high in ((0.0, 0.0, 0.2), (0.6, 0.55, 0.7)):
-        found = components(*drawn(rng, pages=50, J=200, V=1, day=0.02, r=r), ones(200, 1), shared=True)
+        found = components(*drawn(rng, pages=50, Y=200, V=1, day=0.02, r=r), ones(200, 1), shared=True)
         assert low <= np.median(found.correlation) <= high

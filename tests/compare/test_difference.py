@@ -7,10 +7,10 @@ from vdcast.compare.difference import lines, paired, simpler_forecasts
 from vdcast.compare.tally import Tally
 
 
-def tallied(J=5, V=2, H=2, **errors) -> Tally:
-    """Of names with an error of so much (broadcast to (H, S, J, V)), two observations in each cell."""
-    count = np.full((H, J, V), 2)
-    return Tally({name: 2 * np.broadcast_to(each, (H, 1, J, V)) for name, each in errors.items()}, count)
+def tallied(Y=5, V=2, H=2, **errors) -> Tally:
+    """Of names with an error of so much (broadcast to (H, S, Y, V)), two observations in each cell."""
+    count = np.full((H, Y, V), 2)
+    return Tally({name: 2 * np.broadcast_to(each, (H, 1, Y, V)) for name, each in errors.items()}, count)
 
 
 def test_a_pair_has_its_relative_and_its_pooled_difference():
@@ -22,7 +22,7 @@ def test_a_pair_has_its_relative_and_its_pooled_difference():
 
 
 def test_one_day_has_a_difference_and_no_variance():
-    found = paired("x", "y", tallied(J=1, x=2.0, y=1.0), shared=True)
+    found = paired("x", "y", tallied(Y=1, x=2.0, y=1.0), shared=True)
     assert found.relative == pytest.approx(2 / 3)
     assert found.variance is None and found.df is None and found.boot_low is None
 

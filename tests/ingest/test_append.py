@@ -209,6 +209,7 @@ def test_a_kill_leaves_no_half_table_and_the_next_run_ends_the_same(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="what is patched here reaches workers by fork")
 def test_a_worker_that_dies_is_one_sentence(tmp_path, monkeypatch):
     pack(tmp_path / "raw", names(range(20)), "loose")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)  # it would say how many workers there are
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(taiwan_vdlive, "parse", lambda *_: os._exit(1))
     with pytest.raises(InputError, match=r"reading 'VDLive_.*' to 'VDLive_.*' ended a process"):

@@ -42,7 +42,11 @@ def with_quantiles(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("quantiles")
     changes = {
         "train": {"quantiles": [0.1, 0.5, 0.9]},
-        "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+        "modes": {
+            "multi_vd": {"num_vds": 3},
+            "independent_multi_vd": {"num_vds": 2},
+            "global_multi_vd": {"num_vds": 2},
+        },
     }
     with contextlib.chdir(folder):
         up_to_evaluate(folder, counts("ABC"), changes)

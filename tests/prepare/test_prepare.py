@@ -102,7 +102,9 @@ def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepa
 
     three = ManyVDs(num_vds=3)
     shipped = params.load(SHIPPED)
-    modes = shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three})
+    modes = shipped.modes.model_copy(
+        update={"multi_vd": three, "independent_multi_vd": three, "global_multi_vd": three}
+    )
     settings = shipped.model_copy(update={"prepare": prepare_settings, "modes": modes})
     # VD-A is the target VD; another one may be silent in the test part, where the reports mark it
     for part, rows, v in (
@@ -129,7 +131,9 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
     settings = shipped.model_copy(
         update={
             "prepare": prepare_settings,
-            "modes": shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three}),
+            "modes": shipped.modes.model_copy(
+                update={"multi_vd": three, "independent_multi_vd": three, "global_multi_vd": three}
+            ),
             "window": Window(sequence_length=20, prediction_length=10),
         }
     )
@@ -221,7 +225,9 @@ def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, change
     settings = shipped.model_copy(
         update={
             "prepare": prepare_settings,
-            "modes": shipped.modes.model_copy(update={"multi_vd": many, "independent_multi_vd": many}),
+            "modes": shipped.modes.model_copy(
+                update={"multi_vd": many, "independent_multi_vd": many, "global_multi_vd": many}
+            ),
             "window": Window(sequence_length=changes.get("sequence_length", 20), prediction_length=10),
         }
     )

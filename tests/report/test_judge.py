@@ -43,10 +43,10 @@ def test_equal_is_said_where_the_interval_lies_within_the_margin():
 
 
 def test_undecided_comes_with_what_it_would_take():
-    """To be within 5 % of 0, half the interval around 1 % must shrink from 8.2 to 4 %: t of J - 1 days times their root."""
+    """To be within 5 % of 0, half the interval around 1 % must shrink from 8.2 to 4 %: t of Y - 1 days times their root."""
     found = verdict(relative=0.01, error=0.04).modes["multi_vd"]
     assert found.status == "undecided" and found.takes is not None
-    days = next(J for J in range(6, 99) if stats.t.isf(0.02, J - 1) * 0.04 * np.sqrt(5 / J) <= 0.04)
+    days = next(Y for Y in range(6, 99) if stats.t.isf(0.02, Y - 1) * 0.04 * np.sqrt(5 / Y) <= 0.04)
     assert found.takes.startswith(f"{days} test days in place of 5")
     assert "more seeds alone would not do" in found.takes
 

@@ -30,7 +30,7 @@ def test_more_seeds_where_trainings_are_all_that_varies():
 
 def test_more_days_where_they_are_all_that_varies():
     variance, df = np.array([1e-4, 0.0, 0.0, 0.0]), np.array([4.0, 9.0, 2.0, 2.0])
-    expected = next(J for J in range(5, 366) if stats.t.isf(0.025, J - 1) * np.sqrt(1e-4 * 5 / J) <= 0.01)
+    expected = next(Y for Y in range(5, 366) if stats.t.isf(0.025, Y - 1) * np.sqrt(1e-4 * 5 / Y) <= 0.01)
     assert plan(variance, df, 0.0, NOW, wanted=0.01).alone == {"days": expected}
     assert plan(variance, df, 0.6, NOW, wanted=0.01).alone["days"] > expected, "days that are alike tell less"
 

@@ -87,7 +87,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
     from vdcast.compare.difference import paired
     from vdcast.compare.tally import tally
     from vdcast.forecasts.predictions import check_same_windows
-    from vdcast.params.modes import is_joint
+    from vdcast.params.modes import Sharing, sharing_of
 
     found: dict[tuple[str, str], PairedDifference | None] = {}
     for mode in modes:
@@ -98,7 +98,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
             with suppress(InputError):  # of other windows
                 if len(known) == len(both):
                     check_same_windows(known)
-                    shared = is_joint(mode) or len(known["new"].vd_ids) == 1
+                    shared = sharing_of(mode) is not Sharing.APART or len(known["new"].vd_ids) == 1
                     found[mode, model] = paired("new", "old", tally(known), shared)
     return found
 

@@ -1,6 +1,7 @@
 """One mode's ``comparison.json``: every figure, and what must be said of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from vdcast.compare.difference import diebold_mariano_of, lines, paired, simpler
 from vdcast.compare.findings import notes
 from vdcast.compare.tally import Tally, tally
 from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
-from vdcast.params.modes import is_joint
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, Note, PairedDifference, Scores, Spent
 from vdcast.records.cost import Cost
@@ -18,18 +19,27 @@ from vdcast.scores.names import LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import cut_short
 
 
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs that are laid side by side."""
+
+    predictions: Predictions
+    training: Training
+    cost: Cost
+
+
 def compared(
     mode: str,
-    predictions: Mapping[str, Predictions],
+    sides: Mapping[str, Side],
     baselines: Named,
     *,
     conditions: Conditions,
     target_vd: str,
-    trainings: Mapping[str, Training],
-    costs: Mapping[str, Cost],
     settings: Evaluate,
 ) -> Comparison:
-    """Everything that the reports say of ``mode``; ``predictions``, ``trainings`` and ``costs`` are by model."""
+    """Everything that the reports say of ``mode``; ``sides`` are by model."""
+    predictions = {model: side.predictions for model, side in sides.items()}
+    trainings = {model: side.training for model, side in sides.items()}
     reference = predictions["lstm"]
     seeds, unit = len(reference.forecast), reference.units[0]
     ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
@@ -41,7 +51,7 @@ def compared(
     for scope, vds in scopes.items():
         scores[scope], by_cut[scope] = _scored(of(everyone, vds), conditions.of(vds), settings)
     best_naive, tallied = _best(scores[list(scopes)[-1]]), tally({**predictions, **baselines})
-    shared = is_joint(mode) or len(reference.vd_ids) == 1
+    shared = sharing_of(mode) is not Sharing.APART or len(reference.vd_ids) == 1
     judging = notes(scores, by_cut, naive=best_naive, days=tallied.days, target_vd=target_vd, seeds=seeds)
     return Comparison(
         mode=mode,
@@ -68,7 +78,7 @@ def compared(
             {h - 1: h * reference.interval / 60 for h in settings.horizons},
             reference.vd_ids,
         ),
-        cost={model: _spent(trainings[model], costs[model]) for model in predictions},
+        cost={model: _spent(side.training, side.cost) for model, side in sides.items()},
         further_targets=_further_targets(everyone),
         quantiles=intervals.quantile_scores(predictions, scopes) if reference.quantiles else None,
     )

@@ -33,9 +33,9 @@ class Components:
 
 
 def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) -> Components:
-    """Of ``a`` (..., S, J, V) and ``b`` (..., S', J, V), sums of absolute errors by training, day and VD.
+    """Of ``a`` (..., S, Y, V) and ``b`` (..., S', Y, V), sums of absolute errors by training, day and VD.
 
-    ``count`` (..., J, V) is how many observations each sum is of; every VD has some. ``shared``: the weights of a
+    ``count`` (..., Y, V) is how many observations each sum is of; every VD has some. ``shared``: the weights of a
     training serve all VDs; else each VD has weights, and luck with them, of its own.
 
     Days, VDs and trainings are crossed: the mean varies with each, and with each pair of them. What a day does to
@@ -52,7 +52,7 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
     # what each training, day and VD adds to the mean: the slope of ``relative`` along A, and along -B
     of_a = a * ((1 - relative / 2) / scale)[..., None, None, :] / a.shape[-3]
     of_b = b * ((1 + relative / 2) / scale)[..., None, None, :] / b.shape[-3]
-    cells = of_a.sum(axis=-3, keepdims=True) - of_b.sum(axis=-3, keepdims=True)  # (..., 1, J, V)
+    cells = of_a.sum(axis=-3, keepdims=True) - of_b.sum(axis=-3, keepdims=True)  # (..., 1, Y, V)
     days, days_df, correlation = _over_days(cells.sum(axis=(-3, -1)))
     (seeds_a, df_a, apart_a), (seeds_b, df_b, apart_b) = (
         _over_trainings(x, shared or V == 1) for x in (of_a, of_b)
@@ -64,7 +64,7 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
 
 
 def spread(x: np.ndarray, *axes: int) -> np.ndarray:
-    """Variance of the sum over all of ``x`` (..., S, J, V), if its sums along ``axes`` are independent effects.
+    """Variance of the sum over all of ``x`` (..., S, Y, V), if its sums along ``axes`` are independent effects.
 
     Of two or three axes it is the variance of what they do together, beyond each alone. 0 of a single unit.
     """
@@ -81,14 +81,14 @@ def spread(x: np.ndarray, *axes: int) -> np.ndarray:
 def _over_trainings(x: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Variance over a model's trainings, its degrees of freedom, and what of it tells VDs apart.
 
-    ``x`` (..., S, J, V) is what they add. Weights of each VD's own are V times S trainings, of which every S make a
+    ``x`` (..., S, Y, V) is what they add. Weights of each VD's own are V times S trainings, of which every S make a
     variance (Satterthwaite 1946).
     """
     S = x.shape[-3]
     if shared:
         variance = spread(x, -3) - spread(x, -3, -2)
         return variance, np.full_like(variance, S - 1), spread(x, -3, -1) - spread(x, -3, -2, -1)
-    alone = np.moveaxis(x[..., None], -2, -4)  # (..., V, S, J, 1)
+    alone = np.moveaxis(x[..., None], -2, -4)  # (..., V, S, Y, 1)
     each = spread(alone, -3)  # (..., V)
     variance, squares = (each - spread(alone, -3, -2)).sum(axis=-1), (each**2).sum(axis=-1)
     df = np.divide(each.sum(axis=-1) ** 2, squares, out=np.zeros_like(squares), where=squares > 0) * (S - 1)
@@ -96,18 +96,18 @@ def _over_trainings(x: np.ndarray, shared: bool) -> tuple[np.ndarray, np.ndarray
 
 
 def _over_days(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Variance over J days that add ``x`` (..., J), of sum 0; its degrees of freedom; the correlation allowed for.
+    """Variance over Y days that add ``x`` (..., Y), of sum 0; its degrees of freedom; the correlation allowed for.
 
-    That is measured, less the bias of a series of J days around its own mean (Kendall 1954: -(1 + 4 r) / J), and drawn
+    That is measured, less the bias of a series of Y days around its own mean (Kendall 1954: -(1 + 4 r) / Y), and drawn
     towards ``USUAL_CORRELATION`` as far as days are few.
     """
-    J = x.shape[-1]
+    Y = x.shape[-1]
     squares = (x**2).sum(axis=-1)
-    if J < 2:
+    if Y < 2:
         return (np.zeros_like(squares),) * 3
     neighbours = (x[..., 1:] * x[..., :-1]).sum(axis=-1)
     measured = np.divide(neighbours, squares, out=np.zeros_like(squares), where=squares > 0)
-    r = (J * measured + 1 + WORTH_DAYS * USUAL_CORRELATION) / (J - 4 + WORTH_DAYS)
+    r = (Y * measured + 1 + WORTH_DAYS * USUAL_CORRELATION) / (Y - 4 + WORTH_DAYS)
     r = r.clip(0, HIGHEST_CORRELATION)
-    of_mean, of_squares, df = autoregressive(r, J)
-    return J**2 * squares / of_squares * of_mean, df, r
+    of_mean, of_squares, df = autoregressive(r, Y)
+    return Y**2 * squares / of_squares * of_mean, df, r

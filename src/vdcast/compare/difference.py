@@ -19,7 +19,7 @@ def paired(a: str, b: str, tallied: Tally, shared: bool, p_dm: float = np.nan) -
 
     Of a model that lacks a forecast there is none: what it can forecast is not what it was asked for.
     """
-    whole_a, whole_b = (tallied.errors[name].sum(axis=0) for name in (a, b))  # (S, J, V)
+    whole_a, whole_b = (tallied.errors[name].sum(axis=0) for name in (a, b))  # (S, Y, V)
     sums_a, sums_b, count = _observed(whole_a, whole_b, tallied.count.sum(axis=0))
     days, vds = count.shape
     pooled = np.stack([sums_a.mean(axis=0) - sums_b.mean(axis=0), count])
@@ -74,7 +74,7 @@ def _lines_of(
 
 
 def _line(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool, named: tuple) -> Line:
-    """Of sums ``a`` (S, J, V) and ``b`` (S', J, V), on the days and VDs that were observed."""
+    """Of sums ``a`` (S, Y, V) and ``b`` (S', Y, V), on the days and VDs that were observed."""
     a, b, count = _observed(a, b, count)
     known = count.size and np.isfinite(a).all() and np.isfinite(b).all()
     found = components(a, b, count, shared) if known else None
@@ -114,9 +114,9 @@ def diebold_mariano_of(a: Predictions, b: Predictions) -> float:
 
 
 def _observed(a: np.ndarray, b: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """``a`` (S, J, V), ``b`` (S', J, V) and ``count`` (J, V) without days and VDs that have no observation."""
-    j, v = count.any(axis=1), count.any(axis=0)
-    return a[:, j][..., v], b[:, j][..., v], count[j][:, v]
+    """``a`` (S, Y, V), ``b`` (S', Y, V) and ``count`` (Y, V) without days and VDs that have no observation."""
+    y, v = count.any(axis=1), count.any(axis=0)
+    return a[:, y][..., v], b[:, y][..., v], count[y][:, v]
 
 
 def _parts(values: np.ndarray) -> Parts:

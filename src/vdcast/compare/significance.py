@@ -11,16 +11,16 @@ RESAMPLES = 2000
 
 
 def bootstrap(table: np.ndarray) -> tuple[float, float]:
-    """95 % interval (percentiles) of the ratio sum / count of a ``table`` (2, J, V) by resampling both its sides.
+    """95 % interval (percentiles) of the ratio sum / count of a ``table`` (2, Y, V) by resampling both its sides.
 
-    J are days, V the VDs, drawn with replacement and independently of each other (the pigeonhole
+    Y are days, V the VDs, drawn with replacement and independently of each other (the pigeonhole
     bootstrap: Owen 2007). Of few days percentiles are too narrow; of days and VDs at once they are too wide,
     as the variance of a cell is counted three times. The draws are the same every time.
     """
     total, count = table[:, :, table[1].any(axis=0)]
-    J, V = total.shape
+    Y, V = total.shape
     rng = np.random.default_rng(0)
-    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64) for n in (J, V))
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), RESAMPLES).astype(np.float64) for n in (Y, V))
     sums, counts = (((rows @ each) * columns).sum(axis=1) for each in (total, count))
     low, high = np.percentile(sums[counts > 0] / counts[counts > 0], [2.5, 97.5])
     return float(low), float(high)

@@ -11,9 +11,9 @@ from vdcast.forecasts.predictions import Predictions
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums of absolute errors of the headline target, by name (H, S, J, V), and how many observations each is of.
+    """Sums of absolute errors of the headline target, by name (H, S, Y, V), and how many observations each is of.
 
-    ``count`` is (H, J, V). J days: a stub at either end of the series is no day of its own (``numbered_days``). A name
+    ``count`` is (H, Y, V). Y days: a stub at either end of the series is no day of its own (``numbered_days``). A name
     that lacks a forecast of an observation has NaN there.
     """
 
@@ -33,13 +33,13 @@ def tally(everyone: Mapping[str, Predictions]) -> Tally:
     _, H, V = seen.shape
     date = np.broadcast_to(local_date(first)[..., None], seen.shape)[seen]
     day = numbered_days(date) if len(date) else np.zeros(0, int)
-    J = int(day.max(initial=0)) + 1
+    Y = int(day.max(initial=0)) + 1
     _, h, v = np.nonzero(seen)
-    cell = (h * J + day) * V + v
+    cell = (h * Y + day) * V + v
 
     def added(values: np.ndarray | None = None) -> np.ndarray:
-        """(H, J, V) sums of ``values`` (n,), or how many there are."""
-        return np.bincount(cell, values, H * J * V).reshape(H, J, V)
+        """(H, Y, V) sums of ``values`` (n,), or how many there are."""
+        return np.bincount(cell, values, H * Y * V).reshape(H, Y, V)
 
     errors = {}
     for name, each in everyone.items():

@@ -93,10 +93,10 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
         )
 
         def values() -> Iterator[np.ndarray]:
-            blocks = assemble.blocks(spool, parsed, len(features), counts)
+            names = [name for name, _ in features]
+            blocks = assemble.blocks(spool, parsed, names, counts)
             if layout is not parsed:
                 assert isinstance(settings, Coarser)  # no other has a second grid
-                names = [name for name, _ in features]
                 blocks = assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
             for block, cause in blocks:
                 tally.add(block, cause)
@@ -109,9 +109,11 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
             empty,
             timestamps,
             tally,
-            counts,
-            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
-            silent,
+            quality.Reading(
+                counts,
+                {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+                silent,
+            ),
         )
 
 

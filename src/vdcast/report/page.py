@@ -9,6 +9,7 @@ import base64
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -56,6 +57,18 @@ CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where the results come from: the data, the settings, the code."""
+
+    quality: dict  # quality.json
+    coverage: str  # PNG in base64
+    prepared: str  # Markdown
+    settings: str  # YAML
+    commit: dict | None
+    experiment: str  # its name; empty outside of one
+
+
 def write_page(
     comparisons: Mapping[str, Comparison],
     verdict: Verdict,
@@ -66,46 +79,29 @@ def write_page(
     first = next(iter(comparisons.values()))
     data = page_data.merged(charts, series, target_vd=first.target_vd, baseline=first.best_naive)
     quality = read_bytes(REPORTS / "quality" / "quality.json", "ingest")
-    PAGE.write_text(
-        render(
-            comparisons,
-            verdict,
-            data,
-            quality=msgspec.json.decode(quality),
-            coverage=base64.b64encode(read_bytes(REPORTS / "quality" / "coverage.png", "ingest")).decode(
-                "ascii"
-            ),
-            prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
-            settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
-            commit=commit(Path()),
-            experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
-        ),
-        "utf-8",
+    coverage = read_bytes(REPORTS / "quality" / "coverage.png", "ingest")
+    origin = Origin(
+        quality=msgspec.json.decode(quality),
+        coverage=base64.b64encode(coverage).decode("ascii"),
+        prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
+        settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
+        commit=commit(Path()),
+        experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
     )
+    PAGE.write_text(render(comparisons, verdict, data, origin), "utf-8")
 
 
-def render(
-    comparisons: Mapping[str, Comparison],
-    verdict: Verdict,
-    data: dict,
-    *,
-    quality: dict,
-    coverage: str,
-    prepared: str,
-    settings: str,
-    commit: dict | None,
-    experiment: str,
-) -> str:
-    """The page as HTML. ``data`` is of ``page_data.merged``, ``prepared`` Markdown, ``settings`` YAML."""
+def render(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict, origin: Origin) -> str:
+    """The page as HTML. ``data`` is of ``page_data.merged``."""
     facts = _facts(comparisons, verdict, data)
     return _environment().get_template("index.html").render(
         **_about_results(comparisons, verdict, data, facts),
-        **_about_data(quality),
-        coverage=coverage,
-        prepared=_html(prepared.partition("\n")[2]),
-        settings=Markup("\n").join(map(terminal, settings.split("\n"))),
-        commit=commit,
-        experiment=experiment,
+        **_about_data(origin.quality),
+        coverage=origin.coverage,
+        prepared=_html(origin.prepared.partition("\n")[2]),
+        settings=Markup("\n").join(map(terminal, origin.settings.split("\n"))),
+        commit=origin.commit,
+        experiment=origin.experiment,
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("vdcast", "torch", "xlstm", "dvc", "numpy")},
         packed=page_data.packed(facts | data | {"vds": list(map(terminal, data["vds"]))}),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from vdcast.params.modes import is_joint
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference, Spent
 from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
@@ -255,7 +255,7 @@ def _by_sentence(said: Iterable[tuple[str, str]]) -> list[str]:
 
 def same_vd(scored: Mapping[str, Comparison]) -> str | None:
     """Why modes agree on the target VD, where they do: in each it has weights that see it alone."""
-    alone = {mode: it for mode, it in scored.items() if len(it.vds) == 1 or not is_joint(mode)}
+    alone = {mode: it for mode, it in scored.items() if len(it.vds) == 1 or sharing_of(mode) is Sharing.APART}
     if len(alone) < 2:
         return None
     mae = [[it.scores["target_vd"][model].mae or 0.0 for model in it.cost] for it in alone.values()]

@@ -91,13 +91,13 @@ def smallest_shown(error: np.ndarray, df: np.ndarray, level: np.ndarray | float 
     return half_width(error, df, level) + stats.t.ppf(POWER, df) * error
 
 
-def autoregressive(r: np.ndarray, J: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of J days of variance 1, each of which resembles the one before by r (...), the next but one by r^2 and so on.
+def autoregressive(r: np.ndarray, Y: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of Y days of variance 1, each of which resembles the one before by r (...), the next but one by r^2 and so on.
 
     The variance (...) of their mean; the expected sum of squares around it; the degrees of freedom of that sum, as
     of Satterthwaite (1946): the first two moments of a quadratic form.
     """
-    R = np.asarray(r)[..., None, None] ** np.abs(np.arange(J)[:, None] - np.arange(J))  # (..., J, J)
+    R = np.asarray(r)[..., None, None] ** np.abs(np.arange(Y)[:, None] - np.arange(Y))  # (..., Y, Y)
     of_row = R.mean(axis=-1)
     of_mean = of_row.mean(axis=-1)
     around = R - of_row[..., :, None] - of_row[..., None, :] + of_mean[..., None, None]

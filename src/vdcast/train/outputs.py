@@ -49,7 +49,7 @@ def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training
         problem=problem,
         notes=notes,
         copies=len(fitted.best_loss),
-        parameters=parameters_per_copy(fitted.weights) * task.groups,
+        parameters=parameters_per_copy(fitted.weights) * len(task.copies),
         windows=len(data.train),
         epochs=len(fitted.seconds),
         epoch_limit=run.train.epochs,
@@ -85,11 +85,11 @@ def divergence(run: Run, fitted: Fitted, vd_ids: Sequence[str]) -> tuple[str | N
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
     has none leaves a run that cannot be compared.
     """
-    groups = len(fitted.diverged) // len(run.train.seeds)
+    copies = len(fitted.diverged) // len(run.train.seeds)  # of a seed
 
     def name(n: int) -> str:
-        of = f" of VD {vd_ids[n % groups]}" if groups > 1 else ""
-        return f"seed {run.train.seeds[n // groups]}{of}"
+        of = f" of VD {vd_ids[n % copies]}" if copies > 1 else ""
+        return f"seed {run.train.seeds[n // copies]}{of}"
 
     def listed(names: list[str]) -> str:
         return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from vdcast.models.shared.task import Task
+from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import ManyVDs, Modes, OneVD
 from vdcast.params.sections import Window
 from vdcast.prepare.split import prepare
@@ -22,15 +23,21 @@ def settings():
         single_vd=OneVD(target_vd_index=1),
         multi_vd=ManyVDs(num_vds=3),
         independent_multi_vd=ManyVDs(num_vds=2),
+        global_multi_vd=ManyVDs(num_vds=3),
     )
     return SimpleNamespace(modes=modes, window=Window(sequence_length=6, prediction_length=3))
 
 
 @pytest.mark.parametrize(
-    "mode, v, groups",
-    [("single_vd", [1], 1), ("multi_vd", [0, 1, 2], 1), ("independent_multi_vd", [0, 1], 2)],
+    "mode, v, copies",
+    [
+        ("single_vd", [1], [[0]]),
+        ("multi_vd", [0, 1, 2], [[0]]),
+        ("independent_multi_vd", [0, 1], [[0], [1]]),
+        ("global_multi_vd", [0, 1, 2], [[0, 1, 2]]),
+    ],
 )
-def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared, settings, mode, v, groups):
+def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared, settings, mode, v, copies):
     task = Task.of(prepared, settings, mode)
     assert task.vd_ids == tuple(prepared.parts["train"].vd_ids[i] for i in v)
     assert (task.targets, task.units) == (("speed", "volume"), ("km/h", "veh/h"))
@@ -38,8 +45,9 @@ def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared,
     np.testing.assert_array_equal(task.mean, prepared.mean[v])
     np.testing.assert_array_equal(task.profile, prepared.profile[:, v])
     np.testing.assert_array_equal(task.target_std, prepared.std[v][:, [1, 0]])  # speed is the second feature
-    windows = task.windows(prepared.parts["validation"])
-    assert task.groups == windows.groups == groups
+    windows = Windows(task, prepared.parts["validation"])
+    assert task.copies == copies and task.groups == windows.values.shape[1] == sum(map(len, copies))
+    assert windows.sizes.groups == len(copies[0])
     assert len(windows) == len(prepared.parts["validation"].timestamps) - 8
 
 

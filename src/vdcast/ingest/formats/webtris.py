@@ -51,7 +51,7 @@ def parse(file: RawFile, settings: WebTRIS) -> Iterator[Records]:
             if name in COLUMNS
         }
         line = 2
-        for part in tables.read_csv(file, stream, names, types, line, delimiter):
+        for part in tables.read_csv(file, stream, names, types, line, tables.Marks(delimiter)):
             yield _records(file, settings, localiser, part, line)
             line += part.num_rows
         if not tables.ended(stream):

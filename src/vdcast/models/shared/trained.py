@@ -23,7 +23,7 @@ from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows, ungrouped
-from vdcast.params.modes import is_joint
+from vdcast.params.modes import sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
 
@@ -32,7 +32,7 @@ from vdcast.params.sections import Run
 class Trained:
     """Weights, settings, and the task that they were trained for; its file holds plain tensors, numbers and text."""
 
-    weights: dict[str, Tensor]  # (N, ...), N = seeds x groups, seed-major
+    weights: dict[str, Tensor]  # (N, ...), N = seeds x Task.copies, seed-major
     run: dict  # params.Run, dumped
     task: Task
     margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
@@ -62,7 +62,7 @@ class Trained:
                 f"run {self.run['name']} was trained on an interval of {self.task.interval} s; "
                 f"{part.source} has {part.interval} s"
             )
-        return self.task.windows(part, device)
+        return Windows(self.task, part, device=device)
 
     @property
     def one_seed(self) -> "Trained":
@@ -81,12 +81,7 @@ class Trained:
         copies = len(next(iter(self.weights.values())))
         settings = self.settings
         model = build(
-            settings.network,
-            copies=copies,
-            channels=windows.channels,
-            length=self.task.length,
-            horizon=self.task.horizon,
-            levels=len(levels_of(settings.train.quantiles)),
+            settings.network, windows.sizes, copies=copies, levels=len(levels_of(settings.train.quantiles))
         )
         model.load_state_dict(self.weights)
         return model.eval()
@@ -100,10 +95,11 @@ class Trained:
         """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
         windows = self.windows(part, device)
         model = self.model(windows).to(device)
-        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.task.vd_ids)
-        group = torch.arange(G, device=device).repeat(S)
-        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)  # (S * G, W, H, Q, P)
-        levels = scaled.movedim(-1, 0).unflatten(1, (S, G))  # (P, S, G, W, H, Q)
+        S, V = len(self.settings.train.seeds), len(self.task.vd_ids)
+        groups = torch.tensor(self.task.copies, device=device).repeat(S, 1)  # (N, G * S / N)
+        scaled = torch.cat([model(batch) for batch in windows.in_order(groups)], dim=1)
+        by_group = scaled.unflatten(1, (len(windows), -1)).movedim(2, 1)  # (N, G * S / N, W, H, Q, P)
+        levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (S, -1))  # (P, S, G, W, H, Q)
         levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
         levels = (levels * self.task.target_std + self.task.target_mean).astype(np.float32)
         raw = np.moveaxis(levels, 0, -1)
@@ -197,7 +193,7 @@ class Trained:
                 length=content["length"],
                 horizon=content["horizon"],
                 profile=content["profile"].numpy(),
-                joint=is_joint(content["run"]["mode"]),
+                sharing=sharing_of(content["run"]["mode"]),
                 interval=content["interval"],
                 time_zone=content["time_zone"],
             )
