@@ -19,6 +19,7 @@ def summary(
         modes={"multi_vd": mode},
         differences={},
         lines={},
+        against={},
         weaknesses=[],
         same_vd=None,
         rule="",

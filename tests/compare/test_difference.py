@@ -44,6 +44,16 @@ def test_a_vd_without_observations_counts_for_nothing():
     assert found.vds == 2 and found.relative == without.relative and found.variance == without.variance
 
 
+def test_a_vd_that_one_day_has_seen_has_no_interval_of_its_own():
+    """Its other days are none without noise."""
+    whole = tallied(V=2, lstm=[3.0, 5.0], xlstm=1.0, linear=[1.0, 2.0])
+    seen = np.array([[1, 1], *[[1, 0]] * 4])
+    some = Tally({name: each * seen for name, each in whole.errors.items()}, whole.count * seen)
+    at_a, at_b = [row for row in lines(some, ["linear"], True, {}, ["a", "b"]) if row.place == "vd"][:2]
+    assert at_a.error == pytest.approx(0) and at_b.error is None
+    assert at_b.relative == pytest.approx(2 * 3 / 7)
+
+
 def test_lines_are_over_all_at_horizons_and_at_vds():
     """LSTM 1 and 3 at the two horizons, xLSTM 1; the simpler one 2 at every VD and horizon."""
     by_horizon = np.array([1.0, 3.0])[:, None, None, None]

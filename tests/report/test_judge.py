@@ -85,7 +85,8 @@ def test_lines_of_one_kind_are_a_family():
         made.line("lstm", "linear", 0.05, place="horizon", label=15.0),
         *(made.line("lstm", "linear", 0.05, place="vd", label=str(vd)) for vd in range(10)),
     ]
-    rows = verdict(lines=lines).lines["multi_vd"]
+    rows = judge.judged_lines({"multi_vd": made.comparison(lines=lines)}, margin=0.05)["multi_vd"]
+    assert verdict(lines=lines).lines["multi_vd"] == rows[:3], "those of single VDs are in sentences alone"
     assert [row.level for row in rows[:3]] == pytest.approx([0.025, 0.05, 0.05])
     assert [row.status for row in rows[:3]] == ["worse", "equal", "worse"]
     assert {row.status for row in rows[3:]} == {"undecided"}, "p of 0.012 is no loss at one VD of ten"

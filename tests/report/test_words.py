@@ -105,7 +105,7 @@ def test_answers_against_a_simpler_forecast_are_gathered():
         for i, each in enumerate((0.3, -0.3, -0.3))
     ]
     lines += [made.line("lstm", "linear", each, place="vd", label="a") for each in (0.3, -0.3, 0.001, 0.04)]
-    assert words.against(judged(lines).lines["multi_vd"]) == [
+    assert judged(lines).against["multi_vd"] == [
         "LSTM and linear equal within 5 %: LSTM's error is linear's, 95 % interval -3.9 to +3.9 %.",
         "LSTM against linear by minutes ahead: better at 30 and 45; loses at 15.",
         "LSTM against linear VD by VD: better at 1, loses at 1, equal at 1, no worse shown at 1.",

@@ -19,13 +19,12 @@ def paired(a: str, b: str, tallied: Tally, shared: bool, p_dm: float = np.nan) -
 
     Of a model that lacks a forecast there is none: what it can forecast is not what it was asked for.
     """
-    whole = {name: tallied.errors[name].sum(axis=0) for name in (a, b)}  # (S, Y, V)
-    count = tallied.count.sum(axis=0)
-    seen = count.any(axis=0)
-    days, vds = tallied.days, int(seen.sum())
-    pooled = np.stack([whole[a].mean(axis=0) - whole[b].mean(axis=0), count])
-    known = bool(vds) and bool(np.isfinite(pooled).all())
-    found = components(whole[a][..., seen], whole[b][..., seen], count[:, seen], shared) if known else None
+    whole_a, whole_b = (tallied.errors[name].sum(axis=0) for name in (a, b))  # (S, Y, V)
+    sums_a, sums_b, count = _observed(whole_a, whole_b, tallied.count.sum(axis=0))
+    days, vds = count.shape
+    pooled = np.stack([sums_a.mean(axis=0) - sums_b.mean(axis=0), count])
+    known = count.size and np.isfinite(pooled).all()
+    found = components(sums_a, sums_b, count, shared) if known else None
     judged = found if days > 1 else None
     low, high = bootstrap(pooled) if judged else (np.nan, np.nan)
     return PairedDifference(
@@ -41,7 +40,7 @@ def paired(a: str, b: str, tallied: Tally, shared: bool, p_dm: float = np.nan) -
         p_dm=_defined(p_dm),
         days=days,
         vds=vds,
-        seeds=max(len(each) for each in whole.values()),
+        seeds=max(len(sums_a), len(sums_b)),
     )
 
 
@@ -75,9 +74,8 @@ def _lines_of(
 
 
 def _line(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool, named: tuple) -> Line:
-    """Of sums ``a`` (S, Y, V) and ``b`` (S', Y, V)."""
-    seen = count.any(axis=0)
-    a, b, count = a[..., seen], b[..., seen], count[:, seen]
+    """Of sums ``a`` (S, Y, V) and ``b`` (S', Y, V), on the days and VDs that were observed."""
+    a, b, count = _observed(a, b, count)
     known = count.size and np.isfinite(a).all() and np.isfinite(b).all()
     found = components(a, b, count, shared) if known else None
     error, df = (
@@ -113,6 +111,12 @@ def by_origin(a: Predictions, b: Predictions) -> np.ndarray:
 def diebold_mariano_of(a: Predictions, b: Predictions) -> float:
     """Their p, of the headline target."""
     return diebold_mariano(by_origin(a, b), h=a.observed.shape[1])
+
+
+def _observed(a: np.ndarray, b: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """``a`` (S, Y, V), ``b`` (S', Y, V) and ``count`` (Y, V) without days and VDs that have no observation."""
+    y, v = count.any(axis=1), count.any(axis=0)
+    return a[:, y][..., v], b[:, y][..., v], count[y][:, v]
 
 
 def _parts(values: np.ndarray) -> Parts:

@@ -67,7 +67,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     losses: str  # a sentence on simpler forecasts
     modes: dict[str, ModeVerdict]
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
-    lines: dict[str, list[JudgedLine]]
+    lines: dict[str, list[JudgedLine]]  # by mode, those of single VDs left out
+    against: dict[str, list[str]]  # by mode, sentences on all lines
     weaknesses: list[Weakness]
     same_vd: str | None  # why two modes agree on the target VD
     rule: str

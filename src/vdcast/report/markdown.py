@@ -7,7 +7,6 @@ import pandas as pd
 from vdcast.escape import markdown, prose
 from vdcast.records.comparison import Comparison, NoComparison, Scores
 from vdcast.records.summary import Verdict
-from vdcast.report.words import against
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
 from vdcast.scores.tables import cost_markdown, further_targets
@@ -109,7 +108,7 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
 
 def _against_simpler(verdict: Verdict) -> list[str]:
     """Each model against the best naive forecast and the fitted ones."""
-    said = [f"- `{mode}`: {prose(each)}" for mode, rows in verdict.lines.items() for each in against(rows)]
+    said = [f"- `{mode}`: {prose(each)}" for mode, lines in verdict.against.items() for each in lines]
     return ["## Against simpler forecasts", "", *said, ""]
 
 

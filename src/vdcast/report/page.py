@@ -30,7 +30,7 @@ from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
-from vdcast.report.words import against, share
+from vdcast.report.words import share
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
 from vdcast.scores.tables import further_targets
@@ -157,7 +157,6 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "sentence": sentence,
         "answers": {status: words.format(margin=share(verdict.margin)) for status, words in ANSWERS.items()},
         "margin": share(verdict.margin),
-        "against": against,
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
         "cuts": CUTS,
