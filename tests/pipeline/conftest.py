@@ -21,6 +21,7 @@ SMALL = {
         "multi_vd": {"num_vds": 3},
         "independent_multi_vd": {"num_vds": 2},
         "global_multi_vd": {"num_vds": 2},
+        "social": {"num_vds": 2},
     },
     "runs": {
         "lstm-independent_multi_vd": {"model": "lstm", "mode": "independent_multi_vd"},
