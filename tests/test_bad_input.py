@@ -28,6 +28,7 @@ def spoilt(tmp_path_factory) -> Path:
             "multi_vd": {"num_vds": 4},
             "independent_multi_vd": {"num_vds": 3},
             "global_multi_vd": {"num_vds": 3},
+            "social": {"num_vds": 3},
         },
         "runs": {"xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "learning_rate": 1e38}},
     }
@@ -120,6 +121,7 @@ def one_observation(tmp_path_factory) -> Path:
             "multi_vd": {"num_vds": 2},
             "independent_multi_vd": {"num_vds": 2},
             "global_multi_vd": {"num_vds": 2},
+            "social": {"num_vds": 2},
         },
     }
     with contextlib.chdir(folder):

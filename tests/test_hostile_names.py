@@ -41,6 +41,7 @@ def folder(tmp_path_factory) -> Path:
                 "multi_vd": {"num_vds": 6},
                 "independent_multi_vd": {"num_vds": 2},
                 "global_multi_vd": {"num_vds": 2},
+                "social": {"num_vds": 2},
             },
         }
         project.up_to_evaluate(folder, table, changes)

@@ -46,6 +46,7 @@ def with_quantiles(tmp_path_factory) -> Path:
             "multi_vd": {"num_vds": 3},
             "independent_multi_vd": {"num_vds": 2},
             "global_multi_vd": {"num_vds": 2},
+            "social": {"num_vds": 2},
         },
     }
     with contextlib.chdir(folder):

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from vdcast.data.detectors import Detectors
+from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Batch, Windows
 from vdcast.params.modes import sharing_of
@@ -45,7 +47,15 @@ def task_of(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -
         sharing=sharing_of(mode),
         interval=3600,
         time_zone="Asia/Taipei",
+        neighbours=all_near(len(v)) if mode == "social" else None,
     )
+
+
+def all_near(V: int) -> Neighbours:
+    """V detectors that are neighbours of each other, weighed by attention."""
+    others = np.array([[u for u in range(V) if u != v] for v in range(V)])
+    kernel = np.linspace(0, -2, V - 1, dtype=np.float32)
+    return Neighbours(others[:, None], np.broadcast_to(kernel, (V, 1, V - 1)).copy(), learned=True, lost=())
 
 
 def data(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> TrainingData:

@@ -65,16 +65,17 @@ def test_stacked_training_equals_training_one_by_one(
         assert together.best_epoch[n] == alone.best_epoch[0]
 
 
+@pytest.mark.parametrize("mode, size", [("global_multi_vd", 1), ("social", 3)])
 def test_seeds_of_a_network_for_all_detectors_train_stacked_as_one_by_one(
-    network, detectors, prepare_settings, float64
+    network, detectors, prepare_settings, float64, mode, size
 ):
-    """Each seed's own order of (window, detector) pairs, of which an epoch holds every one."""
+    """Each seed's own order of (window, detector) pairs, of which an epoch holds every one; or of windows."""
 
     def stack(seeds):
-        run = run_of(network, "global_multi_vd", epochs=2, seeds=seeds)
+        run = run_of(network, mode, epochs=1, seeds=seeds)
         return (
             run,
-            in_double(data(detectors, prepare_settings, "global_multi_vd")),
+            in_double(data(detectors, prepare_settings, mode)),
             Copies(seeds, [[0, 1, 2]] * len(seeds)),
         )
 
@@ -87,8 +88,9 @@ def test_seeds_of_a_network_for_all_detectors_train_stacked_as_one_by_one(
             assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
     samples = Stack.build(*stack([0, 7])).next_samples()
     pairs = 3 * len(stack([0])[1].train)
-    assert all(sorted(order) == list(range(pairs)) for order in samples.tolist())
-    assert not torch.equal(samples[0], samples[1])
+    assert samples.shape == (2, pairs // size, size) and not torch.equal(samples[0], samples[1])
+    assert all(sorted(order) == list(range(pairs)) for order in samples.flatten(1).tolist())
+    assert (samples // 3 == samples[..., :1] // 3).all(), "what stays together is of one window"
 
 
 def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, detectors, prepare_settings):

@@ -5,7 +5,7 @@ A mode is one field of ``Modes``; one more is one more field, and a section of p
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -60,6 +60,13 @@ class ManyVDs(Section):
         return list(range(self.num_vds))
 
 
+class Social(ManyVDs):
+    neighbours: Annotated[int, Field(ge=0)]
+    radius: Annotated[float, Field(gt=0)]  # metres
+    weights: Literal["gaussian", "attention"]
+    direction: Literal["any", "same_road"]
+
+
 class Modes(Section):
     single_vd: Annotated[
         OneVD,
@@ -88,6 +95,15 @@ class Modes(Section):
         ),
     ]
 
+    social: Annotated[
+        Social,
+        Mode(
+            sharing=Sharing.SHARED,
+            what="As in global_multi_vd, and what the network has read at the detectors nearby joins what it has read "
+            "at the detector itself.",
+        ),
+    ]
+
     @property
     def target_vd_index(self) -> int:
         """The VD that all modes are compared on."""
@@ -96,6 +112,11 @@ class Modes(Section):
     def vd_indices(self, mode: str) -> list[int]:
         """Which of the prepared VDs ``mode`` forecasts."""
         return getattr(self, mode).vd_indices
+
+    def neighbourhood(self, mode: str) -> Social | None:
+        """How ``mode`` finds the neighbours of a detector; None where it hears of none."""
+        settings = getattr(self, mode)
+        return settings if isinstance(settings, Social) and settings.neighbours else None
 
     @model_validator(mode="after")
     def _consistent(self):

@@ -21,7 +21,7 @@ from vdcast.train.loss import clip_gradients, masked_error, pinball
 from vdcast.train.meter import clock
 from vdcast.train.progress import Progress
 from vdcast.train.scratch import Scratch
-from vdcast.train.stack import Stack
+from vdcast.train.stack import Stack, draws_of_batch
 
 
 def fit_stack(
@@ -67,21 +67,21 @@ def fit_stack(
 
 
 def run_epoch(stack: Stack, samples: Tensor) -> tuple[Tensor, Tensor]:
-    """One pass over the samples (N, ...). Pooled loss and mean gradient norm of each copy, (N,) each."""
+    """One pass over ``samples`` (N, draws, together). Pooled loss and mean gradient norm of each copy, (N,) each."""
     model, optimiser, levels = stack.model, stack.optimiser, stack.levels
     model.train()
     error = torch.zeros(len(samples), device=samples.device)
     count = torch.zeros_like(error, dtype=torch.int64)
     norms: list[Tensor] = []
     parameters = list(model.parameters())
-    whole = [sample.shape[1] for sample in samples.split(stack.run.network.batch_size, dim=1)]
-    mine = [
-        sample[:, ranks.part(size)] for size, sample in zip(whole, samples.split(whole, dim=1), strict=True)
-    ]
-    for size, batch in zip(whole, stack.data.train.batches(mine), strict=True):
+    whole = samples.split(draws_of_batch(stack.run, stack.data.train.sizes), dim=1)
+    mine = [drawn[:, ranks.part(drawn.shape[1])].flatten(1) for drawn in whole]
+    for drawn, batch in zip(whole, stack.data.train.batches(mine), strict=True):
+        draws = drawn.shape[1]
         if ranks.world() > 1:
-            drop_as_in(model, size, ranks.part(size))
-        batch = counted_once(batch, size)
+            place = torch.arange(drawn[0].numel(), device=drawn.device).view(drawn[0].shape)
+            drop_as_in(model, place.numel(), place[ranks.part(draws)].flatten())
+        batch = counted_once(batch, draws)
         total, valid = masked_error(model(batch), batch, levels)  # (N,) each
         ranks.summed(valid)
         optimiser.zero_grad(set_to_none=True)
@@ -118,7 +118,7 @@ def validate(
 
 
 def counted_once(batch: Batch, size: int) -> Batch:
-    """A rank that is left without one of ``size`` samples or windows computes with that of another rank, and counts nothing of it."""
+    """A rank that is left without one of ``size`` draws or windows computes with that of another rank, and counts nothing of it."""
     if ranks.rank() >= size:
         batch.valid.zero_()
     return batch

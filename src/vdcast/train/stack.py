@@ -12,7 +12,7 @@ from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared import stacked
 from vdcast.models.shared.dropout import dropout_state, seed_dropout, set_dropout_state
 from vdcast.models.shared.forecaster import Forecaster, build_seeded
-from vdcast.models.shared.windows import Windows
+from vdcast.models.shared.windows import Sizes, Windows
 from vdcast.params.sections import Run
 from vdcast.train import ranks
 from vdcast.train.copies import Copies
@@ -41,9 +41,9 @@ class Stack:
     @classmethod
     def build(cls, run: Run, data: TrainingData, copies: Copies, state: dict | None = None) -> Stack:
         """With freshly drawn weights, or, with the ``state`` that ``kept`` gave, as it was then."""
-        network, device, size = run.network, data.device, len(data.train) * data.train.sizes.groups
+        network, device, sizes = run.network, data.device, data.train.sizes
         levels = len(levels_of(run.train.quantiles))
-        model = build_seeded(network, data.train.sizes, seeds=copies.seeds, levels=levels).to(device)
+        model = build_seeded(network, sizes, seeds=copies.seeds, levels=levels).to(device)
         if not state:
             start_linear(model, data.train, copies.groups)
         seed_dropout(model, copies.seeds, device)
@@ -52,15 +52,14 @@ class Stack:
         if run.train.precision == "bfloat16":
             model.forward = torch.autocast(device, torch.bfloat16)(model.forward)  # type: ignore[method-assign]  # of this one
         if network.compile:
-            full = min(network.batch_size, size)
-            samples = len(range(full)[ranks.part(full)])
+            full = min(draws_of_batch(run, sizes), draws_of_epoch(data.train))
+            samples = len(range(full)[ranks.part(full)]) * sizes.together
             model.encoder.compile_for(len(copies.seeds), samples)  # type: ignore[operator]  # it has one, as it compiles
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, warm_up_then_cosine(math.ceil(size / network.batch_size), run.train.epochs)
-        )
+        steps = math.ceil(draws_of_epoch(data.train) / draws_of_batch(run, sizes))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_cosine(steps, run.train.epochs))
         orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
         reached = Reached.nothing(model, len(copies.seeds), device)
         stack = cls(run, data, copies, model, optimiser, schedule, orders, reached)
@@ -99,13 +98,15 @@ class Stack:
         return torch.tensor(self.copies.groups, device=self.data.device)[self.reached.active]
 
     def next_samples(self) -> Tensor:
-        """(N, ...) all samples that each active copy sees, in its order of the next epoch."""
+        """(N, draws, together) all samples that each active copy sees, in its order of the next epoch."""
         train = self.data.train
         samples = train.samples(self.groups, torch.arange(len(train), device=self.data.device))
-        size = samples.shape[1]
-        order = {seed: torch.randperm(size, generator=generator) for seed, generator in self.orders.items()}
+        samples = samples.unflatten(1, (-1, train.sizes.together))
+        draws = samples.shape[1]
+        order = {seed: torch.randperm(draws, generator=generator) for seed, generator in self.orders.items()}
         seeds = [self.copies.seeds[n] for n in self.reached.active.tolist()]
-        return samples.gather(1, torch.stack([order[seed] for seed in seeds]).to(self.data.device))
+        orders = torch.stack([order[seed] for seed in seeds]).to(self.data.device)
+        return samples.gather(1, orders[..., None].expand_as(samples))
 
     def drop_stopped(self) -> bool:
         """Let copies go that have waited long enough for a better epoch, or diverged; whether any is left."""
@@ -143,6 +144,15 @@ class Stack:
             diverged=reached.diverged.tolist(),
             peak_memory_mb=peak_memory_mb(self.data.device),
         )
+
+
+def draws_of_epoch(windows: Windows) -> int:
+    """How many times a copy draws what stays together: a sample, or all samples of a window."""
+    return len(windows) * windows.sizes.groups // windows.sizes.together
+
+
+def draws_of_batch(run: Run, sizes: Sizes) -> int:
+    return max(1, run.network.batch_size // sizes.together)
 
 
 def start_linear(model: Forecaster, windows: Windows, groups: list[list[int]]) -> None:

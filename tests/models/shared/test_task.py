@@ -1,12 +1,14 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from vdcast.errors import InputError
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
-from vdcast.params.modes import ManyVDs, Modes, OneVD
+from vdcast.params.modes import ManyVDs, Modes, OneVD, Social
 from vdcast.params.sections import Window
 from vdcast.prepare.split import prepare
 
@@ -24,6 +26,7 @@ def settings():
         multi_vd=ManyVDs(num_vds=3),
         independent_multi_vd=ManyVDs(num_vds=2),
         global_multi_vd=ManyVDs(num_vds=3),
+        social=Social(num_vds=3, neighbours=1, radius=2000, weights="gaussian", direction="any"),
     )
     return SimpleNamespace(modes=modes, window=Window(sequence_length=6, prediction_length=3))
 
@@ -58,3 +61,18 @@ def test_the_scale_of_the_headline_target_by_hand(prepared, settings):
     assert together.headline_scale.tolist() == [[a, 0, b, 0]]
     assert apart.headline_scale.tolist() == [[a, 0], [b, 0]]
     assert together.headline_scale.dtype == torch.float32
+
+
+def test_only_social_asks_where_detectors_lie(prepared, settings):
+    for mode in ("multi_vd", "global_multi_vd"):
+        assert Task.of(prepared, settings, mode).neighbours is None
+    with pytest.raises(InputError, match="mode social needs coordinates"):
+        Task.of(prepared, settings, "social")
+    info = {"lon": np.array([121.0, 121.001, 121.1]), "lat": np.full(3, 25.0)}
+    train = replace(prepared.parts["train"], info=info)
+    task = Task.of(replace(prepared, parts={"train": train}), settings, "social")
+    assert task.neighbours.index[:, 0, 0].tolist() == [1, 0, 2] and task.copies == [[0, 1, 2]]
+    settings.modes = settings.modes.model_copy(
+        update={"social": settings.modes.social.model_copy(update={"neighbours": 0})}
+    )
+    assert Task.of(prepared, settings, "social").neighbours is None, "it is global_multi_vd then"

@@ -24,7 +24,7 @@ def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
 
 
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd", "social"])
 def test_it_forecasts_from_its_file_alone_in_units(
     request, tmp_path, detectors, prepare_settings, network, mode
 ):
@@ -108,6 +108,7 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("time_zone", str),
         ("margins", type(None)),
         ("pools", type(None)),
+        ("neighbours", type(None)),
     ]
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from vdcast.models.shared import stacked
 from vdcast.models.shared.autoregression import Autoregression
+from vdcast.models.shared.context import Context
 from vdcast.models.shared.dropout import Dropout
 from vdcast.models.shared.windows import Batch, Sizes
 from vdcast.params.networks import Network
@@ -45,6 +46,7 @@ class Forecaster(nn.Module):
         self.embedding = stacked.Embedding(copies, sizes.groups, D) if sizes.groups > 1 else None
         # drawn last, so that the rest starts from the same weights with and without quantiles
         self.spread = stacked.Linear(copies, D, Q * (levels - 1)) if levels > 1 else None
+        self.context = Context(sizes.neighbours, D, copies=copies) if sizes.neighbours else None
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
@@ -52,7 +54,10 @@ class Forecaster(nn.Module):
         x = self.project(torch.cat([batch.x, known[:, :, :L]], dim=-1))  # (N, B, L, D)
         if self.embedding is not None:
             x = x + self.embedding(batch.group)[:, :, None]
-        state = self.state(self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1]))  # (N, B, D)
+        read = self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1])  # (N, B, D)
+        state = self.state(read)
+        if self.context is not None:
+            state = state + self.context(read, batch.observed)
         when = self.when(known[:, :, L:])  # (N, B, H, D)
         ahead = functional.gelu(state[:, :, None] + when + self.step)  # (N, B, H, D)
         added = torch.matmul(ahead.transpose(1, 2), self.out.mT).transpose(1, 2)  # (N, B, H, Q)

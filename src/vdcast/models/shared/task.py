@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from vdcast.data.detectors import Detectors, Prepared
+from vdcast.models.shared.neighbours import Neighbours, neighbours_of
 from vdcast.params.modes import Sharing, sharing_of
 
 if TYPE_CHECKING:
@@ -36,15 +37,17 @@ class Task:
     sharing: Sharing
     interval: int  # seconds
     time_zone: str
+    neighbours: Neighbours | None = None  # of which a forecast hears
 
     @classmethod
     def of(cls, prepared: Prepared, settings: Params, mode: str) -> Task:
-        """What runs of ``mode`` see of ``prepared``."""
+        """What runs of ``mode`` see of ``prepared``. Raises InputError where it asks for neighbours and finds none."""
         indices = settings.modes.vd_indices(mode)
         some_part = next(iter(prepared.parts.values()))
-        features = some_part.features
+        features, vd_ids = some_part.features, tuple(some_part.vd_ids[v] for v in indices)
+        nearby = settings.modes.neighbourhood(mode)
         return cls(
-            vd_ids=tuple(some_part.vd_ids[v] for v in indices),
+            vd_ids=vd_ids,
             features=features,
             targets=prepared.targets,
             units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
@@ -57,6 +60,7 @@ class Task:
             sharing=sharing_of(mode),
             interval=some_part.interval,
             time_zone=some_part.time_zone,
+            neighbours=neighbours_of(some_part.select(vd_ids, features), nearby) if nearby else None,
         )
 
     @property

@@ -24,6 +24,7 @@ from vdcast.forecasts.quantiles import Quantiles, levels_of
 from vdcast.models.shared.autoregression import Autoregression
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
+from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Batch, Windows, ungrouped
 from vdcast.params.modes import sharing_of
@@ -212,6 +213,7 @@ class Trained:
             "time_zone": task.time_zone,
             "margins": self.margins,
             "pools": self.pools,
+            "neighbours": task.neighbours and task.neighbours.content(),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -241,6 +243,7 @@ class Trained:
                 sharing=sharing_of(content["run"]["mode"]),
                 interval=content["interval"],
                 time_zone=content["time_zone"],
+                neighbours=content["neighbours"] and Neighbours.of(content["neighbours"]),
             )
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:

@@ -21,6 +21,7 @@ from torch import Tensor
 from vdcast.data import calendar, profile
 from vdcast.data.detectors import Detectors
 from vdcast.data.mapped import Mapped
+from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 
 # Copies times samples that are assembled at once, and go through a network without gradients. On a CPU its
@@ -43,9 +44,14 @@ class Batch:
     valid: Tensor  # (N, B, H, Q) bool
     group: Tensor  # (N, B) by number
 
+    @property
+    def observed(self) -> Tensor:
+        """(N, B) bool: whether anything was seen in the lookback."""
+        return self.x[..., self.recent.shape[-1] :].any(dim=-1).any(dim=-1)
+
 
 class Sizes(NamedTuple):
-    """What a copy takes and gives, in numbers."""
+    """What a copy takes and gives: so many of each, and whose states join that of a detector."""
 
     detectors: int  # of a group, V / G
     features: int  # F of each
@@ -54,6 +60,12 @@ class Sizes(NamedTuple):
     length: int  # L
     horizon: int  # H
     groups: int = 1  # that the copy sees; of more than one, it learns an embedding for each
+    neighbours: Neighbours | None = None
+
+    @property
+    def together(self) -> int:
+        """Samples that stay in one batch: where detectors hear of each other, all of a window."""
+        return self.groups if self.neighbours else 1
 
     @property
     def inputs(self) -> int:
@@ -111,6 +123,7 @@ class Windows:
             length=task.length,
             horizon=task.horizon,
             groups=len(task.copies[0]),
+            neighbours=task.neighbours,
         )
         self.both = torch.arange(task.length + task.horizon, device=device)
 
