@@ -101,7 +101,9 @@ def test_the_run_without_weights_says_so_and_scores_nothing(spoilt):
     assert (spoilt / "runs/xlstm-multi_vd/report.md").read_text("utf-8").split("\n")[
         2
     ] == f"**{NO_WEIGHTS}.**"
-    assert json.loads((spoilt / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8")) == {}
+    assert json.loads((spoilt / "runs/xlstm-multi_vd/test.json").read_text("utf-8")) == {}
+    metrics = json.loads((spoilt / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8"))
+    assert metrics == {"xlstm-multi_vd": {}}
     healthy = json.loads((spoilt / "runs/lstm-multi_vd/training.json").read_text("utf-8"))
     assert healthy["problem"] is None and healthy["notes"] == []
 
@@ -143,7 +145,7 @@ def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
     assert overall["words"].endswith("; no verdict in `single_vd`")
     assert "`single_vd`" not in overall["cost_words"] and "3 modes" not in overall["cost_words"]
     assert summary["verdict"]["unbeaten"] is None
-    metrics = json.loads((one_observation / "runs/lstm-single_vd/metrics.json").read_text("utf-8"))
+    metrics = json.loads((one_observation / "runs/lstm-single_vd/test.json").read_text("utf-8"))
     assert "volume_mae_60min" in metrics and "volume_mae_120min" not in metrics
 
 
