@@ -92,7 +92,7 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
         ({"lstm": {"dropout": 0.25}}, {f"train@{name}" for name in RUNS if name not in XLSTM}),
         ({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "epochs": 1}}}, {"train@lstm-multi_vd"}),
         ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
-        ({"window": {"sequence_length": 12}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
+        ({"window": {"lookback": "3h"}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
         ({"data": {"unit": "cars"}}, {"ingest"}),
         (
             {"evaluate": {"mape_floor": 3.0}},

@@ -14,7 +14,8 @@ from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.networks import NETWORKS
 from vdcast.params.section import Section
-from vdcast.params.sections import Params, Sections, Train
+from vdcast.params.sections import Params, Sections, Source, Train
+from vdcast.params.times import in_steps
 from vdcast.params.words import check, suggest
 
 
@@ -30,6 +31,8 @@ def load(path: Path = PARAMS) -> Params:
         raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(document, dict):
         raise InputError(f"{path} holds {type(document).__name__}, not sections of settings")
+    source = check("", Source, {key: document[key] for key in Source.model_fields if key in document})
+    document = in_steps(document, source.data.interval)
     check("", Sections, {key: value for key, value in document.items() if key != "runs"})
     runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
     return check("", Params, {**document, "runs": runs})
