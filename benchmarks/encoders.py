@@ -34,7 +34,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import xlstm as package
 
-STEPS = 20  # window.sequence_length of params.yaml
+STEPS = 20  # window.lookback of params.yaml
 
 
 @dataclass(frozen=True)

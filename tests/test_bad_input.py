@@ -103,7 +103,9 @@ def test_the_run_without_weights_says_so_and_scores_nothing(spoilt):
     assert (spoilt / "runs/xlstm-multi_vd/report.md").read_text("utf-8").split("\n")[
         2
     ] == f"**{NO_WEIGHTS}.**"
-    assert json.loads((spoilt / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8")) == {}
+    assert json.loads((spoilt / "runs/xlstm-multi_vd/test.json").read_text("utf-8")) == {}
+    metrics = json.loads((spoilt / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8"))
+    assert metrics == {"xlstm-multi_vd": {}}
     healthy = json.loads((spoilt / "runs/lstm-multi_vd/training.json").read_text("utf-8"))
     assert healthy["problem"] is None and healthy["notes"] == []
 
@@ -147,7 +149,7 @@ def test_a_horizon_without_data_is_marked_in_every_mode(one_observation):
         "no winner by cost",
     )
     assert overall["provisional"] and overall["words"].startswith("Provisional: ")
-    metrics = json.loads((one_observation / "runs/lstm-single_vd/metrics.json").read_text("utf-8"))
+    metrics = json.loads((one_observation / "runs/lstm-single_vd/test.json").read_text("utf-8"))
     assert "volume_mae_60min" in metrics and "volume_mae_120min" not in metrics
 
 

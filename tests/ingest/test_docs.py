@@ -18,7 +18,8 @@ SNIPPETS = re.findall(r"```yaml\n(data:\n.*?)```", (ROOT / "docs/formats.md").re
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_snippet(tmp_path, snippet):
     document = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
-    document["data"] = yaml.safe_load(snippet)["data"]
+    changes = yaml.safe_load(snippet)
+    document |= {"data": changes.pop("data")} | {name: document[name] | changes[name] for name in changes}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
     assert params.load(tmp_path / "params.yaml").data.format == document["data"]["format"]
 
@@ -52,6 +53,6 @@ def test_a_published_protocol_is_one_that_params_takes_and_holds(tmp_path, proto
     assert settings.evaluate.horizons == [3, 6, 12]
     assert settings.prepare.split == {"metr_la": [0.7, 0.1, 0.2], "pems0x": [0.6, 0.2, 0.2]}[protocol]
     with pytest.raises(InputError, match=f"protocol {protocol} wants window.sequence_length 12"):
-        load(window={"sequence_length": 20, "prediction_length": 12})
+        load(window={"lookback": "100min", "horizon": "60min"})
     with pytest.raises(InputError, match=f"protocol {protocol} wants prepare.split"):
         load(prepare=changes["prepare"] | {"split": [0.5, 0.25, 0.25]})

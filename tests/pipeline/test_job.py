@@ -96,7 +96,7 @@ def test_what_dvc_lock_knows_and_the_remote_lacks_is_made(known, tmp_path):
     assert stages_run(machine.run(*JOB, f"train@{RUN}")) == {f"train@{RUN}"}
     again = clone_of(known, tmp_path / "again")
     assert stages_run(again.run(*JOB, f"train@{RUN}")) == set()
-    for name in ("model.pt", "training.json"):
+    for name in ("model.pt", "training.json", "metrics.json"):
         made = (machine.path / "runs" / RUN / name).read_bytes()
         assert made == (again.path / "runs" / RUN / name).read_bytes()
 

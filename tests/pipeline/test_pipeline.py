@@ -26,7 +26,7 @@ def test_targets_do_what_their_name_says_and_no_more(fresh, tmp_path):
     clone = fresh.copy(tmp_path / "clone")
     assert clone.repro("train@lstm-single_vd") == {"ingest", "prepare", "train@lstm-single_vd"}
     assert clone.repro("evaluate@lstm-single_vd") == {"baselines", "evaluate@lstm-single_vd"}
-    assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
+    assert (clone.path / "runs/lstm-single_vd/test.json").exists()
     assert not list(clone.path.glob("runs/xlstm*/model.pt")), "LSTM alone must not train an xLSTM"
     ran = clone.repro("compare@multi_vd")
     assert ran == {
@@ -42,11 +42,14 @@ def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
         left = {path.name for path in (finished.path / "runs" / name).iterdir()} - {".gitignore"}
         assert left == {
             "model.pt", "history.csv", "training.json", "metrics.json", "predictions.h5", "report.md", "curve.png", "days.png",
-            "by_horizon.csv", "by_hour.csv", "target_vd.csv", "cost.json",
+            "by_horizon.csv", "by_hour.csv", "target_vd.csv", "cost.json", "test.json",
         }  # fmt: skip
-        metrics = json.loads((finished.path / "runs" / name / "metrics.json").read_text("utf-8"))
-        assert all(isinstance(value, float) for value in metrics.values())
-        assert len(metrics) <= 7, "a line of `dvc exp show` holds the figures of all runs"
+        metrics, test = (
+            json.loads((finished.path / "runs" / name / file).read_text("utf-8"))
+            for file in ("metrics.json", "test.json")
+        )
+        assert [*metrics] == [name] and [*metrics[name]] == ["val_mae", "val_skill"]
+        assert all(isinstance(value, float) for value in (*metrics[name].values(), *test.values()))
     for mode in MODES:
         left = {path.name for path in (finished.path / "reports/comparisons" / mode).iterdir()}
         assert left == {
@@ -83,7 +86,7 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
         ({"lstm": {"dropout": 0.25}}, {f"train@{name}" for name in RUNS if name not in XLSTM}),
         ({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "epochs": 1}}}, {"train@lstm-multi_vd"}),
         ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
-        ({"window": {"sequence_length": 12}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
+        ({"window": {"lookback": "3h"}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
         ({"data": {"unit": "cars"}}, {"ingest"}),
         ({"evaluate": {"margin": 0.03}}, set()),  # the page alone
         (
@@ -124,8 +127,15 @@ def test_exp_run_changes_xlstm_lines_only(finished):
     table = finished.run("dvc", "metrics", "diff", "--md")
     assert {line.split()[1] for line in table.splitlines()[2:] if line.strip()} == set(rows)
     assert "num_blocks" in finished.run("dvc", "params", "diff", "--md")
-    shown = finished.run("dvc", "exp", "show", "--md", "--only-changed")
-    assert "volume_mae" in shown
+    shown = finished.run("dvc", "exp", "show", "--no-pager", "--only-changed", "--drop", ".*(/|skill)")
+    for name in XLSTM:
+        assert f"{name}.val_mae" in shown
+    assert "volume_mae" not in shown, "a sweep that looks at the test part chooses by it"
+    assert max(map(len, shown.splitlines())) <= 200 and "…" not in shown
+    tests = [f"runs/{name}/test.json" for name in RUNS]
+    on_demand = json.loads(finished.run("dvc", "metrics", "diff", "--json", "--targets", *tests))
+    assert set(on_demand) == {f"runs/{name}/test.json" for name in XLSTM}
+    assert all("volume_mae" in figures for figures in on_demand.values())
     finished.run("git", "checkout", "-q", "params.yaml", "dvc.lock")
     finished.run("dvc", "checkout")
     assert "up to date" in finished.run("dvc", "status")

@@ -147,7 +147,7 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
             check_fits(prepared, settings)
             continue
         with pytest.raises(
-            InputError, match="VD-A has no valid volume in the validation part, past its first 20 steps"
+            InputError, match="VD-A has no valid volume in the validation part, past its first 1,200 min"
         ):
             check_fits(prepared, settings)
 
@@ -215,7 +215,7 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
         # the first part that is too short is named; validation and test are equally long here
         (
             {"sequence_length": 90},
-            "validation part 20% = 96 steps, too short for one window of sequence_length 90",
+            "validation part 20% = 5,760 min, too short for one window with a lookback of 5,400 min",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def evaluate(run: Run, settings: Params) -> None:
     )
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, target_vd)
-    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    (folder / "test.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     io.write(folder / "cost.json", measure(trained, test, device))
     run_report.write_run_report(
         folder,

@@ -15,7 +15,8 @@ from vdcast.layout import PARAMS
 from vdcast.params.modes import MODES
 from vdcast.params.networks import NETWORKS
 from vdcast.params.section import Section
-from vdcast.params.sections import Live, Params, Sections, Train
+from vdcast.params.sections import Live, Params, Sections, Source, Train
+from vdcast.params.times import in_steps
 from vdcast.params.words import check, suggest
 
 
@@ -23,6 +24,8 @@ def load(path: Path = PARAMS) -> Params:
     """Read and check the whole file. Raises InputError: which key, what it says, what is allowed."""
     document = _read(path)
     _check_names(document)
+    source = check("", Source, {key: document[key] for key in Source.model_fields if key in document})
+    document = in_steps(document, source.data.interval)
     check("", Sections, {key: value for key, value in document.items() if key != "runs"})
     runs = {name: _resolve_run(name, line, document) for name, line in _runs(document).items()}
     return check("", Params, {**document, "runs": runs})

@@ -20,6 +20,7 @@ def main() -> None:
     with one_sentence():
         from vdcast import params
         from vdcast.data import store
+        from vdcast.params.times import minutes
         from vdcast.prepare import plots_page
         from vdcast.prepare.split import asked, prepare
         from vdcast.prepare.usable import check_fits
@@ -42,7 +43,11 @@ def main() -> None:
         io.write(PREPARATION, record)
         REPORT.write_text(describe(prepared, dropped), "utf-8")
         plots_page.write()  # here, so that it is there for `dvc plots show` whichever model is trained
-        print(f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT})")
+        print(
+            f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
+            f"back {minutes(settings.window.sequence_length * table.interval)} and go "
+            f"{minutes(settings.window.prediction_length * table.interval)} ahead, a value every {minutes(table.interval)}"
+        )
 
 
 if __name__ == "__main__":

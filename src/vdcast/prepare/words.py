@@ -4,6 +4,7 @@ import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
+from vdcast.params.times import minutes
 from vdcast.records.prepare import Dropped
 
 
@@ -13,7 +14,7 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
     lines = [
         "# Prepared data",
         "",
-        f"Source: {markdown(train.source)}. Interval {train.interval} s, {train.time_zone}.",
+        f"Source: {markdown(train.source)}. A value every {minutes(train.interval)}, {train.time_zone}.",
         "",
     ]
     lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]

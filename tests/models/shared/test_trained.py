@@ -53,7 +53,7 @@ def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_s
     known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
     ahead = trained.forecast_next(test.rows(0, 16))
     np.testing.assert_allclose(ahead, known, rtol=1e-5)
-    with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
+    with pytest.raises(InputError, match="looks back 360 min; a fixture has 300 min"):
         trained.forecast_next(test.rows(0, 5))
 
 

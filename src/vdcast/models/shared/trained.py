@@ -30,6 +30,7 @@ from vdcast.models.shared.windows import Batch, Windows, ungrouped
 from vdcast.params.modes import sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
+from vdcast.params.times import minutes
 
 
 class _Undrawn(TorchFunctionMode):
@@ -73,8 +74,8 @@ class Trained:
                 )
         if part.interval != self.task.interval:
             raise InputError(
-                f"run {self.run['name']} was trained on an interval of {self.task.interval} s; "
-                f"{part.source} has {part.interval} s"
+                f"run {self.run['name']} was trained on an interval of {minutes(self.task.interval)}; "
+                f"{part.source} has {minutes(part.interval)}"
             )
         return Windows(self.task, part, device=device)
 
@@ -182,7 +183,8 @@ class Trained:
         T, L, H = len(recent.timestamps), self.task.length, self.task.horizon
         if L > T:
             raise InputError(
-                f"run {self.run['name']} looks back {L} steps of {self.task.interval} s; {recent.source} has {T}"
+                f"run {self.run['name']} looks back {minutes(L * self.task.interval)}; {recent.source} has "
+                f"{minutes(T * self.task.interval)}"
             )
         unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
         later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
