@@ -102,13 +102,14 @@ def put(path: Path, data: bytes | str) -> Path:
 
 
 def tar(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    """The same bytes whenever it is asked."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, data in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    return stream.getvalue()
+    return gzip.compress(stream.getvalue(), mtime=0) if mode == "w:gz" else stream.getvalue()
 
 
 def pack(path: Path, members: dict[str, bytes], how: str) -> None:
