@@ -93,7 +93,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all': allowed are single_vd, multi_vd, independent_multi_vd"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": 3}), "runs.lstm-multi_vd.mode = 3: allowed are single_vd, multi_vd, independent_multi_vd"),
-        (("runs.lstm-multi_vd", {"model": "lstm"}), "runs.lstm-multi_vd.mode is missing (allowed: single_vd, multi_vd, independent_multi_vd, global_multi_vd)"),
+        (("runs.lstm-multi_vd", {"model": "lstm"}), "runs.lstm-multi_vd.mode is missing (allowed: single_vd, multi_vd, independent_multi_vd, global_multi_vd, social)"),
         (("runs.lstm-multi_vd", {"mode": "multi_vd"}), "runs.lstm-multi_vd.model is missing (allowed: lstm, xlstm)"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mod": "multi_vd"}), "runs.lstm-multi_vd.mod is not a setting; did you mean mode?"),
         (("runs.lstm-multi_vd", {"modl": "lstm", "mode": "multi_vd"}), "runs.lstm-multi_vd.modl is not a setting; did you mean model?"),
