@@ -42,7 +42,8 @@ def main() -> None:
         store.write_prepared(PREPARED, prepared)
         io.write(PREPARATION, record)
         REPORT.write_text(describe(prepared, dropped), "utf-8")
-        plots_page.write()  # here, so that it is there for `dvc plots show` whichever model is trained
+        # here, so that it is there for `dvc plots show` whichever model is trained
+        plots_page.write(table.units[table.features.index(prepared.targets[0])])
         print(
             f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
             f"back {minutes(settings.window.sequence_length * table.interval)} and go "
