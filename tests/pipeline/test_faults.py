@@ -120,6 +120,18 @@ def test_trainings_that_outlive_their_killed_driver_are_waited_for(clone, whole,
     assert "goes on" not in log, "it was trained once, by the first one's child"
 
 
+def test_a_plain_dvc_beside_vdcast_repro_fails_in_one_sentence_and_disturbs_nothing(clone, whole, tmp_path):
+    """DVC waits for no file that another dvc has; given again when that one has ended, it finds all done."""
+    stop = Stopping(tmp_path / "stop", "after", ".state")
+    first = stop.start([*VDCAST, "repro", STAGE], clone.path, clone.env)
+    output = clone.run("dvc", "repro", STAGE, fails=True)
+    busy = r"ERROR: failed to reproduce 'prepare': '.+' is busy, it is being blocked by:\n  \(PID \d+\): .*dvc.* repro -s "
+    assert re.search(busy + STAGE, output), output
+    stop.release()
+    assert first.wait() == 0 and trained(clone) == trained(whole)
+    assert "up to date" in clone.run("dvc", "repro", STAGE)
+
+
 def test_disk_full_at_a_checkpoint(clone, whole):
     """Room for the first of two stacks, and for the state of the second beside it, and not for its end.
 

@@ -62,25 +62,19 @@ def test_everything_is_there_and_a_second_repro_runs_nothing(finished):
 
 def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
     report = (finished.path / "reports/report.md").read_text("utf-8")
-    opening = report.split("## ")[0]
     for mode in MODES:
-        assert f"- `{mode}`: " in opening
+        assert re.search(rf"^- `{mode}`( \(provisional\))?: ", report, re.M)
     for name in ("LSTM", "xLSTM", *(baseline.replace("_", " ") for baseline in BASELINES)):
         assert f"| {name} " in report
     summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
     assert list(summary) == ["verdict", "modes"] and list(summary["modes"]) == [*MODES]
-    assert set(summary.pop("verdict")) == {"overall", "modes", "differences", "rule", "warnings", "unbeaten"}
-    for mode, figures in summary["modes"].items():
+    verdict = summary.pop("verdict")
+    assert report.splitlines()[2] == f"**{verdict['overall']['words']}**" and verdict["losses"] in report
+    for figures in summary["modes"].values():
         assert set(figures["target_vd"]) == {"lstm", "xlstm", "lstm_ensemble", "xlstm_ensemble", *BASELINES}
         assert {"parameters", "flops_per_window", "epochs", "seconds", "latency_ms", "peak_memory_mb"} <= set(
             figures["cost"]["xlstm"]
         )
-        maes = {name: row["mae"] for name, row in figures["target_vd"].items()}
-        for model in ("lstm", "xlstm"):
-            if maes[model] >= min(maes[name] for name in BASELINES):
-                label = {"lstm": "LSTM", "xlstm": "xLSTM"}[model]
-                (said,) = re.findall(rf"\*\*In {mode}, {label} loses to .*", opening)
-                assert f"on the target VD (MAE {maes[model]:.2f} against " in said
     # the same target VD, the same origins: a baseline scores the same in all modes
     assert len({summary["modes"][mode]["target_vd"]["persistence"]["mae"] for mode in MODES}) == 1
 
@@ -94,6 +88,7 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
         ({"train": {"patience": 1}}, {f"train@{name}" for name in RUNS}),
         ({"window": {"lookback": "3h"}}, {"prepare", "baselines"} | {f"train@{name}" for name in RUNS}),
         ({"data": {"unit": "cars"}}, {"ingest"}),
+        ({"evaluate": {"margin": 0.03}}, set()),  # the page alone
         (
             {"evaluate": {"mape_floor": 3.0}},
             {"baselines"} | {f"evaluate@{name}" for name in RUNS} | {f"compare@{mode}" for mode in MODES},

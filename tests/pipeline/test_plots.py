@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DECLARED = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["plots"]
 PLOTS = {name: plot for entry in DECLARED for name, plot in entry.items()}
 FILES = sorted({Path(path) for plot in PLOTS.values() for path in plot["y"]})
-MODES = ("single_vd", "multi_vd", "independent_multi_vd")
+MODES = ("single_vd", "multi_vd", "independent_multi_vd", "global_multi_vd")
 RUNS = [f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in MODES]
 BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#888", "#222"
 

@@ -34,6 +34,8 @@ def test_it_leaves_the_parts_and_a_record_of_what_was_kept(tmp_path, monkeypatch
         "single_vd": {"target_vd_index": 1},
         "multi_vd": {"num_vds": 2},
         "independent_multi_vd": {"num_vds": 2},
+        "global_multi_vd": {"num_vds": 2},
+        "social": document["modes"]["social"] | {"num_vds": 2},
     }
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
     values = detectors.values.copy()

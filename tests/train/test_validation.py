@@ -32,11 +32,11 @@ def by_hand(prepared, v: int, length: int, horizon: int) -> tuple[float, float]:
 
 def test_naive_errors_are_those_of_the_profile_and_of_the_last_observation(detectors, prepare_settings):
     prepared, _ = prepare(detectors, prepare_settings)
-    apart = data(detectors, prepare_settings, joint=False)
+    apart = data(detectors, prepare_settings, "independent_multi_vd")
     maes = naive_maes(apart.validation, apart.scale)
     for v in range(3):
         assert maes[:, v].tolist() == pytest.approx(by_hand(prepared, v, 6, 3), rel=1e-4)
-    together = data(detectors, prepare_settings, joint=True)
+    together = data(detectors, prepare_settings, "multi_vd")
     counts = np.isfinite(prepared.parts["validation"].values[:, :, 0])
     n = sum(counts[o + 1 : o + 4].sum(axis=0) for o in range(5, len(counts) - 3))  # (V,) by window
     pooled = (maes.numpy() * n).sum(axis=1) / n.sum()
@@ -52,7 +52,7 @@ def test_a_copy_counts_with_the_error_of_the_epoch_that_it_keeps():
 
 
 def test_figures_stand_under_the_name_of_the_run_and_leave_out_what_is_undefined(detectors, prepare_settings):
-    common = data(detectors, prepare_settings, joint=True)
+    common = data(detectors, prepare_settings, "multi_vd")
     naive = naive_maes(common.validation, common.scale).min().item()
     trained = replace(fitted([1], [0]), figures=torch.full((1, 1, 4), 0.75 * naive))
     figures = validation_figures("a", trained, common)

@@ -88,6 +88,8 @@ Baseline = Literal[
 
 
 class Evaluate(Section):
+    primary: ModeName
+    margin: float
     protocol: Literal["metr_la", "pems0x"] | None
     baselines: list[Baseline]
     mape_floor: Annotated[float, Field(ge=0)]
@@ -95,6 +97,16 @@ class Evaluate(Section):
     peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
     congested_speed: Rate
     congested_quantile: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("margin")
+    @classmethod
+    def _a_share(cls, margin):
+        if not 0 < margin <= 0.5:
+            raise ValueError(
+                f"margin {margin:g} is not above 0 and at most 0.5; it is the share of the error, e.g. 0.05 for 5 %, "
+                "within which two models are equal"
+            )
+        return margin
 
     @field_validator("baselines")
     @classmethod
@@ -106,6 +118,15 @@ class Evaluate(Section):
                 f"baselines {names} hold no naive forecast, which skill is against; add persistence"
             )
         return names
+
+
+class Forecast(Section):
+    """Of ``vdcast forecast`` and ``vdcast score``; no stage reads it."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    format: Literal["parquet", "csv"]
+    max_age: Positive
+    alarm: Annotated[float, Field(ge=0)] | None
 
 
 class Run(Section):
@@ -141,6 +162,14 @@ class Sections(Section):
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
+    forecast: Forecast
+
+
+class Live(Section):
+    """All that forecasts of new data take."""
+
+    data: Data
+    forecast: Forecast
 
 
 class Params(Sections):
@@ -176,6 +205,11 @@ class Params(Sections):
 
     def _check_comparisons(self) -> None:
         """Refuse a comparison of a run that is gone, or is not of the model and mode that it is named for."""
+        if self.evaluate.primary not in self.comparisons:
+            raise ValueError(
+                f"evaluate.primary is {self.evaluate.primary!r}, which `comparisons` lacks; name one of those: "
+                f"{', '.join(self.comparisons)}"
+            )
         for mode, pair in self.comparisons.items():
             for model, name in pair:
                 if name not in self.runs:

@@ -93,7 +93,7 @@ def check_fits(prepared: Prepared, settings: Params) -> None:
 def _enough_vds(V: int, settings: Params) -> None:
     for mode in MODES:
         if (needed := max(settings.modes.vd_indices(mode)) + 1) > V:
-            ((key, value),) = getattr(settings.modes, mode)
+            key, value = next(iter(getattr(settings.modes, mode)))  # the first setting says which VDs
             raise InputError(
                 f"{PARAMS}: modes.{mode}.{key} = {value} needs {needed} VDs, but {V} are left of the data (why: "
                 f"`prepare` with max_missing {settings.prepare.max_missing} and min_mean {settings.prepare.min_mean})"

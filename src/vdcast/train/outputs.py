@@ -21,7 +21,7 @@ from vdcast.train.fitted import Fitted
 from vdcast.train.meter import parameters_per_copy
 from vdcast.train.validation import validation_figures
 
-LISTED = 5  # copies that a sentence names
+LISTED = 5  # copies or detectors that a sentence names
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training
     problem, notes = divergence(run, fitted, task.vd_ids)
     return Training(
         problem=problem,
-        notes=notes,
+        notes=notes + unplaced(run, task),
         copies=len(fitted.best_loss),
-        parameters=parameters_per_copy(fitted.weights) * task.groups,
+        parameters=parameters_per_copy(fitted.weights) * len(task.copies),
         windows=len(data.train),
         epochs=len(fitted.seconds),
         epoch_limit=run.train.epochs,
@@ -93,20 +93,29 @@ def in_words(outputs: Outputs) -> str:
     )
 
 
+def unplaced(run: Run, task: Task) -> list[str]:
+    """What training.json says of detectors that hear of no other, as nobody knows where they are."""
+    lost = task.neighbours.lost if task.neighbours else ()
+    if not lost:
+        return []
+    return [f"In run {run.name}, VDs without coordinates have no neighbours: {listed(lost)}."]
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
 def divergence(run: Run, fitted: Fitted, vd_ids: Sequence[str]) -> tuple[str | None, list[str]]:
     """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
 
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
     has none leaves a run that cannot be compared.
     """
-    groups = len(fitted.diverged) // len(run.train.seeds)
+    copies = len(fitted.diverged) // len(run.train.seeds)  # of a seed
 
     def name(n: int) -> str:
-        of = f" of VD {vd_ids[n % groups]}" if groups > 1 else ""
-        return f"seed {run.train.seeds[n // groups]}{of}"
-
-    def listed(names: list[str]) -> str:
-        return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+        of = f" of VD {vd_ids[n % copies]}" if copies > 1 else ""
+        return f"seed {run.train.seeds[n // copies]}{of}"
 
     lost = [name(n) for n, best in enumerate(fitted.best_epoch) if not best]
     cut = [

@@ -40,11 +40,13 @@ def naive_maes(windows: Windows, scale: Tensor) -> Tensor:
 
     Persistence is the last observation of the lookback; over a gap after it, how far it was from what is usual is kept.
     """
-    group = torch.arange(windows.groups, device=scale.device)
+    groups = torch.arange(len(scale), device=scale.device)[:, None]
     error = torch.zeros((2, *scale.shape), device=scale.device)  # (2, G, Q)
     count = torch.zeros_like(scale, dtype=torch.int64)
-    for batch in windows.in_order(group):
-        last = (batch.recent[:, :, -1] + batch.usual[:, :, windows.L - 1]).index_select(-1, windows.goals)
+    for batch in windows.in_order(groups):
+        last = (batch.recent[:, :, -1] + batch.usual[:, :, windows.sizes.length - 1]).index_select(
+            -1, windows.goals
+        )
         for n, forecast in enumerate((batch.base, last[:, :, None])):
             error[n] += ((forecast - batch.y).abs() * batch.valid).sum(dim=(1, 2))
         count += batch.valid.sum(dim=(1, 2))

@@ -8,7 +8,6 @@ from tests.train.small import data, run_of, task_of
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
-from vdcast.params.modes import is_joint
 from vdcast.prepare.split import prepare
 from vdcast.train.workers import fit
 
@@ -18,14 +17,14 @@ torch.set_num_threads(1)
 def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
     prepared, _ = prepare(detectors, settings)
     run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
-    fitted = fit(run, data(detectors, settings, is_joint(mode)))
-    task = task_of(detectors, settings, is_joint(mode))
+    fitted = fit(run, data(detectors, settings, mode))
+    task = task_of(detectors, settings, mode)
     trained = Trained(weights=fitted.weights, run=run.model_dump(), task=task)
     return trained, prepared.parts["test"]
 
 
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd", "social"])
 def test_it_forecasts_from_its_file_alone_in_units(
     request, tmp_path, detectors, prepare_settings, network, mode
 ):
@@ -41,7 +40,7 @@ def test_it_forecasts_from_its_file_alone_in_units(
     np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
 
 
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_one_seed_forecasts_as_it_does_among_others(detectors, prepare_settings, small_lstm, mode):
     trained, test = train(detectors, prepare_settings, small_lstm, mode, seeds=(0, 1))
     one = trained.one_seed.forecast(test)
@@ -65,8 +64,9 @@ def test_a_model_trained_with_the_kernel_of_gpus_forecasts_on_a_cpu(detectors, p
     np.testing.assert_array_equal(from_gpu.forecast(test), trained.forecast(test))
 
 
-def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):
-    trained, test = train(detectors, prepare_settings, small_xlstm, "independent_multi_vd")
+@pytest.mark.parametrize("mode", ["independent_multi_vd", "global_multi_vd"])
+def test_a_detector_that_a_network_takes_alone_sees_no_other(detectors, prepare_settings, small_xlstm, mode):
+    trained, test = train(detectors, prepare_settings, small_xlstm, mode)
     before = trained.forecast(test)
     values = test.values.copy()
     values[:, 1] = values[::-1, 1]
@@ -103,10 +103,12 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("features", list),
         ("targets", list),
         ("units", list),
+        ("feature_units", list),
         ("interval", int),
         ("time_zone", str),
         ("margins", type(None)),
         ("pools", type(None)),
+        ("neighbours", type(None)),
     ]
 
 
@@ -153,7 +155,7 @@ def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_quantiles_come_calibrated_out_of_the_file(
     request, tmp_path, detectors, prepare_settings, network, mode
 ):
