@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from tests.records.made import preparation
 from vdcast import params
 from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.params.modes import ManyVDs, Modes
 from vdcast.params.sections import Prepare, Window
+from vdcast.prepare.amount import amount_of
 from vdcast.prepare.split import prepare, split
 from vdcast.prepare.usable import check_fits
 from vdcast.prepare.words import describe
@@ -56,8 +58,8 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
     assert reasons["speed"] == "feature without any observation in the training part"
-    report = describe(prepared, dropped)
-    assert "- VD-B: volume is constant" in report and "| test | 96 |" in report
+    report = describe(prepared, preparation(dropped=dropped, amount=amount_of(prepared.parts)))
+    assert "- VD-B: volume is constant" in report and "| test | 4.0 |" in report
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from vdcast.records.comparison import Comparison, CutRow, Line, PairedDifference, Parts, Scores, Spent
 from vdcast.records.cost import Cost
+from vdcast.records.prepare import Amount, Preparation
 from vdcast.records.training import Training
 
 UNDEFINED = dict.fromkeys(("rmse", "wape", "mape", "r2", "bias", "skill"))
@@ -26,6 +27,12 @@ def training(**others) -> Training:
     known |= {"device": "cpu", "peak_memory_mb": 10.0}
     known |= {"epoch_seconds": 10.0, "first_epoch_seconds": 10.0, "seconds": 10.0}
     return Training(**known | others)
+
+
+def preparation(**others) -> Preparation:
+    enough = Amount(days={"train": 30.0, "validation": 10.0, "test": 10.0}, weeks=4, too_little=None)
+    known = {"asked": ["a"], "kept": ["a"], "target_vd": "a", "dropped": [], "amount": enough}
+    return Preparation(**known | others)
 
 
 def cost() -> Cost:
