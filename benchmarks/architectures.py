@@ -3,7 +3,7 @@
     python benchmarks/architectures.py            # after `dvc repro prepare`; prints a markdown table
 
 Only the training and validation parts are read. The defaults in params.yaml follow from this table
-(docs/architecture.md), never from the test part.
+(docs/forecaster.md), never from the test part.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> None:
                 began = time.perf_counter()
                 fitted = fit(run, data)
                 seconds = time.perf_counter() - began
-                loss = torch.tensor(fitted.best_loss).view(-1, task.groups).mean(dim=1).tolist()
+                loss = torch.tensor(fitted.best_loss).view(-1, len(task.copies)).mean(dim=1).tolist()
                 best = [fitted.figures[epoch - 1, n, 2].item() for n, epoch in enumerate(fitted.best_epoch)]
                 print(
                     f"| {mode} | {model} | {', '.join(f'{key} {value}' for key, value in changes.items())} "

@@ -4,17 +4,14 @@ import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from encoders import LSTMSize, XLSTMSize, training_step
 from loop import synthetic
 from measure import medians, table
-from sample import budget
-from vdcast.data import profile
-from vdcast.models.shared.windows import Windows
+from sample import budget, data_of, task_of
+from vdcast.params.modes import sharing_of
 from vdcast.train.copies import stacks_of
-from vdcast.train.data import TrainingData
 from vdcast.train.loop import fit_stack
 
 LENGTHS = (12, 20, 48, 128, 512)
@@ -82,26 +79,15 @@ def trainings(folder: Path) -> list[str]:
 def training(name: str, V: int) -> tuple[float, float]:
     """Two epochs of 256 windows by V synthetic detectors, on one thread: rate in the second one, and MB."""
     torch.set_num_threads(1)
-    run, joint = budget(name, seeds=[0], epochs=2, patience=2), name.endswith("-multi_vd")
-    mean, std = np.zeros((V, 1)), np.ones((V, 1))
-    train, validation = (
-        Windows(
-            part,
-            mean=mean,
-            std=std,
-            usual=profile.of_part(part),
-            targets=("volume",),
-            length=20,
-            horizon=4,
-            joint=joint,
-        )
-        for part in (synthetic(279, V), synthetic(55, V))
-    )
-    scale = torch.ones(1, V) if joint else torch.ones(V, 1)
-    data = TrainingData(train, validation, scale, "cpu")
-    parts = [fit_stack(run, data, copies, i) for i, copies in enumerate(stacks_of(run, train.groups, "cpu"))]
+    run = budget(name, seeds=[0], epochs=2, patience=2)
+    train, validation = (synthetic(steps, V) for steps in (279, 55))
+    data = data_of(task_of(train, sharing_of(run.mode)), train, validation)
+    stacks = stacks_of(run, data.copies, "cpu")
+    parts = [fit_stack(run, data, copies, number) for number, copies in enumerate(stacks)]
     seconds = sum(part.seconds[1] for part in parts)
-    return len(train) * V * train.H / seconds, max(part.peak_memory_mb for part in parts)
+    return len(data.train) * V * data.train.sizes.horizon / seconds, max(
+        part.peak_memory_mb for part in parts
+    )
 
 
 def draw(path: Path, axis: str, rows: list[dict[str, float]], label: str = "training windows/s") -> None:

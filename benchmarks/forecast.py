@@ -28,8 +28,8 @@ from vdcast.data import profile
 from vdcast.models.shared.forecaster import build
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
-from vdcast.models.shared.windows import Channels
-from vdcast.params.modes import is_joint
+from vdcast.models.shared.windows import Sizes
+from vdcast.params.modes import sharing_of
 from vdcast.params.networks import LSTM, XLSTM, Network
 from vdcast.params.sections import Run, Train
 
@@ -54,15 +54,16 @@ def model(network: Network, mode: str, seeds: int, vds: int) -> Trained:
     """Untrained, of the detectors of ``ingest.snapshot``: two features, 12 steps in and out."""
     L = H = 12
     features, units = ("speed", "volume", "occupancy"), ("km/h", "veh/1min", "%")
-    joint = is_joint(mode)
-    V, F = vds, len(features)
+    V, F, sharing = vds, len(features), sharing_of(mode)
     train = Train(
         seeds=list(range(seeds)), epochs=1, patience=1, gradient_clip=1.0, quantiles=[], device="cpu",
         precision="float32",
     )  # fmt: skip
     run = Run(name=f"{network.model}-{mode}", model=network.model, mode=mode, network=network, train=train)
-    channels = Channels(V if joint else 1, F, 1, 13)
-    made = build(network, copies=seeds * (1 if joint else V), channels=channels, length=L, horizon=H)
+    of_a_seed = sharing.copies(V)
+    G = sum(map(len, of_a_seed))
+    sizes = Sizes(V // G, F, targets=1, calendar=13, length=L, horizon=H, groups=len(of_a_seed[0]))
+    made = build(network, sizes, copies=seeds * len(of_a_seed))
     task = Task(
         vd_ids=tuple(f"VD-N1-S-{i / 10:.3f}-M-LOOP" for i in range(V)),
         features=features,
@@ -74,7 +75,7 @@ def model(network: Network, mode: str, seeds: int, vds: int) -> Trained:
         profile=np.full((7 * profile.slots_a_day(60), V, F), 20.0, np.float32),
         length=L,
         horizon=H,
-        joint=joint,
+        sharing=sharing,
         interval=60,
         time_zone="Asia/Taipei",
     )

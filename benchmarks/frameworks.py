@@ -52,6 +52,7 @@ def main() -> None:
     from sample import budget, prepared, settings
     from vdcast.models.shared.forecaster import build
     from vdcast.models.shared.task import Task
+    from vdcast.models.shared.windows import Windows
     from vdcast.train.copies import Copies
     from vdcast.train.data import TrainingData
     from vdcast.train.loop import fit_stack, run_epoch, validate
@@ -62,22 +63,22 @@ def main() -> None:
     run = budget(f"{model}-single_vd", network=NETWORKS[model], seeds=[0], epochs=epochs)
     task = Task.of(prepared(), settings(), run.mode)
     data = TrainingData.of(task, prepared(), "cpu")
-    train, validation, test = data.train, data.validation, task.windows(prepared().parts["test"])
+    train, validation, test = data.train, data.validation, Windows(task, prepared().parts["test"])
 
-    stack = Stack.build(run, data, Copies([0], [0]))
+    stack = Stack.build(run, data, Copies([0], [[0]]))
     epochs_took = []
     for _ in range(6):
         began = time.perf_counter()
-        run_epoch(stack, stack.next_starts())
+        run_epoch(stack, stack.next_samples())
         epochs_took.append(time.perf_counter() - began)
     epoch_seconds = statistics.median(epochs_took[1:])
 
     began = time.perf_counter()
-    fitted = fit_stack(run, data, Copies([0], [0]))
+    fitted = fit_stack(run, data, Copies([0], [[0]]))
     wall = time.perf_counter() - began
-    best = build(run.network, copies=1, channels=train.channels, length=train.L, horizon=train.H)
+    best = build(run.network, train.sizes, copies=1)
     best.load_state_dict(fitted.weights)
-    test_mae = validate(best, test, stack.group, data.scale, stack.levels)[0].item()
+    test_mae = validate(best, test, stack.groups, data.scale, stack.levels)[0].item()
     result = {
         "windows_per_second": len(train) / epoch_seconds,
         "parameters": sum(p.numel() for p in best.parameters()),
@@ -99,11 +100,11 @@ def persistence(windows) -> list[float]:
     """Its MAE in scaled units over the valid observations of every window, and their number."""
     import torch
 
-    error, count = 0.0, 0
-    for batch in windows.in_order(torch.zeros(1, dtype=torch.long)):
+    L, error, count = windows.sizes.length, 0.0, 0
+    for batch in windows.in_order(torch.tensor([[0]])):
         residual, seen = batch.x.split(1, dim=-1)  # (1, B, L, 1) of the one VD
-        newest = (seen * torch.arange(1, windows.L + 1)[:, None]).argmax(dim=2, keepdim=True)
-        last = (residual + batch.usual[:, :, : windows.L]).gather(2, newest)
+        newest = (seen * torch.arange(1, L + 1)[:, None]).argmax(dim=2, keepdim=True)
+        last = (residual + batch.usual[:, :, :L]).gather(2, newest)
         error += ((last - batch.y).abs() * batch.valid).sum().item()
         count += batch.valid.sum().item()
     return [error / count, count]

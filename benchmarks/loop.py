@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,13 +18,14 @@ import numpy as np
 import torch
 
 from measure import medians, table
-from sample import budget, prepared, settings
-from vdcast.data import profile, store
+from sample import budget, prepared, settings, task_of
+from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import build_seeded
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
+from vdcast.params.modes import Sharing
 from vdcast.train.copies import Copies
 from vdcast.train.data import TrainingData
 from vdcast.train.loop import run_epoch
@@ -36,14 +38,11 @@ def loop_table(seconds: float) -> list[str]:
         run = budget(name, network={"batch_size": 32})
         data = TrainingData.of(Task.of(prepared(), settings(), run.mode), prepared(), "cpu")
         windows = data.train
-        starts = torch.randperm(len(windows))[None, : 8 * 32]
-        group, batches = torch.zeros(1, dtype=torch.long), starts.split(32, dim=1)
-        ready = [windows.batch(group, start) for start in batches]
+        samples = torch.randperm(len(windows))[None, : 8 * 32]
+        ready = [windows.batch(sample) for sample in samples.split(32, dim=1)]
 
-        stack = Stack.build(run, data, Copies([0], [0]))
-        other = build_seeded(
-            run.network, seeds=[0], channels=windows.channels, length=windows.L, horizon=windows.H
-        )
+        stack = Stack.build(run, data, Copies([0], [[0]]))
+        other = build_seeded(run.network, windows.sizes, seeds=[0])
         seed_dropout(other, [0])
         other_optimiser = torch.optim.AdamW(other.parameters(), fused=True)
 
@@ -59,8 +58,8 @@ def loop_table(seconds: float) -> list[str]:
         ms = medians(
             seconds,
             bare=bare,
-            ours=lambda stack=stack, starts=starts: run_epoch(stack, starts),
-            assembly=lambda w=windows, g=group, b=batches: list(w.batches(g, b)),
+            ours=lambda stack=stack, samples=samples: run_epoch(stack, samples),
+            assembly=lambda w=windows, s=samples: list(w.batches(s.split(32, dim=1))),
         )
         rows.append(
             {
@@ -94,19 +93,9 @@ def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:
     for V in counts:
         gc.collect()
         part = synthetic(2000, V)
-        windows = Windows(
-            part,
-            mean=np.zeros((V, 1)),
-            std=np.ones((V, 1)),
-            usual=profile.of_part(part),
-            targets=("volume",),
-            length=20,
-            horizon=4,
-            joint=False,
-        )
-        group = torch.randint(V, (32,))
-        start = torch.randint(len(windows), (32, 1))
-        ms = medians(seconds, batch=lambda w=windows, g=group, s=start: w.batch(g, s))["batch"]
+        windows = Windows(task_of(part, Sharing.APART), part)
+        sample = torch.randint(V * len(windows), (32, 1))
+        ms = medians(seconds, batch=lambda w=windows, s=sample: w.batch(s))["batch"]
         held = sum(v.nbytes for v in vars(windows).values() if isinstance(v, torch.Tensor))
         rows.append(
             {
@@ -152,24 +141,19 @@ def h5_table(gigabytes: float, folder: str | None = None) -> list[str]:
         blocks = (block[: T - start] for start in range(0, T, len(block)))
         store.write_blocks(path, synthetic(0, V), 300 * np.arange(T), blocks)
         store.MAPPED_FROM = 0
-        for joint, what in ((True, "32 x 8,600 detectors"), (False, "32 x 1 detector")):
+        for sharing, what in ((Sharing.JOINT, "32 x 8,600 detectors"), (Sharing.APART, "32 x 1 detector")):
             _forget(path)
             table_of = store.read(path)
-            shape = dict(length=20, horizon=L - 20, joint=joint)
-            scale = dict(mean=np.zeros((V, F)), std=np.ones((V, F)))
-            usual = np.zeros((7 * profile.slots_a_day(table_of.interval), V, F), np.float32)
-            windows = Windows(table_of, **scale, usual=usual, targets=("volume",), **shape)
-            one = rng.integers(V, size=32)
-            group = torch.zeros(1, dtype=torch.long) if joint else torch.from_numpy(one)
+            few = replace(table_of, values=block[:100], timestamps=table_of.timestamps[:100])
+            windows = Windows(task_of(few, sharing, length=20, horizon=L - 20), table_of)
+            joint, one = sharing is Sharing.JOINT, rng.integers(V, size=32)
 
             def read(start, values=table_of.values, joint=joint, one=one):
                 steps = start[:, None] + np.arange(L)
                 return values[steps] if joint else values[steps, one[:, None]]
 
-            def batch(start, windows=windows, group=group, joint=joint):
-                return windows.batch(
-                    group, torch.from_numpy(start if joint else start[:, None]).view(len(group), -1)
-                )
+            def batch(start, windows=windows, joint=joint, one=one):
+                return windows.batch(torch.from_numpy(start[None] if joint else (start * V + one)[:, None]))
 
             found = row(path, "in one piece, mapped", what, read)
             whole = np.median([_ms(lambda s=start: batch(s)) for start in starts])

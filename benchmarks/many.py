@@ -5,11 +5,9 @@ import time
 import torch
 
 from measure import table
-from sample import budget, prepared, settings
-from vdcast.data import profile
+from sample import budget, data_of, prepared, task_of
 from vdcast.data.detectors import Detectors
-from vdcast.models.shared.task import Task
-from vdcast.models.shared.windows import Windows
+from vdcast.params.modes import Sharing
 from vdcast.params.sections import Run
 from vdcast.train.copies import Copies
 from vdcast.train.data import TrainingData
@@ -29,10 +27,9 @@ def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
         for N, epochs in epochs_of.items():
             run = budget(f"{model}-independent_multi_vd", seeds=[0], epochs=epochs, patience=epochs)
             train, validation = (copied(part, N) for part in ("train", "validation"))
-            scale = Task.of(prepared(), settings(), "single_vd").headline_scale.expand(N, -1)
-            data = TrainingData(train, validation, scale, "cpu")
+            data = data_of(task_of(train, Sharing.APART), train, validation)
             sample = min(N, 5)  # the loop takes the same time for every model
-            fit_stack(budget(run.name, seeds=[0], epochs=1), data, Copies([0], [0]))  # warm-up
+            fit_stack(budget(run.name, seeds=[0], epochs=1), data, Copies([0], [[0]]))  # warm-up
             loop = min(loop_seconds(run, data, sample, threads) for threads in {1, torch.get_num_threads()})
             loop *= N / sample
             began = time.perf_counter()
@@ -58,21 +55,14 @@ def loop_seconds(run: Run, data: TrainingData, models: int, threads: int) -> flo
     torch.set_num_threads(threads)
     began = time.perf_counter()
     for n in range(models):
-        fit_stack(run, data, Copies([0], [n]))
+        fit_stack(run, data, Copies([0], [[n]]))
     torch.set_num_threads(whole)
     return time.perf_counter() - began
 
 
-def copied(part: str, N: int) -> Windows:
+def copied(part: str, N: int) -> Detectors:
     """N detectors: the first of the sample, N times."""
     one: Detectors = prepared().parts[part]
     one = one.select(one.vd_ids[:1], one.features).rows(0, STEPS[part])
     values = one.values.repeat(N, axis=1)
-    many = Detectors(
-        **{**vars(one), "values": values, "vd_ids": tuple(map(str, range(N))), "info": {}},
-    )
-    mean, std = (array[:1].repeat(N, axis=0) for array in (prepared().mean, prepared().std))
-    window = settings().window
-    shape = dict(length=window.sequence_length, horizon=window.prediction_length)
-    usual = profile.of_part(many)
-    return Windows(many, mean=mean, std=std, usual=usual, targets=prepared().targets, joint=False, **shape)
+    return Detectors(**{**vars(one), "values": values, "vd_ids": tuple(map(str, range(N))), "info": {}})

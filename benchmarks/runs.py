@@ -237,14 +237,14 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     import numpy as np
     import torch
 
+    from sample import data_of, task_of
     from vdcast import params
-    from vdcast.data import profile, store
+    from vdcast.data import store
     from vdcast.data.detectors import Detectors
     from vdcast.models.shared.device import deterministic
-    from vdcast.models.shared.windows import Windows
     from vdcast.params.formats import WideTable
+    from vdcast.params.modes import Sharing
     from vdcast.train.copies import STACK_ON_CPU, Copies
-    from vdcast.train.data import TrainingData
     from vdcast.train.loop import fit_stack
 
     deterministic("cpu")
@@ -260,27 +260,13 @@ def estimate(folder: Path, epochs: int) -> list[str]:
             features=("volume",), units=("veh",), interval=INTERVAL, time_zone="UTC", source="noise",
         )  # fmt: skip
 
-    def windows(T: int) -> Windows:
-        part = series(T, STACK_ON_CPU)
-        length, horizon = settings.window.sequence_length, settings.window.prediction_length
-        mean, std = np.full((STACK_ON_CPU, 1), 100.0), np.full((STACK_ON_CPU, 1), 20.0)
-        return Windows(
-            part,
-            mean=mean,
-            std=std,
-            usual=profile.of_part(part),
-            targets=("volume",),
-            length=length,
-            horizon=horizon,
-            joint=False,
-        )
-
     # a day of training windows for a day's thirtieth of checks would mislead: the shares are those of the split
     some = 2048
-    data = TrainingData(
-        windows(some), windows(some * validation // train), torch.ones(STACK_ON_CPU, 1), "cpu"
-    )
-    copies = Copies([0] * STACK_ON_CPU, list(range(STACK_ON_CPU)))
+    parts = [series(T, STACK_ON_CPU) for T in (some, some * validation // train)]
+    window = settings.window
+    task = task_of(parts[0], Sharing.APART, length=window.sequence_length, horizon=window.prediction_length)
+    data = data_of(task, *parts)
+    copies = Copies([0] * STACK_ON_CPU, data.copies)
     epoch, collect = {}, {}
     for name in ("lstm-independent_multi_vd", "xlstm-independent_multi_vd"):
         run = settings.run(name)

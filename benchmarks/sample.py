@@ -5,11 +5,15 @@ from functools import cache
 from pathlib import Path
 
 from vdcast import params
-from vdcast.data import store
-from vdcast.data.detectors import Prepared
+from vdcast.data import profile, scale, store
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.ingest import pipeline
+from vdcast.models.shared.task import Task
+from vdcast.models.shared.windows import Windows
+from vdcast.params.modes import Sharing
 from vdcast.params.sections import Params, Run
 from vdcast.prepare.split import prepare
+from vdcast.train.data import TrainingData
 
 
 @cache
@@ -34,3 +38,28 @@ def budget(name: str, *, network: dict | None = None, **train) -> Run:
             "train": run.train.model_copy(update={"device": "cpu", **train}),
         }
     )
+
+
+def task_of(train: Detectors, sharing: Sharing, *, length: int = 20, horizon: int = 4) -> Task:
+    """The first feature ahead, of all detectors of ``train``, which is all that there is."""
+    mean, std = scale.of_values(train.values)
+    return Task(
+        vd_ids=train.vd_ids,
+        features=train.features,
+        targets=train.features[:1],
+        units=train.units[:1],
+        feature_units=train.units,
+        mean=mean,
+        std=std,
+        profile=profile.of_part(train),
+        length=length,
+        horizon=horizon,
+        sharing=sharing,
+        interval=train.interval,
+        time_zone=train.time_zone,
+    )
+
+
+def data_of(task: Task, train: Detectors, validation: Detectors) -> TrainingData:
+    parts = (Windows(task, part) for part in (train, validation))
+    return TrainingData(*parts, task.headline_scale, task.copies, "cpu")

@@ -29,6 +29,7 @@ NO_NUMBERS = {
     "vdcast.params.networks",
     "vdcast.params.section",
     "vdcast.params.sections",
+    "vdcast.params.times",
     "vdcast.params.words",
 }
 SECONDS = {"vdcast.processes": {"POLL", "PATIENCE"}}  # of waiting for a process

@@ -37,7 +37,12 @@ def folder(tmp_path_factory) -> Path:
         changes = {
             "data": {"raw": "data/raw/counts.parquet"},
             "prepare": {"vds": list(NAMES), "min_mean": 0.0},
-            "modes": {"multi_vd": {"num_vds": 6}, "independent_multi_vd": {"num_vds": 2}},
+            "modes": {
+                "multi_vd": {"num_vds": 6},
+                "independent_multi_vd": {"num_vds": 2},
+                "global_multi_vd": {"num_vds": 2},
+                "social": {"num_vds": 2},
+            },
         }
         project.up_to_evaluate(folder, table, changes)
         project.up_to_report()

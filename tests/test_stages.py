@@ -54,5 +54,6 @@ def test_a_comparison_that_params_does_not_name_is_one_sentence(tmp_path):
     done = run(tmp_path, "-m", "vdcast.compare", "both")
     assert done.returncode == 1
     assert done.stderr.strip() == (
-        "vdcast: no comparison 'both' in params.yaml; its comparisons are: single_vd, multi_vd, independent_multi_vd"
+        "vdcast: no comparison 'both' in params.yaml; its comparisons are: single_vd, multi_vd, "
+        "independent_multi_vd, global_multi_vd"
     )

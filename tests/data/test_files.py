@@ -7,6 +7,7 @@ import pytest
 from tests.live.made import drawn
 from vdcast.data import files, store
 from vdcast.data.files import Damaged, Unsealed, check_seal, replacing, seal
+from vdcast.data.mapped import Mapped
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
 
@@ -66,7 +67,7 @@ def test_a_table_that_is_mapped_is_checked_too(tmp_path, detectors, monkeypatch)
     path = tmp_path / "a.h5"
     store.write(path, detectors)
     monkeypatch.setattr(store, "MAPPED_FROM", 0)
-    assert store.read(path).values.on_file
+    assert isinstance(store.read(path).values, Mapped)
     path.write_bytes(flipped(path.read_bytes(), 8 * 5000))
     with pytest.raises(InputError, match="is damaged"):
         store.read(path)

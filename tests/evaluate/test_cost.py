@@ -3,11 +3,11 @@ import torch
 
 from vdcast.evaluate import cost
 from vdcast.models.shared.forecaster import build
-from vdcast.models.shared.windows import Batch, Channels
+from vdcast.models.shared.windows import Batch, Sizes
 from vdcast.params.networks import XLSTM
 
 L, H, C, E, Q = 6, 3, 2, 13, 1  # lookback, horizon, channels in, calendar features, channels out
-SHAPE = dict(channels=Channels(1, C, Q, E), length=L, horizon=H)
+SIZES = Sizes(1, C, Q, E, L, H)
 
 
 def batch(windows=1, copies=1) -> Batch:
@@ -19,6 +19,7 @@ def batch(windows=1, copies=1) -> Batch:
         calendar=torch.randn(copies, windows, L + H, E),
         y=torch.zeros(copies, windows, H, Q),
         valid=torch.ones(copies, windows, H, Q, dtype=torch.bool),
+        group=torch.zeros(copies, windows, dtype=torch.int64),
     )
 
 
@@ -30,7 +31,7 @@ def around_the_encoder(D: int) -> int:
 
 def test_operations_of_an_lstm_by_hand(small_lstm):
     D = small_lstm.hidden_size
-    model = build(small_lstm, copies=1, **SHAPE).eval()
+    model = build(small_lstm, SIZES, copies=1).eval()
     layer = 2 * L * 4 * D * (D + D)  # four gates, from input and state, at every step
     expected = small_lstm.num_layers * layer + around_the_encoder(D)
     assert cost.flops(model, batch()) == expected
@@ -41,7 +42,7 @@ def test_operations_of_an_lstm_by_hand(small_lstm):
 def test_operations_of_an_xlstm_grow_with_its_blocks_by_no_less_than_their_projections(small_xlstm):
     def count(**changes) -> int:
         network = XLSTM.model_validate(small_xlstm.model_dump() | changes)
-        return cost.flops(build(network, copies=1, **SHAPE).eval(), batch())
+        return cost.flops(build(network, SIZES, copies=1).eval(), batch())
 
     D = small_xlstm.embedding_dim
     inner = -(-2 * D // 64) * 64
@@ -49,13 +50,13 @@ def test_operations_of_an_xlstm_grow_with_its_blocks_by_no_less_than_their_proje
     more = count(num_blocks=3, slstm_at=[]) - count(num_blocks=2, slstm_at=[])
     projections = 2 * L * (2 * inner * D + inner * D)  # up to twice the inner width, and down
     assert projections <= more <= 3 * projections
-    twice = cost.flops(build(small_xlstm, copies=2, **SHAPE).eval(), batch(copies=2))
+    twice = cost.flops(build(small_xlstm, SIZES, copies=2).eval(), batch(copies=2))
     assert twice == 2 * count()
 
 
 def test_latency_is_a_positive_median(small_lstm, monkeypatch):
     monkeypatch.setattr(cost, "REPEATS", 5)
-    model = build(small_lstm, copies=1, **SHAPE).eval()
+    model = build(small_lstm, SIZES, copies=1).eval()
     calls = []
     model.register_forward_hook(lambda *_: calls.append(1))
     assert cost.latency_ms(model, batch()) > 0
@@ -64,7 +65,7 @@ def test_latency_is_a_positive_median(small_lstm, monkeypatch):
 
 @pytest.mark.parametrize("windows", [1, 7])
 def test_measuring_leaves_no_gradient(small_xlstm, windows):
-    model = build(small_xlstm, copies=1, **SHAPE).eval()
+    model = build(small_xlstm, SIZES, copies=1).eval()
     cost.flops(model, batch(windows))
     cost.latency_ms(model, batch(windows))
     assert all(parameter.grad is None for parameter in model.parameters())

@@ -10,7 +10,7 @@ from vdcast.export.onnx_file import running_max, second_of_week, windows_of
 
 
 @pytest.mark.parametrize("quantiles", [(), (0.1, 0.5, 0.9)])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
 def test_raw_values_and_times_give_what_the_model_says(
     request, detectors, prepare_settings, network, mode, quantiles

@@ -22,7 +22,7 @@ from vdcast.live import recent
     ],
 )
 def test_a_table_of_another_kind_is_refused(detectors, prepare_settings, change, sentence):
-    task = task_of(detectors, prepare_settings, joint=True)
+    task = task_of(detectors, prepare_settings, mode="multi_vd")
     recent.check_fits(detectors, task, "a")
     if "interval" in change:
         change = change | {"timestamps": detectors.timestamps // 2}
@@ -32,7 +32,7 @@ def test_a_table_of_another_kind_is_refused(detectors, prepare_settings, change,
 
 def test_what_is_absent_is_missing(detectors, prepare_settings):
     """Another order, one VD fewer, one more, and only four of six steps."""
-    task = task_of(detectors, prepare_settings, joint=True)
+    task = task_of(detectors, prepare_settings, mode="multi_vd")
     few = detectors.rows(0, 4).select(["VD-國", "VD-A"], ["speed", "volume"])
     few = replace(few, vd_ids=("VD-國", "VD-new"))
     seen = recent.lookback(few, task)

@@ -16,7 +16,7 @@ HOUR, DAY = 3600, 86_400
 
 @pytest.fixture
 def task(detectors, prepare_settings):
-    return task_of(detectors, prepare_settings, joint=True)
+    return task_of(detectors, prepare_settings, mode="multi_vd")
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from tests.records.made import preparation
 from vdcast import params
 from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
-from vdcast.params.modes import ManyVDs
+from vdcast.params.modes import ManyVDs, Modes
 from vdcast.params.sections import Prepare, Window
+from vdcast.prepare.amount import amount_of
 from vdcast.prepare.split import prepare, split
 from vdcast.prepare.usable import check_fits
 from vdcast.prepare.words import describe
@@ -56,8 +58,8 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
     assert reasons["speed"] == "feature without any observation in the training part"
-    report = describe(prepared, dropped)
-    assert "- VD-B: volume is constant" in report and "| test | 96 |" in report
+    report = describe(prepared, preparation(dropped=dropped, amount=amount_of(prepared.parts)))
+    assert "- VD-B: volume is constant" in report and "| test | 4.0 |" in report
 
 
 @pytest.mark.parametrize(
@@ -97,12 +99,19 @@ def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
     assert "VD-A" in prepared.parts["train"].vd_ids and not dropped
 
 
+def of_so_many(modes: Modes, num_vds: int) -> Modes:
+    """Every mode of several VDs with ``num_vds``."""
+    several = {name: mode for name, mode in modes if isinstance(mode, ManyVDs)}
+    return modes.model_copy(
+        update={name: mode.model_copy(update={"num_vds": num_vds}) for name, mode in several.items()}
+    )
+
+
 def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepare_settings):
     from tests.params.test_load import SHIPPED
 
-    three = ManyVDs(num_vds=3)
     shipped = params.load(SHIPPED)
-    modes = shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three})
+    modes = of_so_many(shipped.modes, 3)
     settings = shipped.model_copy(update={"prepare": prepare_settings, "modes": modes})
     # VD-A is the target VD; another one may be silent in the test part, where the reports mark it
     for part, rows, v in (
@@ -125,11 +134,10 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
     from tests.params.test_load import SHIPPED
 
     shipped = params.load(SHIPPED)
-    three = ManyVDs(num_vds=3)
     settings = shipped.model_copy(
         update={
             "prepare": prepare_settings,
-            "modes": shipped.modes.model_copy(update={"multi_vd": three, "independent_multi_vd": three}),
+            "modes": of_so_many(shipped.modes, 3),
             "window": Window(sequence_length=20, prediction_length=10),
         }
     )
@@ -141,7 +149,7 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
             check_fits(prepared, settings)
             continue
         with pytest.raises(
-            InputError, match="VD-A has no valid volume in the validation part, past its first 20 steps"
+            InputError, match="VD-A has no valid volume in the validation part, past its first 1,200 min"
         ):
             check_fits(prepared, settings)
 
@@ -209,7 +217,7 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
         # the first part that is too short is named; validation and test are equally long here
         (
             {"sequence_length": 90},
-            "validation part 20% = 96 steps, too short for one window of sequence_length 90",
+            "validation part 20% = 5,760 min, too short for one window with a lookback of 5,400 min",
         ),
     ],
 )
@@ -217,11 +225,10 @@ def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, change
     from tests.params.test_load import SHIPPED
 
     shipped = params.load(SHIPPED)
-    many = ManyVDs(num_vds=changes.get("num_vds", 3))
     settings = shipped.model_copy(
         update={
             "prepare": prepare_settings,
-            "modes": shipped.modes.model_copy(update={"multi_vd": many, "independent_multi_vd": many}),
+            "modes": of_so_many(shipped.modes, changes.get("num_vds", 3)),
             "window": Window(sequence_length=changes.get("sequence_length", 20), prediction_length=10),
         }
     )

@@ -2,11 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 
 from vdcast.data.detectors import Detectors
+from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Batch, Windows
+from vdcast.params.modes import sharing_of
 from vdcast.params.networks import Network
 from vdcast.params.sections import Prepare, Run, Train
 from vdcast.prepare.split import prepare
@@ -26,7 +29,7 @@ def run_of(network: Network, mode: str = "multi_vd", **train) -> Run:
     )
 
 
-def task_of(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2)) -> Task:
+def task_of(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> Task:
     """Volume 3 steps ahead from 6 steps of both features, of those detectors."""
     prepared, _ = prepare(detectors, settings)
     v = list(vds)
@@ -41,15 +44,23 @@ def task_of(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2))
         profile=prepared.profile[:, v],
         length=6,
         horizon=3,
-        joint=joint,
+        sharing=sharing_of(mode),
         interval=3600,
         time_zone="Asia/Taipei",
+        neighbours=all_near(len(v)) if mode == "social" else None,
     )
 
 
-def data(detectors: Detectors, settings: Prepare, joint: bool, vds=(0, 1, 2)) -> TrainingData:
+def all_near(V: int) -> Neighbours:
+    """V detectors that are neighbours of each other, weighed by attention."""
+    others = np.array([[u for u in range(V) if u != v] for v in range(V)])
+    kernel = np.linspace(0, -2, V - 1, dtype=np.float32)
+    return Neighbours(others[:, None], np.broadcast_to(kernel, (V, 1, V - 1)).copy(), learned=True, lost=())
+
+
+def data(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> TrainingData:
     prepared, _ = prepare(detectors, settings)
-    return TrainingData.of(task_of(detectors, settings, joint, vds), prepared, "cpu")
+    return TrainingData.of(task_of(detectors, settings, mode, vds), prepared, "cpu")
 
 
 def same(a: dict, b: dict) -> bool:
@@ -59,9 +70,9 @@ def same(a: dict, b: dict) -> bool:
 class InDouble(Windows):
     """Batches in double precision."""
 
-    def batch(self, group: torch.Tensor, start: torch.Tensor) -> Batch:
-        single = vars(super().batch(group, start))
-        return Batch(**{n: v if v.dtype == torch.bool else v.double() for n, v in single.items()})
+    def batch(self, sample: torch.Tensor) -> Batch:
+        single = vars(super().batch(sample))
+        return Batch(**{n: v.double() if v.is_floating_point() else v for n, v in single.items()})
 
 
 def in_double(data: TrainingData) -> TrainingData:

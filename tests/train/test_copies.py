@@ -11,6 +11,6 @@ def test_stacks_of_a_cpu_hold_one_seed_and_those_of_a_gpu_all_that_fit(small_lst
         ("cpu", [[0, 1, 2], [3, 4], [0, 1, 2], [3, 4]]),
         ("cuda", [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]]),
     ):
-        stacks = stacks_of(run, 5, device)
-        assert [stack.groups for stack in stacks] == groups
+        stacks = stacks_of(run, [[group] for group in range(5)], device)
+        assert [[group for (group,) in stack.groups] for stack in stacks] == groups
         assert [seed for stack in stacks for seed in stack.seeds] == [4] * 5 + [9] * 5

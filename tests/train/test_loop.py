@@ -22,9 +22,9 @@ from vdcast.train.workers import fit
 MEDIAN = torch.tensor([0.5])
 
 
-@pytest.mark.parametrize("joint", [True, False], ids=["one copy", "a stack of three"])
-def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings, joint):
-    common = data(detectors, prepare_settings, joint)
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings, mode):
+    common = data(detectors, prepare_settings, mode)
     one, two = (fit(run_of(network), common) for _ in range(2))
     assert same(one.weights, two.weights)
     assert torch.equal(one.figures, two.figures)
@@ -47,10 +47,10 @@ def test_stacked_training_equals_training_one_by_one(
     """
 
     def trained(seeds, vds):
-        doubled = in_double(data(detectors, prepare_settings, False, vds))
+        doubled = in_double(data(detectors, prepare_settings, "independent_multi_vd", vds))
         settings = dict(epochs=epochs, patience=patience, seeds=seeds, quantiles=quantiles)
         run = run_of(network, "independent_multi_vd", **settings)
-        copies = Copies([s for s in seeds for _ in vds], list(range(len(vds))) * len(seeds))
+        copies = Copies([s for s in seeds for _ in vds], [[v] for v in range(len(vds))] * len(seeds))
         return fit_stack(run, doubled, copies)
 
     together = trained([0, 7], [0, 1, 2])
@@ -65,21 +65,49 @@ def test_stacked_training_equals_training_one_by_one(
         assert together.best_epoch[n] == alone.best_epoch[0]
 
 
+@pytest.mark.parametrize("mode, size", [("global_multi_vd", 1), ("social", 3)])
+def test_seeds_of_a_network_for_all_detectors_train_stacked_as_one_by_one(
+    network, detectors, prepare_settings, float64, mode, size
+):
+    """Each seed's own order of (window, detector) pairs, of which an epoch holds every one; or of windows."""
+
+    def stack(seeds):
+        run = run_of(network, mode, epochs=1, seeds=seeds)
+        return (
+            run,
+            in_double(data(detectors, prepare_settings, mode)),
+            Copies(seeds, [[0, 1, 2]] * len(seeds)),
+        )
+
+    together = fit_stack(*stack([0, 7]))
+    for n, seed in enumerate([0, 7]):
+        alone = fit_stack(*stack([seed]))
+        assert alone.weights["embedding.weight"].any(dim=2).all(), "every detector has learned its embedding"
+        for name, value in alone.weights.items():
+            off = torch.linalg.vector_norm(together.weights[name][n] - value[0])
+            assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
+    samples = Stack.build(*stack([0, 7])).next_samples()
+    pairs = 3 * len(stack([0])[1].train)
+    assert samples.shape == (2, pairs // size, size) and not torch.equal(samples[0], samples[1])
+    assert all(sorted(order) == list(range(pairs)) for order in samples.flatten(1).tolist())
+    assert (samples // 3 == samples[..., :1] // 3).all(), "what stays together is of one window"
+
+
 def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, detectors, prepare_settings):
-    common = data(detectors, prepare_settings, False)
+    common = data(detectors, prepare_settings, "independent_multi_vd")
     run = run_of(network, "independent_multi_vd", epochs=12, patience=1)
     fitted = fit(run, common)
     assert fitted.training == sorted(fitted.training, reverse=True)
     assert fitted.training[-1] < 3, "the test needs a copy that stops early"
     # the weights kept are those of each copy's best epoch: they give the loss that was recorded for it
-    model = build(network, copies=3, channels=common.train.channels, length=6, horizon=3)
+    model = build(network, common.train.sizes, copies=3)
     model.load_state_dict(fitted.weights)
-    loss, _ = validate(model, common.validation, torch.arange(3), common.scale, MEDIAN)
+    loss, _ = validate(model, common.validation, torch.tensor([[0], [1], [2]]), common.scale, MEDIAN)
     assert loss.tolist() == pytest.approx(fitted.best_loss, rel=1e-4)
 
 
 def test_a_loss_that_is_never_finite_leaves_no_weights(network, detectors, prepare_settings):
-    common = data(detectors, prepare_settings, True)
+    common = data(detectors, prepare_settings, "multi_vd")
     common.train.mean[:] = -torch.inf
     fitted = fit(run_of(network), common)
     assert (fitted.diverged, fitted.best_epoch, fitted.training) == ([1], [0], [1])
@@ -90,7 +118,7 @@ def test_a_copy_that_diverges_leaves_the_others_as_they_would_be_without_it(
     network, detectors, prepare_settings, float64
 ):
     def trained(vds, spoil=False):
-        common = in_double(data(detectors, prepare_settings, False, vds))
+        common = in_double(data(detectors, prepare_settings, "independent_multi_vd", vds))
         if spoil:
             common.train.mean[1] = -torch.inf
         run = run_of(network, "independent_multi_vd", epochs=2)
@@ -107,7 +135,7 @@ def test_a_copy_that_diverges_leaves_the_others_as_they_would_be_without_it(
 def test_a_copy_that_diverges_later_keeps_its_best_finite_weights(
     network, detectors, prepare_settings, monkeypatch
 ):
-    common = data(detectors, prepare_settings, True)
+    common = data(detectors, prepare_settings, "multi_vd")
     steps = -(-len(common.train) // network.batch_size)
     monkeypatch.setattr(
         stack, "warm_up_then_cosine", lambda *_: lambda step: 1.0 if step < 2 * steps else 1e38
@@ -121,7 +149,7 @@ def test_a_copy_that_diverges_later_keeps_its_best_finite_weights(
 def test_an_epoch_never_waits_for_the_device(network, detectors, prepare_settings):
     """Reading a number of a tensor, or an index that depends on values, would stop a GPU at every step."""
 
-    common = data(detectors, prepare_settings, False)
+    common = data(detectors, prepare_settings, "independent_multi_vd")
     seen = operations(network, common, copies=3)
     assert "_fused_adamw_" in seen
     assert not seen.keys() & {"_local_scalar_dense", "nonzero", "masked_select", "is_nonzero", "equal"}
@@ -134,7 +162,7 @@ def test_on_a_gpu_a_hundred_copies_start_hardly_more_kernels_than_ten(
 
     A few more, as batches of more copies are assembled in smaller lots.
     """
-    common = data(detectors, prepare_settings, False)
+    common = data(detectors, prepare_settings, "independent_multi_vd")
     monkeypatch.setattr(torch.Tensor, "is_cuda", True)
     monkeypatch.setattr(torch.cuda, "make_graphed_callables", lambda function, samples: function)
     ten, hundred = (operations(network, common, copies=copies).total() for copies in (10, 100))
@@ -153,16 +181,16 @@ def operations(network, common: TrainingData, copies: int) -> Counter:
             self.seen[func.overloadpacket.__name__] += 1
             return func(*args, **(kwargs or {}))
 
-    of_three = Copies([0] * copies, [n % 3 for n in range(copies)])
+    of_three = Copies([0] * copies, [[n % 3] for n in range(copies)])
     stack = Stack.build(run_of(network), common, of_three)
     with Operations() as counted:
-        run_epoch(stack, stack.next_starts())
+        run_epoch(stack, stack.next_samples())
     return counted.seen
 
 
 def test_bfloat16_trains_as_well_as_float32(network, detectors, prepare_settings):
     """Its rounding, 2^-8 of a value, shows in the weights and hardly in the loss."""
-    common = data(detectors, prepare_settings, True)
+    common = data(detectors, prepare_settings, "multi_vd")
     full, half = (
         fit(run_of(network, epochs=8, patience=8, precision=precision), common)
         for precision in ("float32", "bfloat16")
@@ -184,7 +212,7 @@ def test_compiled_training_is_the_same_training(small_xlstm, detectors, prepare_
     monkeypatch.setattr(
         XLSTM, "compile_for", lambda self, *shape: compile_it(self, *shape, backend=traced, fullgraph=True)
     )
-    common = data(detectors, prepare_settings, True)
+    common = data(detectors, prepare_settings, "multi_vd")
     eager, compiled = (
         fit(run_of(small_xlstm.model_copy(update={"compile": on}), epochs=2), common) for on in (False, True)
     )
@@ -201,23 +229,25 @@ def test_training_learns_what_no_linear_forecast_can(network, detectors, prepare
     values[0] += 0.1 * np.arange(3)[:, None]
     for t in range(1, len(values)):
         values[t] = 3.9 * values[t - 1] * (1 - values[t - 1])
-    common = data(replace(detectors, values=100 * values), prepare_settings, False)
+    common = data(replace(detectors, values=100 * values), prepare_settings, "independent_multi_vd")
     network = network.model_copy(update={"dropout": 0.0})
     history = fit(run_of(network, epochs=20, patience=20), common).history()
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
 
 
-def test_validation_error_by_hand(network, detectors, prepare_settings):
-    common = data(detectors, prepare_settings, True)
+@pytest.mark.parametrize("mode", ["multi_vd", "global_multi_vd"])
+def test_validation_error_by_hand(detectors, prepare_settings, mode):
+    common = data(detectors, prepare_settings, mode)
     validation, scale = common.validation, common.scale
 
     class Zero(torch.nn.Module):
         def forward(self, batch):
             return torch.zeros_like(batch.y)[..., None]
 
-    loss, mae = validate(Zero(), validation, torch.tensor([0]), scale, MEDIAN)
-    batch = validation.batch(torch.tensor([0]), torch.arange(len(validation))[None])
+    groups = torch.tensor(common.copies)
+    loss, mae = validate(Zero(), validation, groups, scale, MEDIAN)
+    batch = validation.batch(validation.samples(groups, torch.arange(len(validation))))
     y = batch.y[batch.valid]
     assert loss.item() == pytest.approx(y.abs().mean().item(), rel=1e-5)
-    in_units = (batch.y.abs() * scale[0])[batch.valid].mean()
+    in_units = (batch.y.abs() * scale[batch.group][:, :, None])[batch.valid].mean()
     assert mae.item() == pytest.approx(in_units.item(), rel=1e-5)

@@ -10,7 +10,7 @@ MEDIAN = torch.tensor([0.5])
 def test_missing_targets_have_no_say_in_the_loss():
     y = torch.tensor([1.0, 2.0, 0.0]).view(1, 3, 1, 1)
     valid = torch.tensor([True, True, False]).view(1, 3, 1, 1)
-    batch = Batch(x=None, recent=None, usual=None, base=None, calendar=None, y=y, valid=valid)
+    batch = Batch(x=None, recent=None, usual=None, base=None, calendar=None, y=y, valid=valid, group=None)
     forecast = torch.tensor([2.0, 2.0, 99.0], requires_grad=True)
     error, count = masked_error(forecast.view(1, 3, 1, 1, 1), batch, MEDIAN)
     assert (error.tolist(), count.tolist()) == ([1.0], [2])

@@ -1,11 +1,13 @@
-"""What training.json says of copies whose loss did not stay finite."""
+"""What training.json says beside figures: copies whose loss did not stay finite, detectors that nobody knows the place of."""
+
+from dataclasses import replace
 
 import pytest
 import torch
 
-from tests.train.small import run_of
+from tests.train.small import run_of, task_of
 from vdcast.train.fitted import Fitted
-from vdcast.train.outputs import divergence
+from vdcast.train.outputs import divergence, unplaced
 
 
 @pytest.fixture
@@ -48,3 +50,12 @@ def test_a_copy_is_named_by_seed_and_vd_and_keeps_what_it_has(run):
 def test_of_many_copies_some_are_named(run):
     problem, _ = divergence(run, fitted([0] * 20, [1] * 20), [f"{v}" for v in range(10)])
     assert "seed 3 of VD 4 and 15 more, as" in problem
+
+
+def test_detectors_without_coordinates_are_named(small_lstm, detectors, prepare_settings):
+    run, task = run_of(small_lstm, "social"), task_of(detectors, prepare_settings, "social")
+    assert unplaced(run, task) == []
+    lost = replace(task.neighbours, lost=("A", "B", "C", "D", "E", "F"))
+    assert unplaced(run, replace(task, neighbours=lost)) == [
+        "In run lstm-social, VDs without coordinates have no neighbours: A, B, C, D, E and 1 more."
+    ]

@@ -76,7 +76,7 @@ class Prepared:
     parts: dict[str, Detectors]
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F), 1 where a series is constant
-    profile: np.ndarray  # (7S, V, F) float32 what is usual in each slot of the week, ``vdcast.data.profile``
+    profile: np.ndarray  # (7Z, V, F) float32 what is usual in each slot of the week, ``vdcast.data.profile``
     own_day_out: np.ndarray | None = (
         None  # (T, V, F) float32 the same of each training step, its own day left out
     )

@@ -18,7 +18,7 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 ===================  ==============  ============================================================
 ``scaler/mean``      (V, F) f8
 ``scaler/std``       (V, F) f8       1 where a series is constant
-``profile``          (7S, V, F) f4   what is usual in each slot of the week
+``profile``          (7Z, V, F) f4   what is usual in each slot of the week
 ``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
 ===================  ==============  ============================================================
 

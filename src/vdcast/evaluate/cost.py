@@ -68,9 +68,9 @@ def measure(trained: Trained, test: Detectors, device: str) -> Cost:
     def at(where: str, windows: int) -> tuple[nn.Module, Batch]:
         """The network there, and a batch of so many windows (of fewer, again and again)."""
         all_windows = one.windows(test, where)
-        group = torch.arange(all_windows.groups, device=where)
+        groups = torch.tensor(one.task.copies, device=where)
         start = torch.arange(windows, device=where) % len(all_windows)
-        return one.model(all_windows).to(where), all_windows.batch(group, start.expand(len(group), -1))
+        return one.model(all_windows).to(where), all_windows.batch(all_windows.samples(groups, start))
 
     return Cost(
         flops_per_window=flops(*at("cpu", 1)),

@@ -39,6 +39,7 @@ class Graph(nn.Module):
         self.detectors, self.horizon = len(task.vd_ids), task.horizon
         self.seeds = len(trained.settings.train.seeds)
         self.slot = max(task.interval, profile.SHORTEST)  # seconds
+        self.groups = torch.tensor(task.copies).repeat(self.seeds, 1)  # (N, n) that each copy sees
         self.levels = len(levels_of(trained.settings.train.quantiles))
         minutes = MONDAY + 60 * np.arange(WEEK // 60)
         self.register_buffer("calendar", torch.from_numpy(calendar.features(minutes, "UTC")))
@@ -48,8 +49,9 @@ class Graph(nn.Module):
         self.register_buffer("margins", none if trained.margins is None else trained.margins)
 
     def forward(self, values: Tensor, second_of_week: Tensor) -> tuple[Tensor, ...]:
-        scaled = self.model(self._batch(values, second_of_week))  # (S * G, B, H, Q, P)
-        levels = scaled.movedim(-1, 0).unflatten(1, (self.seeds, -1))  # (P, S, G, B, H, Q)
+        scaled = self.model(self._batch(values, second_of_week))  # (N, B * n, H, Q, P), of n groups a copy
+        by_group = scaled.unflatten(1, (-1, self.groups.shape[1])).movedim(2, 1)  # (N, n, B, H, Q, P)
+        levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (self.seeds, -1))  # (P, S, G, B, H, Q)
         raw = ungrouped(levels, self.detectors).movedim(0, -1)  # (S, B, H, V, K, P)
         raw = (raw * self.std[..., None] + self.mean[..., None]).float()
         median = raw[..., self.levels // 2].mean(dim=0)
@@ -64,9 +66,7 @@ class Graph(nn.Module):
         day, second = second_of_week // calendar.DAY, second_of_week % calendar.DAY
         windows.row = (day * profile.slots_a_day(self.slot) + second // self.slot).flatten()
         windows.calendar = self.calendar[second_of_week // 60].flatten(0, 1)
-        group = torch.arange(windows.groups).repeat(self.seeds)
-        start = (torch.arange(B) * both).expand(len(group), -1)
-        return windows.batch(group, start)
+        return windows.batch(windows.samples(self.groups, torch.arange(B) * both))
 
     def _calibrated(self, raw: Tensor) -> Tensor:
         """``Quantiles.calibrated``: (S, B, H, V, K, P) with margins, whose levels do not cross."""

@@ -81,7 +81,7 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
         tally = quality.Tally(layout.steps, len(layout.vd_ids), len(empty.features))
 
         def values() -> Iterator[np.ndarray]:
-            blocks = assemble.blocks(spool, parsed, len(empty.features), counts)
+            blocks = assemble.blocks(spool, parsed, empty.features, counts)
             for block, cause in _on_grid(settings, blocks, counts, parsed=parsed, layout=layout):
                 tally.add(block, cause)
                 yield block
@@ -93,9 +93,11 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
             empty,
             timestamps,
             tally,
-            counts,
-            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
-            silent,
+            quality.Reading(
+                counts,
+                {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+                silent,
+            ),
         )
 
 
@@ -112,7 +114,7 @@ def _recent(settings: Known, scratch: Path, steps: int, now: int) -> tuple[Detec
         fine = assemble.finer(end, parsed)
         empty = _empty(settings, layout.vd_ids, {})
         counts: Counter = Counter()
-        blocks = assemble.some_blocks(spool, fine, len(empty.features), counts)
+        blocks = assemble.some_blocks(spool, fine, empty.features, counts)
         values = [block for block, _ in _on_grid(settings, blocks, counts, parsed=fine, layout=end)]
         return replace(empty, values=np.concatenate(values), timestamps=end.timestamps), newest
 

@@ -1,6 +1,7 @@
 """What the data is worth: ``quality.json`` for programs, ``quality.md`` with plots for people."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -39,7 +40,7 @@ COUNTS = {
 
 
 class Tally:
-    """Running counts over blocks of T steps of V detectors and F features; memory is O(V F)."""
+    """Running counts over blocks of T steps of V detectors and F features; memory grows with V times F."""
 
     def __init__(self, steps: int, detectors: int, features: int):
         shape = (detectors, features)
@@ -85,18 +86,25 @@ class Tally:
         )
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What reading the raw files came to."""
+
+    counts: Counter  # of ``COUNTS``
+    files: dict  # how many were read; which were bad, which passed over
+    silent: list[str]  # detectors that a list names, and no file
+
+
 def write(
     folder: Path,
     table: Detectors,
     timestamps: np.ndarray,
     tally: Tally,
-    counts: Counter,
-    files: dict,
-    silent: list[str],
+    reading: Reading,
 ) -> dict:
     """Write ``quality.json``, ``quality.md`` and the plots to ``folder``; returns what the JSON says."""
     folder.mkdir(parents=True, exist_ok=True)
-    report = summary(table, timestamps, tally, counts, files, silent)
+    report = summary(table, timestamps, tally, reading)
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)
     (folder / "quality.json").write_bytes(text + b"\n")
     plots = plot(folder, table, timestamps, tally)
@@ -104,10 +112,8 @@ def write(
     return report
 
 
-def summary(
-    table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Counter, files: dict, silent: list[str]
-) -> dict:
-    """Everything that the report says, as JSON types; shares are of all steps. ``silent``: listed, and in no file."""
+def summary(table: Detectors, timestamps: np.ndarray, tally: Tally, reading: Reading) -> dict:
+    """Everything that the report says, as JSON types; shares are of all steps."""
     T = tally.steps
     verdict = tally.verdict()
     series = []
@@ -150,10 +156,10 @@ def summary(
             }
             for f, feature in enumerate(table.features)
         },
-        "counts": {name: counts[name] for name in COUNTS if counts[name]},
-        "files": files,
+        "counts": {name: reading.counts[name] for name in COUNTS if reading.counts[name]},
+        "files": reading.files,
         "located": _located(table),
-        "silent": silent,
+        "silent": reading.silent,
         "series": series,
     }
 

@@ -131,7 +131,7 @@ def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Pie
 
 
 def unpack(data: bytes, records: int, features: int) -> tuple[np.ndarray, ...]:
-    """Step in block, detector in file, seconds past the step's start (each (N,)), cause and value (N, F) of a piece."""
+    """Step in block, detector in file, seconds past the step's start (each (R,)), cause and value (R, F) of a piece."""
     data = zlib.decompress(data)
     ends = np.cumsum([0, records, 4 * records, 4 * records, features * records, 4 * features * records])
     step, vd, late, cause, values = (

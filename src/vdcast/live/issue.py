@@ -6,7 +6,6 @@ Shapes: S seeds, L lookback, H horizon, V detectors, K targets, P quantile level
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from vdcast.data import profile
 from vdcast.data.detectors import Detectors
@@ -15,7 +14,6 @@ from vdcast.live.recent import when
 from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
-from vdcast.models.shared.windows import ungrouped
 
 SIMPLE = ("persistence", "profile", "linear")  # what the forecast is scored against
 
@@ -58,7 +56,8 @@ def issue(trained: Trained, recent: Detectors, *, now: int, max_age: int) -> Iss
             f"(forecast.max_age) before {when(now, task.time_zone)}: {newest}; is the feed alive, and the clock right?"
         )
     with one_thread():
-        by_network, linear = _by_network(trained, recent), _linear(trained, recent)
+        by_network = _by_network(trained, recent)
+        linear = trained.linear(trained.next_window(recent))[:, 0].mean(axis=0)  # of the seeds
     columns = {
         **by_network,
         "persistence": np.broadcast_to(_last(targets), (task.horizon, *age.shape)),
@@ -96,19 +95,6 @@ def _by_network(trained: Trained, recent: Detectors) -> dict[str, np.ndarray]:
     calibrated = quantiles.calibrated[:, 0].mean(axis=0)  # (H, V, K, P)
     levels = {f"q{level:g}": calibrated[..., i] for i, level in enumerate(quantiles.levels) if level != 0.5}
     return {"forecast": quantiles.median[:, 0].mean(axis=0), **levels}
-
-
-@torch.no_grad()
-def _linear(trained: Trained, recent: Detectors) -> np.ndarray:
-    """(H, V, K) profile and autoregression of the model alone: what it would say without its encoder; mean of the seeds."""
-    task = trained.task
-    windows = trained.windows(trained.next_window(recent))
-    S = len(trained.settings.train.seeds)
-    group = torch.arange(windows.groups).repeat(S)
-    batch = windows.batch(group, torch.zeros(len(group), 1, dtype=torch.long))
-    scaled = batch.base + trained.autoregression(batch.recent)  # (S * G, 1, H, Q)
-    by_seed = ungrouped(scaled.unflatten(0, (S, windows.groups)), len(task.vd_ids))[:, 0].numpy()
-    return by_seed.mean(axis=0) * task.target_std + task.target_mean
 
 
 def _in_words(seconds: float) -> str:

@@ -29,7 +29,7 @@ from vdcast.machines.clone import bring, job, python_path
 from vdcast.machines.dvc_cli import descendants, graph, left_undone, run_or_exit, stale
 from vdcast.machines.lost import forget_lost
 from vdcast.machines.remote import Remote
-from vdcast.params.modes import is_joint
+from vdcast.params.modes import sharing_of
 from vdcast.params.sections import Params
 from vdcast.train.copies import stacks_of
 
@@ -240,8 +240,8 @@ def shares_of(task: Task, shares: int, gpus: int) -> list[str]:
         return []
     settings = settings_of(task)
     run = settings.run(task.target.removeprefix("train@"))
-    groups = 1 if is_joint(run.mode) else len(settings.modes.vd_indices(run.mode))
-    stacks = len(stacks_of(run, groups, "cuda" if gpus else "cpu"))
+    copies = sharing_of(run.mode).copies(len(settings.modes.vd_indices(run.mode)))
+    stacks = len(stacks_of(run, copies, "cuda" if gpus else "cpu"))
     if stacks < shares:
         print(
             f"{task.name}: {stacks} stacks of copies are all it has, so it is cut into no more shares",

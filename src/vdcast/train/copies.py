@@ -1,4 +1,4 @@
-"""Copies of a network by seed and group, and the stacks that they are trained in."""
+"""Copies of a network by seed and by what they see, and the stacks that they are trained in."""
 
 import math
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ STACK_ON_GPU = 1024  # bounds its memory, and lets thousands of detectors be sha
 
 @dataclass(frozen=True)
 class Copies:
-    """N copies by their seeds and groups, (N,) each."""
+    """N copies by their seeds, and by the groups that each sees, of which all have as many."""
 
     seeds: list[int]
-    groups: list[int]
+    groups: list[list[int]]
 
     def cut(self, largest: int) -> list["Copies"]:
         """Pieces of at most ``largest`` copies, in order and as even as can be, so that no core waits for the longest."""
@@ -27,15 +27,15 @@ class Copies:
         return [Copies(self.seeds[cut], self.groups[cut]) for cut in cuts]
 
 
-def stacks_of(run: Run, groups: int, device: str) -> list[Copies]:
-    """The copies of ``run``, seed-major, cut into the stacks that are trained apart.
+def stacks_of(run: Run, of_a_seed: list[list[int]], device: str) -> list[Copies]:
+    """The copies of ``run``, seed-major, cut into the stacks that are trained apart; a seed's are by their groups.
 
     They do not depend on how many cores there are, as a stack's size shows in how its sums round. A GPU takes
     copies of all seeds in one stack. A CPU takes them in stacks of one seed: small matrices keep one core busy
     and let a second one wait.
     """
     if device == "cuda":
-        seeds = [seed for seed in run.train.seeds for _ in range(groups)]
-        return Copies(seeds, list(range(groups)) * len(run.train.seeds)).cut(STACK_ON_GPU)
-    of_each_seed = (Copies([seed] * groups, list(range(groups))) for seed in run.train.seeds)
+        seeds = [seed for seed in run.train.seeds for _ in of_a_seed]
+        return Copies(seeds, of_a_seed * len(run.train.seeds)).cut(STACK_ON_GPU)
+    of_each_seed = (Copies([seed] * len(of_a_seed), of_a_seed) for seed in run.train.seeds)
     return [stack for copies in of_each_seed for stack in copies.cut(STACK_ON_CPU)]

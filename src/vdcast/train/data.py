@@ -13,15 +13,16 @@ from vdcast.models.shared.windows import Windows
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Windows by part, and the scale in which errors are told; the same for every copy."""
+    """Windows by part, the scale in which errors are told, and which copies a seed has."""
 
     train: Windows
     validation: Windows
     scale: Tensor  # (G, Q), as ``Task.headline_scale``
+    copies: list[list[int]]  # as ``Task.copies``
     device: str
 
     @classmethod
     def of(cls, task: Task, prepared: Prepared, device: str) -> TrainingData:
-        train = task.windows(prepared.parts["train"], device, prepared.own_day_out)
-        validation = task.windows(prepared.parts["validation"], device)
-        return cls(train, validation, task.headline_scale.to(device), device)
+        train = Windows(task, prepared.parts["train"], own_day_out=prepared.own_day_out, device=device)
+        validation = Windows(task, prepared.parts["validation"], device=device)
+        return cls(train, validation, task.headline_scale.to(device), task.copies, device)

@@ -1,7 +1,7 @@
 """The training loop: copies of a forecaster, each as if it were trained alone.
 
-A copy is a (seed, group) pair. Its initial weights, order of windows and dropout depend on its seed
-alone, its data on its group alone; loss, gradient clipping and early stopping are per copy. A copy
+A copy is a seed and the groups that it sees. Its initial weights, order of samples and dropout depend on its
+seed alone, its data on its groups alone; loss, gradient clipping and early stopping are per copy. A copy
 that has stopped leaves its stack, so it costs nothing while the others go on; so does one whose loss is
 no longer finite.
 """
@@ -21,7 +21,7 @@ from vdcast.train.loss import clip_gradients, masked_error, pinball
 from vdcast.train.meter import clock
 from vdcast.train.progress import Progress
 from vdcast.train.scratch import Scratch
-from vdcast.train.stack import Stack
+from vdcast.train.stack import Stack, draws_of_batch
 
 
 def fit_stack(
@@ -49,8 +49,8 @@ def fit_stack(
     with Progress(label, epochs, line) as progress:
         for epoch in epochs:
             began = clock(data.device)
-            loss, norm = run_epoch(stack, stack.next_starts())
-            checked, mae = validate(stack.model, data.validation, stack.group, data.scale, stack.levels)
+            loss, norm = run_epoch(stack, stack.next_samples())
+            checked, mae = validate(stack.model, data.validation, stack.groups, data.scale, stack.levels)
             reached.take(torch.stack([loss, checked, mae, norm], dim=1), stack.model.state_dict())
             reached.rates.append(float(stack.schedule.get_last_lr()[0]))
             reached.seconds.append(clock(data.device) - began)
@@ -66,20 +66,22 @@ def fit_stack(
     return result
 
 
-def run_epoch(stack: Stack, starts: Tensor) -> tuple[Tensor, Tensor]:
-    """One pass over the windows ``starts`` (N, W). Pooled loss and mean gradient norm of each copy, (N,) each."""
-    model, optimiser, group, levels = stack.model, stack.optimiser, stack.group, stack.levels
+def run_epoch(stack: Stack, samples: Tensor) -> tuple[Tensor, Tensor]:
+    """One pass over ``samples`` (N, draws, together). Pooled loss and mean gradient norm of each copy, (N,) each."""
+    model, optimiser, levels = stack.model, stack.optimiser, stack.levels
     model.train()
-    error = torch.zeros(len(group), device=group.device)
+    error = torch.zeros(len(samples), device=samples.device)
     count = torch.zeros_like(error, dtype=torch.int64)
     norms: list[Tensor] = []
     parameters = list(model.parameters())
-    whole = starts.split(stack.run.network.batch_size, dim=1)
-    mine = [start[:, ranks.part(start.shape[1])] for start in whole]
-    for start, batch in zip(whole, stack.data.train.batches(group, mine), strict=True):
+    whole = samples.split(draws_of_batch(stack.run, stack.data.train.sizes), dim=1)
+    mine = [drawn[:, ranks.part(drawn.shape[1])].flatten(1) for drawn in whole]
+    for drawn, batch in zip(whole, stack.data.train.batches(mine), strict=True):
+        draws = drawn.shape[1]
         if ranks.world() > 1:
-            drop_as_in(model, start.shape[1], ranks.part(start.shape[1]))
-        batch = counted_once(batch, start.shape[1])
+            place = torch.arange(drawn[0].numel(), device=drawn.device).view(drawn[0].shape)
+            drop_as_in(model, place.numel(), place[ranks.part(draws)].flatten())
+        batch = counted_once(batch, draws)
         total, valid = masked_error(model(batch), batch, levels)  # (N,) each
         ranks.summed(valid)
         optimiser.zero_grad(set_to_none=True)
@@ -95,27 +97,28 @@ def run_epoch(stack: Stack, starts: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def validate(
-    model: Forecaster, windows: Windows, group: Tensor, scale: Tensor, levels: Tensor
+    model: Forecaster, windows: Windows, groups: Tensor, scale: Tensor, levels: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Loss in scaled units and the median's MAE of the headline target in its unit, pooled, (N,) each."""
     model.eval()
-    unit = scale[group]  # (N, Q)
-    loss, error, count = (torch.zeros_like(unit, dtype=dtype) for dtype in (None, None, torch.int64))
-    for batch in windows.in_order(group, ranks.part(len(windows))):
+    loss, error = torch.zeros(2, device=groups.device)
+    observed, counted = torch.zeros(2, dtype=torch.int64, device=groups.device)
+    for batch in windows.in_order(groups, ranks.part(len(windows))):
         batch = counted_once(batch, len(windows))
         forecast = model(batch)
         median = forecast[..., len(levels) // 2]
+        unit = scale[batch.group][:, :, None]  # (N, B, 1, Q)
         loss = loss + (pinball(forecast, batch.y, levels) * batch.valid).sum(dim=(1, 2))  # (N, Q)
-        error = error + ((median - batch.y).abs() * batch.valid).sum(dim=(1, 2))
-        count = count + batch.valid.sum(dim=(1, 2))
+        error = error + ((median - batch.y).abs() * batch.valid * unit).sum(dim=(1, 2))
+        observed = observed + batch.valid.sum(dim=(1, 2))
+        counted = counted + (batch.valid & (unit > 0)).sum(dim=(1, 2))
     ranks.summed(loss, error)
-    ranks.summed(count)
-    mae = (error * unit).sum(dim=1) / (count * (unit > 0)).sum(dim=1)
-    return loss.sum(dim=1) / count.sum(dim=1), mae
+    ranks.summed(observed, counted)
+    return loss.sum(dim=1) / observed.sum(dim=1), error.sum(dim=1) / counted.sum(dim=1)
 
 
 def counted_once(batch: Batch, size: int) -> Batch:
-    """A rank that is left without a window of ``size`` computes with one of another rank, and counts nothing of it."""
+    """A rank that is left without one of ``size`` draws or windows computes with that of another rank, and counts nothing of it."""
     if ranks.rank() >= size:
         batch.valid.zero_()
     return batch

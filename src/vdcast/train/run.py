@@ -50,7 +50,7 @@ def train_run(run: Run, settings: Params) -> None:
 def train_share(run: Run, settings: Params, share: int, shares: int) -> None:
     """Train every ``shares``-th stack of ``run`` and leave them in its scratch folder; no other file is written."""
     inputs, key = load_keyed(run, settings)
-    stacks = dict(enumerate(stacks_of(run, inputs.task.groups, inputs.data.device)))
+    stacks = dict(enumerate(stacks_of(run, inputs.task.copies, inputs.data.device)))
     mine = {number: copies for number, copies in stacks.items() if number % shares == share - 1}
     if not mine:
         print(

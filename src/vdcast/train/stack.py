@@ -12,7 +12,7 @@ from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared import stacked
 from vdcast.models.shared.dropout import dropout_state, seed_dropout, set_dropout_state
 from vdcast.models.shared.forecaster import Forecaster, build_seeded
-from vdcast.models.shared.windows import Windows
+from vdcast.models.shared.windows import Sizes, Windows
 from vdcast.params.sections import Run
 from vdcast.train import ranks
 from vdcast.train.copies import Copies
@@ -35,21 +35,15 @@ class Stack:
     model: Forecaster
     optimiser: torch.optim.Optimizer
     schedule: torch.optim.lr_scheduler.LRScheduler
-    orders: dict[int, torch.Generator]  # by seed: the order of the windows
+    orders: dict[int, torch.Generator]  # by seed: the order of the samples
     reached: Reached
 
     @classmethod
     def build(cls, run: Run, data: TrainingData, copies: Copies, state: dict | None = None) -> Stack:
         """With freshly drawn weights, or, with the ``state`` that ``kept`` gave, as it was then."""
-        network, device, W = run.network, data.device, len(data.train)
-        model = build_seeded(
-            network,
-            seeds=copies.seeds,
-            channels=data.train.channels,
-            length=data.train.L,
-            horizon=data.train.H,
-            levels=len(levels_of(run.train.quantiles)),
-        ).to(device)
+        network, device, sizes = run.network, data.device, data.train.sizes
+        levels = len(levels_of(run.train.quantiles))
+        model = build_seeded(network, sizes, seeds=copies.seeds, levels=levels).to(device)
         if not state:
             start_linear(model, data.train, copies.groups)
         seed_dropout(model, copies.seeds, device)
@@ -58,15 +52,14 @@ class Stack:
         if run.train.precision == "bfloat16":
             model.forward = torch.autocast(device, torch.bfloat16)(model.forward)  # type: ignore[method-assign]  # of this one
         if network.compile:
-            full = min(network.batch_size, W)
-            windows = len(range(full)[ranks.part(full)])
-            model.encoder.compile_for(len(copies.seeds), windows)  # type: ignore[operator]  # it has one, as it compiles
+            full = min(draws_of_batch(run, sizes), draws_of_epoch(data.train))
+            samples = len(range(full)[ranks.part(full)]) * sizes.together
+            model.encoder.compile_for(len(copies.seeds), samples)  # type: ignore[operator]  # it has one, as it compiles
         optimiser = torch.optim.AdamW(
             model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
         )
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimiser, warm_up_then_cosine(math.ceil(W / network.batch_size), run.train.epochs)
-        )
+        steps = math.ceil(draws_of_epoch(data.train) / draws_of_batch(run, sizes))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_cosine(steps, run.train.epochs))
         orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
         reached = Reached.nothing(model, len(copies.seeds), device)
         stack = cls(run, data, copies, model, optimiser, schedule, orders, reached)
@@ -100,16 +93,20 @@ class Stack:
         return torch.tensor(levels_of(self.run.train.quantiles), device=self.data.device)
 
     @property
-    def group(self) -> Tensor:
-        """The group of each copy that is still in training."""
+    def groups(self) -> Tensor:
+        """(N, n) the groups that each copy that is still in training sees."""
         return torch.tensor(self.copies.groups, device=self.data.device)[self.reached.active]
 
-    def next_starts(self) -> Tensor:
-        """(N, W) the windows in each active copy's order of the next epoch."""
-        W = len(self.data.train)
-        order = {seed: torch.randperm(W, generator=generator) for seed, generator in self.orders.items()}
+    def next_samples(self) -> Tensor:
+        """(N, draws, together) all samples that each active copy sees, in its order of the next epoch."""
+        train = self.data.train
+        samples = train.samples(self.groups, torch.arange(len(train), device=self.data.device))
+        samples = samples.unflatten(1, (-1, train.sizes.together))
+        draws = samples.shape[1]
+        order = {seed: torch.randperm(draws, generator=generator) for seed, generator in self.orders.items()}
         seeds = [self.copies.seeds[n] for n in self.reached.active.tolist()]
-        return torch.stack([order[seed] for seed in seeds]).to(self.data.device)
+        orders = torch.stack([order[seed] for seed in seeds]).to(self.data.device)
+        return samples.gather(1, orders[..., None].expand_as(samples))
 
     def drop_stopped(self) -> bool:
         """Let copies go that have waited long enough for a better epoch, or diverged; whether any is left."""
@@ -149,16 +146,25 @@ class Stack:
         )
 
 
-def start_linear(model: Forecaster, windows: Windows, groups: list[int]) -> None:
-    """Each copy's autoregression starts from the least squares solution over all windows of its group.
+def draws_of_epoch(windows: Windows) -> int:
+    """How many times a copy draws what stays together: a sample, or all samples of a window."""
+    return len(windows) * windows.sizes.groups // windows.sizes.together
 
-    The first rank solves for all of them. Copies of a group share its solution, as it does not depend on the seed.
+
+def draws_of_batch(run: Run, sizes: Sizes) -> int:
+    return max(1, run.network.batch_size // sizes.together)
+
+
+def start_linear(model: Forecaster, windows: Windows, groups: list[list[int]]) -> None:
+    """Each copy's autoregression starts from the least squares solution over all windows of its groups.
+
+    The first rank solves for all of them. Copies of the same groups share it, as it does not depend on the seed.
     """
-    distinct = sorted(set(groups))
-    group = torch.tensor(distinct, device=windows.values.device)
+    distinct = sorted(set(map(tuple, groups)))
+    seen = torch.tensor(distinct, device=windows.values.device)
     solved = ranks.from_first(
-        lambda: [each.cpu() for each in model.autoregression.least_squares(windows.in_order(group))]
+        lambda: [each.cpu() for each in model.autoregression.least_squares(windows.in_order(seen))]
     )
-    place = {number: place for place, number in enumerate(distinct)}
-    places = [place[number] for number in groups]
+    place = {some: place for place, some in enumerate(distinct)}
+    places = [place[tuple(some)] for some in groups]
     model.autoregression.start(*(each[places] for each in solved))

@@ -22,11 +22,11 @@ from vdcast.train.scratch import Scratch
 
 
 def fit(run: Run, data: TrainingData, scratch: Scratch | None = None) -> Fitted:
-    """Train one copy of ``run`` per seed and group, seed-major, until its validation stops improving.
+    """Train the copies of every seed of ``run``, seed-major, until its validation stops improving.
 
     With ``scratch``, goes on from what a training of the same key has left there.
     """
-    stacks = stacks_of(run, data.train.groups, data.device)
+    stacks = stacks_of(run, data.copies, data.device)
     return joined(fit_stacks(run, data, dict(enumerate(stacks)), scratch))
 
 

@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,13 +9,15 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 from hypothesis.strategies import floats
 
+from tests.models.shared.test_windows import task
 from tests.train.small import same
 from vdcast.data import profile
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.shared.forecaster import around, build, build_seeded
-from vdcast.models.shared.windows import Channels, Windows
+from vdcast.models.shared.windows import Sizes, Windows
+from vdcast.params.modes import Sharing
 
-SHAPE = dict(channels=Channels(1, 2, 1, 13), length=6, horizon=3)
+SIZES = Sizes(1, 2, 1, 13, length=6, horizon=3)
 
 
 @pytest.fixture(params=["small_lstm", "small_xlstm"])
@@ -22,24 +25,17 @@ def network(request):
     return request.getfixturevalue(request.param)
 
 
-def batch_of(detectors, joint: bool):
-    w = Windows(
-        detectors,
-        mean=np.zeros((3, 2)),
-        std=np.full((3, 2), 50.0),
-        usual=profile.of_part(detectors),
-        targets=("volume",),
-        length=6,
-        horizon=3,
-        joint=joint,
-    )
-    group = torch.arange(w.groups)
-    return w, w.batch(group, torch.tensor([[0, 7, 30]]).expand(w.groups, -1))
+def batch_of(detectors, sharing: Sharing):
+    """Windows 0, 7 and 30 of every group, volume three steps ahead from six; as many copies as see them."""
+    scale = dict(std=np.full((3, 2), 50.0), profile=profile.of_part(detectors))
+    of = task(detectors, sharing, **scale, length=6, horizon=3)
+    w = Windows(of, detectors)
+    return w.sizes, w.batch(w.samples(torch.tensor(of.copies), torch.tensor([0, 7, 30])))
 
 
 def test_it_starts_from_profile_and_autoregression(network, detectors):
-    w, batch = batch_of(detectors, joint=True)
-    model = build(network, copies=1, channels=w.channels, length=6, horizon=3).eval()
+    sizes, batch = batch_of(detectors, Sharing.JOINT)
+    model = build(network, sizes, copies=1).eval()
     assert torch.equal(model(batch)[..., 0], batch.base)
     with torch.no_grad():
         model.autoregression.bias += 1
@@ -47,22 +43,26 @@ def test_it_starts_from_profile_and_autoregression(network, detectors):
 
 
 def test_it_forecasts_every_horizon_and_channel(network, detectors):
-    for joint in (True, False):
-        w, batch = batch_of(detectors, joint)
-        model = build(network, copies=w.groups, channels=w.channels, length=6, horizon=3).eval()
-        assert model(batch).shape == (*batch.y.shape, 1) == (w.groups, 3, 3, 3 // w.groups, 1)
+    for sharing, shape in (
+        (Sharing.JOINT, (1, 3, 3, 3)),
+        (Sharing.APART, (3, 3, 3, 1)),
+        (Sharing.SHARED, (1, 9, 3, 1)),
+    ):
+        sizes, batch = batch_of(detectors, sharing)
+        model = build(network, sizes, copies=shape[0]).eval()
+        assert model(batch).shape == (*batch.y.shape, 1) == (*shape, 1)
 
 
 def test_copies_of_one_seed_start_alike_and_of_two_seeds_do_not(network):
-    model = build_seeded(network, seeds=[5, 5, 6], **SHAPE)
+    model = build_seeded(network, SIZES, seeds=[5, 5, 6])
     for name, value in model.state_dict().items():
         assert torch.equal(value[0], value[1]), name
     assert not torch.equal(model.project.weight[0], model.project.weight[2])
 
 
 def test_a_copy_has_the_weights_that_it_would_have_alone(network):
-    together = build_seeded(network, seeds=[5, 6], **SHAPE).state_dict()
-    alone = build_seeded(network, seeds=[6], **SHAPE).state_dict()
+    together = build_seeded(network, SIZES, seeds=[5, 6]).state_dict()
+    alone = build_seeded(network, SIZES, seeds=[6]).state_dict()
     for name, value in alone.items():
         assert torch.equal(together[name][1:], value), name
 
@@ -82,11 +82,11 @@ def test_levels_by_hand():
     assert found.tolist() == pytest.approx([7, 9, 10, 13, 17])
 
 
-@pytest.mark.parametrize("joint", [True, False])
-def test_each_channel_has_its_own_levels_around_its_median(network, detectors, joint):
-    w, batch = batch_of(detectors, joint)
-    shape = dict(seeds=[0] * w.groups, channels=w.channels, length=6, horizon=3)
-    plain, fan = build_seeded(network, **shape).eval(), build_seeded(network, **shape, levels=5).eval()
+@pytest.mark.parametrize("sharing", Sharing)
+def test_each_channel_has_its_own_levels_around_its_median(network, detectors, sharing):
+    sizes, batch = batch_of(detectors, sharing)
+    seeds = [0] * len(batch.x)
+    plain, fan = (build_seeded(network, sizes, seeds=seeds, levels=levels).eval() for levels in (1, 5))
     found = fan(batch)
     assert found.shape == (*batch.y.shape, 5)
     assert torch.equal(found[..., 2:3], plain(batch))
@@ -94,8 +94,8 @@ def test_each_channel_has_its_own_levels_around_its_median(network, detectors, j
 
 
 def test_independent_copies_see_their_own_detector_only(network, detectors):
-    w, batch = batch_of(detectors, joint=False)
-    model = build(network, copies=3, channels=w.channels, length=6, horizon=3).eval()
+    sizes, batch = batch_of(detectors, Sharing.APART)
+    model = build(network, sizes, copies=3).eval()
     torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
     torch.nn.init.normal_(model.autoregression.weight)
     before = model(batch)
@@ -106,10 +106,26 @@ def test_independent_copies_see_their_own_detector_only(network, detectors):
     assert not torch.equal(before[1], after[1])
 
 
+def test_an_embedding_is_what_tells_detectors_apart(network, detectors):
+    sizes, batch = batch_of(detectors, Sharing.SHARED)
+    model = build(network, sizes, copies=1).eval()
+    torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
+    assert batch.group.tolist() == [[0, 1, 2] * 3]
+    before = model(batch)
+    other = replace(batch, group=torch.ones_like(batch.group))
+    assert torch.equal(model(other), before), "all embeddings start alike"
+    with torch.no_grad():
+        model.embedding.weight[:, 1] += 1
+    after = model(batch)
+    moved = [not torch.equal(after[0, b], before[0, b]) for b in range(9)]
+    assert moved == [False, True, False] * 3
+    torch.testing.assert_close(model(other)[0, 1::3], after[0, 1::3])
+
+
 def test_jointly_every_detector_uses_every_other(network, detectors):
-    w, batch = batch_of(detectors, joint=True)
+    sizes, batch = batch_of(detectors, Sharing.JOINT)
     torch.manual_seed(0)
-    model = build(network, copies=1, channels=w.channels, length=6, horizon=3).eval()
+    model = build(network, sizes, copies=1).eval()
     torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
     batch.x.requires_grad_()
     for q in range(3):
@@ -119,8 +135,8 @@ def test_jointly_every_detector_uses_every_other(network, detectors):
 
 
 def test_dropout_is_off_when_forecasting(network, detectors):
-    w, batch = batch_of(detectors, joint=True)
-    model = build_seeded(network, seeds=[0], channels=w.channels, length=6, horizon=3)
+    sizes, batch = batch_of(detectors, Sharing.JOINT)
+    model = build_seeded(network, sizes, seeds=[0])
     torch.nn.init.normal_(model.out)  # what the encoder adds starts from zero
     seed_dropout(model, [0])
     assert torch.equal(model.eval()(batch), model(batch))
@@ -128,8 +144,7 @@ def test_dropout_is_off_when_forecasting(network, detectors):
 
 
 def test_quantiles_leave_the_rest_of_the_network_as_it_starts(network):
-    shape = dict(seeds=[3], **SHAPE)
-    plain, fan = build_seeded(network, **shape), build_seeded(network, **shape, levels=3)
+    plain, fan = (build_seeded(network, SIZES, seeds=[3], levels=levels) for levels in (1, 3))
     assert set(fan.state_dict()) - set(plain.state_dict()) == {"spread.weight", "spread.bias"}
     assert same({name: fan.state_dict()[name] for name in plain.state_dict()}, plain.state_dict())
 
@@ -144,7 +159,7 @@ def test_a_third_model_is_a_package_and_its_settings(monkeypatch, detectors):
     third = SimpleNamespace(encoder=lambda network, copies: Identity())
     monkeypatch.setitem(sys.modules, "vdcast.models.third.encoder", third)
     monkeypatch.setitem(sys.modules, "vdcast.models.third", SimpleNamespace(encoder=third))
-    w, batch = batch_of(detectors, joint=True)
+    sizes, batch = batch_of(detectors, Sharing.JOINT)
     network = SimpleNamespace(model="third", width=8, dropout=0.0)
-    model = build(network, copies=1, channels=w.channels, length=6, horizon=3)
+    model = build(network, sizes, copies=1)
     assert model(batch).shape == (*batch.y.shape, 1)

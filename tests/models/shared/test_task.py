@@ -1,11 +1,14 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from vdcast.errors import InputError
 from vdcast.models.shared.task import Task
-from vdcast.params.modes import ManyVDs, Modes, OneVD
+from vdcast.models.shared.windows import Windows
+from vdcast.params.modes import ManyVDs, Modes, OneVD, Social
 from vdcast.params.sections import Window
 from vdcast.prepare.split import prepare
 
@@ -22,15 +25,22 @@ def settings():
         single_vd=OneVD(target_vd_index=1),
         multi_vd=ManyVDs(num_vds=3),
         independent_multi_vd=ManyVDs(num_vds=2),
+        global_multi_vd=ManyVDs(num_vds=3),
+        social=Social(num_vds=3, neighbours=1, radius=2000, weights="gaussian", direction="any"),
     )
     return SimpleNamespace(modes=modes, window=Window(sequence_length=6, prediction_length=3))
 
 
 @pytest.mark.parametrize(
-    "mode, v, groups",
-    [("single_vd", [1], 1), ("multi_vd", [0, 1, 2], 1), ("independent_multi_vd", [0, 1], 2)],
+    "mode, v, copies",
+    [
+        ("single_vd", [1], [[0]]),
+        ("multi_vd", [0, 1, 2], [[0]]),
+        ("independent_multi_vd", [0, 1], [[0], [1]]),
+        ("global_multi_vd", [0, 1, 2], [[0, 1, 2]]),
+    ],
 )
-def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared, settings, mode, v, groups):
+def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared, settings, mode, v, copies):
     task = Task.of(prepared, settings, mode)
     assert task.vd_ids == tuple(prepared.parts["train"].vd_ids[i] for i in v)
     assert (task.targets, task.units) == (("speed", "volume"), ("km/h", "veh/h"))
@@ -38,8 +48,9 @@ def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared,
     np.testing.assert_array_equal(task.mean, prepared.mean[v])
     np.testing.assert_array_equal(task.profile, prepared.profile[:, v])
     np.testing.assert_array_equal(task.target_std, prepared.std[v][:, [1, 0]])  # speed is the second feature
-    windows = task.windows(prepared.parts["validation"])
-    assert task.groups == windows.groups == groups
+    windows = Windows(task, prepared.parts["validation"])
+    assert task.copies == copies and task.groups == windows.values.shape[1] == sum(map(len, copies))
+    assert windows.sizes.groups == len(copies[0])
     assert len(windows) == len(prepared.parts["validation"].timestamps) - 8
 
 
@@ -50,3 +61,18 @@ def test_the_scale_of_the_headline_target_by_hand(prepared, settings):
     assert together.headline_scale.tolist() == [[a, 0, b, 0]]
     assert apart.headline_scale.tolist() == [[a, 0], [b, 0]]
     assert together.headline_scale.dtype == torch.float32
+
+
+def test_only_social_asks_where_detectors_lie(prepared, settings):
+    for mode in ("multi_vd", "global_multi_vd"):
+        assert Task.of(prepared, settings, mode).neighbours is None
+    with pytest.raises(InputError, match="mode social needs coordinates"):
+        Task.of(prepared, settings, "social")
+    info = {"lon": np.array([121.0, 121.001, 121.1]), "lat": np.full(3, 25.0)}
+    train = replace(prepared.parts["train"], info=info)
+    task = Task.of(replace(prepared, parts={"train": train}), settings, "social")
+    assert task.neighbours.index[:, 0, 0].tolist() == [1, 0, 2] and task.copies == [[0, 1, 2]]
+    settings.modes = settings.modes.model_copy(
+        update={"social": settings.modes.social.model_copy(update={"neighbours": 0})}
+    )
+    assert Task.of(prepared, settings, "social").neighbours is None, "it is global_multi_vd then"

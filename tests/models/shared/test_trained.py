@@ -8,7 +8,6 @@ from tests.train.small import data, run_of, task_of
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
-from vdcast.params.modes import is_joint
 from vdcast.prepare.split import prepare
 from vdcast.train.workers import fit
 
@@ -18,14 +17,14 @@ torch.set_num_threads(1)
 def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
     prepared, _ = prepare(detectors, settings)
     run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
-    fitted = fit(run, data(detectors, settings, is_joint(mode)))
-    task = task_of(detectors, settings, is_joint(mode))
+    fitted = fit(run, data(detectors, settings, mode))
+    task = task_of(detectors, settings, mode)
     trained = Trained(weights=fitted.weights, run=run.model_dump(), task=task)
     return trained, prepared.parts["test"]
 
 
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd", "social"])
 def test_it_forecasts_from_its_file_alone_in_units(
     request, tmp_path, detectors, prepare_settings, network, mode
 ):
@@ -41,7 +40,7 @@ def test_it_forecasts_from_its_file_alone_in_units(
     np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
 
 
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_one_seed_forecasts_as_it_does_among_others(detectors, prepare_settings, small_lstm, mode):
     trained, test = train(detectors, prepare_settings, small_lstm, mode, seeds=(0, 1))
     one = trained.one_seed.forecast(test)
@@ -54,7 +53,7 @@ def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_s
     known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
     ahead = trained.forecast_next(test.rows(0, 16))
     np.testing.assert_allclose(ahead, known, rtol=1e-5)
-    with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
+    with pytest.raises(InputError, match="looks back 360 min; a fixture has 300 min"):
         trained.forecast_next(test.rows(0, 5))
 
 
@@ -65,14 +64,51 @@ def test_a_model_trained_with_the_kernel_of_gpus_forecasts_on_a_cpu(detectors, p
     np.testing.assert_array_equal(from_gpu.forecast(test), trained.forecast(test))
 
 
-def test_no_detector_of_independent_multi_vd_sees_another(detectors, prepare_settings, small_xlstm):
-    trained, test = train(detectors, prepare_settings, small_xlstm, "independent_multi_vd")
+@pytest.mark.parametrize("mode", ["independent_multi_vd", "global_multi_vd"])
+def test_a_detector_that_a_network_takes_alone_sees_no_other(detectors, prepare_settings, small_xlstm, mode):
+    trained, test = train(detectors, prepare_settings, small_xlstm, mode)
     before = trained.forecast(test)
     values = test.values.copy()
     values[:, 1] = values[::-1, 1]
     after = trained.forecast(Detectors(**{**vars(test), "values": values}))
     np.testing.assert_array_equal(before[:, :, :, [0, 2]], after[:, :, :, [0, 2]])
     assert not np.array_equal(before[:, :, :, 1], after[:, :, :, 1])
+
+
+def test_a_network_of_all_detectors_forecasts_one_that_it_was_not_trained_on(
+    detectors, prepare_settings, small_lstm
+):
+    """Scale and profile of its own, the mean of the embeddings; those it was trained on keep theirs."""
+    trained, test = train(detectors, prepare_settings, small_lstm, "global_multi_vd")
+    training = prepare(detectors, prepare_settings)[0].parts["train"]
+    same = trained.elsewhere(training)
+    np.testing.assert_allclose(same.forecast(test), trained.forecast(test), rtol=1e-5)
+
+    new = replace(training, values=2 * training.values[:, ::-1] + 5, vd_ids=("new", "VD-B", "other"))
+    moved = trained.elsewhere(new)
+    table = trained.weights["embedding.weight"]
+    expected = [table.mean(dim=1), table[:, 1], table.mean(dim=1)]
+    assert torch.equal(moved.weights["embedding.weight"], torch.stack(expected, dim=1))
+    np.testing.assert_allclose(moved.task.mean, 2 * trained.task.mean[::-1] + 5, rtol=1e-6)
+    later = replace(test, values=2 * test.values[:, ::-1] + 5, vd_ids=new.vd_ids)
+    with (
+        torch.no_grad()
+    ):  # whoever it is, when embeddings are alike, a detector twice as busy is forecast as twice as much
+        table.fill_(1.0)
+    plain, twice = trained.forecast(test), trained.elsewhere(new).forecast(later)
+    np.testing.assert_allclose(twice, 2 * plain[..., ::-1, :] + 5, rtol=1e-4)
+
+
+def test_who_forecasts_no_other_detector_says_so(detectors, prepare_settings, small_lstm):
+    for mode in ("multi_vd", "independent_multi_vd", "social"):
+        trained, test = train(detectors, prepare_settings, small_lstm, mode)
+        with pytest.raises(
+            InputError, match=f"of mode {mode} forecasts the detectors that it was trained on"
+        ):
+            trained.elsewhere(test)
+    trained, test = train(detectors, prepare_settings, small_lstm, "global_multi_vd")
+    with pytest.raises(InputError, match="was trained on feature 'speed'; a fixture lacks it"):
+        trained.elsewhere(test.select(test.vd_ids, ["volume"]))
 
 
 def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_settings, small_lstm):
@@ -108,6 +144,7 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("time_zone", str),
         ("margins", type(None)),
         ("pools", type(None)),
+        ("neighbours", type(None)),
     ]
 
 
@@ -154,7 +191,7 @@ def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
 
 
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_quantiles_come_calibrated_out_of_the_file(
     request, tmp_path, detectors, prepare_settings, network, mode
 ):

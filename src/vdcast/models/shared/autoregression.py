@@ -10,7 +10,7 @@ from functools import reduce
 import torch
 from torch import Tensor, nn
 
-from vdcast.models.shared.windows import Batch, Channels
+from vdcast.models.shared.windows import Batch, Sizes
 
 RIDGE = 1e-3  # of the inputs' scaled variance: neighbouring lags say nearly the same
 NEARLY_NONE = 1e-9  # of the bias, so that a target without observations gets 0
@@ -23,12 +23,12 @@ class Autoregression(nn.Module):
     ``start`` is given what ``least_squares`` found.
     """
 
-    def __init__(self, copies: int, channels: Channels, *, length: int, horizon: int):
+    def __init__(self, copies: int, sizes: Sizes):
         super().__init__()
-        V, F, K, _E = channels
-        self.detectors, self.horizon = V, horizon
-        self.weight = nn.Parameter(torch.zeros(copies, V, K * horizon, length * F))
-        self.bias = nn.Parameter(torch.zeros(copies, V, 1, K * horizon))
+        V, H = sizes.detectors, sizes.horizon
+        self.detectors, self.horizon = V, H
+        self.weight = nn.Parameter(torch.zeros(copies, V, sizes.targets * H, sizes.length * sizes.features))
+        self.bias = nn.Parameter(torch.zeros(copies, V, 1, sizes.targets * H))
 
     def forward(self, recent: Tensor) -> Tensor:
         return self._by_horizon(torch.matmul(self._own(recent), self.weight.mT) + self.bias)

@@ -11,7 +11,7 @@ class MaskStreams:
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str):
         self.device = torch.device(device)
-        self.whole: tuple[int, slice] | None = None  # a batch's size, and the part of it that inputs hold
+        self.whole: tuple[int, Tensor] | None = None  # a batch's size, and which of its samples inputs hold
         self.generators = {
             seed: torch.Generator(self.device).manual_seed(seed) for seed in dict.fromkeys(seeds)
         }
@@ -84,8 +84,8 @@ def seed_dropout(module: nn.Module, seeds: Sequence[int], device: torch.device |
         dropout.streams = streams
 
 
-def drop_as_in(module: nn.Module, size: int, part: slice) -> None:
-    """Inputs hold only ``part`` of a batch of ``size`` windows: drop what would be dropped of it in the whole."""
+def drop_as_in(module: nn.Module, size: int, part: Tensor) -> None:
+    """Inputs hold only those of a batch of ``size`` samples: drop what would be dropped of them in the whole."""
     for dropout in dropouts_in(module):
         assert dropout.streams is not None  # ``seed_dropout`` came first
         dropout.streams.whole = (size, part)

@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from vdcast.models.shared import stacked
 from vdcast.models.shared.autoregression import Autoregression
+from vdcast.models.shared.context import Context
 from vdcast.models.shared.dropout import Dropout
-from vdcast.models.shared.windows import Batch, Channels
+from vdcast.models.shared.windows import Batch, Sizes
 from vdcast.params.networks import Network
 
 
@@ -31,36 +32,32 @@ class Forecaster(nn.Module):
     around the median (``around``).
     """
 
-    def __init__(
-        self,
-        encoder: nn.Module,
-        *,
-        width: int,
-        copies: int,
-        channels: Channels,
-        length: int,
-        horizon: int,
-        dropout: float,
-        levels: int = 1,
-    ):
+    def __init__(self, network: Network, encoder: nn.Module, sizes: Sizes, *, copies: int, levels: int = 1):
         super().__init__()
-        C, E, Q = channels.inputs, channels.calendar, channels.outputs
-        self.project = stacked.Linear(copies, 2 * C + C + E, width)
+        D, C, E, Q, H = network.width, sizes.inputs, sizes.calendar, sizes.outputs, sizes.horizon
+        self.project = stacked.Linear(copies, 2 * C + C + E, D)
         self.encoder = encoder
-        self.dropout = Dropout(dropout)
-        self.state = stacked.Linear(copies, width, width)
-        self.when = stacked.Linear(copies, C + E, width, bias=False)
-        self.step = nn.Parameter(torch.randn(copies, 1, horizon, width) * 0.1)
-        self.out = nn.Parameter(torch.zeros(copies, horizon, Q, width))
-        self.autoregression = Autoregression(copies, channels, length=length, horizon=horizon)
+        self.dropout = Dropout(network.dropout)
+        self.state = stacked.Linear(copies, D, D)
+        self.when = stacked.Linear(copies, C + E, D, bias=False)
+        self.step = nn.Parameter(torch.randn(copies, 1, H, D) * 0.1)
+        self.out = nn.Parameter(torch.zeros(copies, H, Q, D))
+        self.autoregression = Autoregression(copies, sizes)
+        self.embedding = stacked.Embedding(copies, sizes.groups, D) if sizes.groups > 1 else None
         # drawn last, so that the rest starts from the same weights with and without quantiles
-        self.spread = stacked.Linear(copies, width, Q * (levels - 1)) if levels > 1 else None
+        self.spread = stacked.Linear(copies, D, Q * (levels - 1)) if levels > 1 else None
+        self.context = Context(sizes.neighbours, D, copies=copies) if sizes.neighbours else None
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
         known = torch.cat([batch.usual, batch.calendar], dim=-1)  # (N, B, L + H, C + E)
         x = self.project(torch.cat([batch.x, known[:, :, :L]], dim=-1))  # (N, B, L, D)
-        state = self.state(self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1]))  # (N, B, D)
+        if self.embedding is not None:
+            x = x + self.embedding(batch.group)[:, :, None]
+        read = self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1])  # (N, B, D)
+        state = self.state(read)
+        if self.context is not None:
+            state = state + self.context(read, batch.observed)
         when = self.when(known[:, :, L:])  # (N, B, H, D)
         ahead = functional.gelu(state[:, :, None] + when + self.step)  # (N, B, H, D)
         added = torch.matmul(ahead.transpose(1, 2), self.out.mT).transpose(1, 2)  # (N, B, H, Q)
@@ -82,46 +79,21 @@ def around(median: Tensor, steps: Tensor) -> Tensor:
     return torch.stack([*lower[:0:-1], *upper], dim=-1)
 
 
-def build(
-    network: Network,
-    *,
-    copies: int,
-    channels: Channels,
-    length: int,
-    horizon: int,
-    levels: int = 1,
-) -> Forecaster:
+def build(network: Network, sizes: Sizes, *, copies: int, levels: int = 1) -> Forecaster:
     """The forecaster that ``network`` describes, with freshly drawn weights.
 
     Its encoder comes from the network's own package, ``vdcast.models.<model>``.
     """
     package = import_module(f"vdcast.models.{network.model}.encoder")
-    return Forecaster(
-        package.encoder(network, copies),
-        width=network.width,
-        copies=copies,
-        channels=channels,
-        length=length,
-        horizon=horizon,
-        dropout=network.dropout,
-        levels=levels,
-    )
+    return Forecaster(network, package.encoder(network, copies), sizes, copies=copies, levels=levels)
 
 
-def build_seeded(
-    network: Network,
-    *,
-    seeds: list[int],
-    channels: Channels,
-    length: int,
-    horizon: int,
-    levels: int = 1,
-) -> Forecaster:
+def build_seeded(network: Network, sizes: Sizes, *, seeds: list[int], levels: int = 1) -> Forecaster:
     """One copy per entry of ``seeds``, each with the weights that it would have alone.
 
     Copies with the same seed start from the same weights, as V models trained one by one would.
     """
-    fresh = partial(build, network, channels=channels, length=length, horizon=horizon, levels=levels)
+    fresh = partial(build, network, sizes, levels=levels)
     singles = {}
     for seed in dict.fromkeys(seeds):
         torch.manual_seed(seed)

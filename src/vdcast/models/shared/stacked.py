@@ -59,6 +59,17 @@ class Linear(nn.Module):
         return linear(x, self.weight, self.bias)
 
 
+class Embedding(nn.Module):
+    """N tables of a vector each for so many things: their numbers (N, B) -> (N, B, D). All start from zero."""
+
+    def __init__(self, copies: int, things: int, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(copies, things, width))
+
+    def forward(self, number: Tensor) -> Tensor:
+        return self.weight.gather(1, number[..., None].expand(-1, -1, self.weight.shape[-1]))
+
+
 def in_full_precision(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """``function(*tensors)``; where autocast is on, it is off for this, and what it made is float32 again.
 

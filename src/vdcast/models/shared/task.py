@@ -1,11 +1,11 @@
-"""What one run sees of the prepared data: which series, in which scale, in windows of which shape.
+"""What one run sees of the prepared data: which series, in which scale, how far back and ahead.
 
 Made once, from what ``prepare`` left and the settings; training, the trained model and its evaluation use the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from vdcast.data.detectors import Detectors, Prepared
-from vdcast.models.shared.windows import Windows
-from vdcast.params.modes import is_joint
+from vdcast.models.shared.neighbours import Neighbours, neighbours_of
+from vdcast.params.modes import Sharing, sharing_of
 
 if TYPE_CHECKING:
     from vdcast.params.sections import Params
@@ -31,21 +31,23 @@ class Task:
     feature_units: tuple[str, ...]  # (F,)
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F)
-    profile: np.ndarray  # (7S, V, F) float32 of the training part
+    profile: np.ndarray  # (7Z, V, F) float32 of the training part
     length: int  # L
     horizon: int  # H
-    joint: bool  # all detectors share one set of weights (G = 1), or each has its own (G = V)
+    sharing: Sharing
     interval: int  # seconds
     time_zone: str
+    neighbours: Neighbours | None = None  # of which a forecast hears
 
     @classmethod
     def of(cls, prepared: Prepared, settings: Params, mode: str) -> Task:
-        """What runs of ``mode`` see of ``prepared``."""
+        """What runs of ``mode`` see of ``prepared``. Raises InputError where it asks for neighbours and finds none."""
         indices = settings.modes.vd_indices(mode)
         some_part = next(iter(prepared.parts.values()))
-        features = some_part.features
+        features, vd_ids = some_part.features, tuple(some_part.vd_ids[v] for v in indices)
+        nearby = settings.modes.neighbourhood(mode)
         return cls(
-            vd_ids=tuple(some_part.vd_ids[v] for v in indices),
+            vd_ids=vd_ids,
             features=features,
             targets=prepared.targets,
             units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
@@ -55,25 +57,31 @@ class Task:
             profile=prepared.profile[:, indices],
             length=settings.window.sequence_length,
             horizon=settings.window.prediction_length,
-            joint=is_joint(mode),
+            sharing=sharing_of(mode),
             interval=some_part.interval,
             time_zone=some_part.time_zone,
+            neighbours=neighbours_of(some_part.select(vd_ids, features), nearby) if nearby else None,
         )
 
     @property
+    def copies(self) -> list[list[int]]:
+        """The copies of a network that one seed needs, each as the groups that it sees."""
+        return self.sharing.copies(len(self.vd_ids))
+
+    @property
     def groups(self) -> int:
-        """G, the number of sets of weights that one seed needs."""
-        return 1 if self.joint else len(self.vd_ids)
+        """G, the number of groups: of all detectors, or of one each."""
+        return sum(map(len, self.copies))
 
     @property
     def target_mean(self) -> np.ndarray:
         """(V, K)"""
-        return self.mean[:, self._targets]
+        return self.mean[:, self.target_columns]
 
     @property
     def target_std(self) -> np.ndarray:
         """(V, K)"""
-        return self.std[:, self._targets]
+        return self.std[:, self.target_columns]
 
     @property
     def headline_scale(self) -> Tensor:
@@ -83,28 +91,9 @@ class Task:
         return scale.view(self.groups, -1)
 
     @property
-    def _targets(self) -> list[int]:
+    def target_columns(self) -> list[int]:
+        """(K,) where the targets stand among the features."""
         return [self.features.index(target) for target in self.targets]
-
-    def windows(self, part: Detectors, device: str = "cpu", own_day_out: np.ndarray | None = None) -> Windows:
-        """All windows of ``part``, which has the task's detectors, features and interval, among others.
-
-        ``own_day_out`` as in ``Prepared``, for windows that are fitted to.
-        """
-        return Windows(
-            self.chosen(part),
-            mean=self.mean,
-            std=self.std,
-            usual=self.profile,
-            own_day_out=None
-            if own_day_out is None
-            else self.chosen(replace(part, values=own_day_out)).values,
-            targets=self.targets,
-            length=self.length,
-            horizon=self.horizon,
-            joint=self.joint,
-            device=device,
-        )
 
     def chosen(self, part: Detectors) -> Detectors:
         """The task's detectors and features of ``part``, in the task's order."""

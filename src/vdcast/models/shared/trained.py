@@ -5,6 +5,7 @@ forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
 """
 
 import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors
 from vdcast.data.files import Damaged, check_seal, replacing, seal
 from vdcast.data.h5 import AGAIN, SCHEMA
@@ -23,11 +25,13 @@ from vdcast.forecasts.quantiles import Quantiles, levels_of
 from vdcast.models.shared.autoregression import Autoregression
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
+from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
-from vdcast.models.shared.windows import Channels, Windows, ungrouped
-from vdcast.params.modes import is_joint
+from vdcast.models.shared.windows import Batch, Windows, ungrouped
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
+from vdcast.params.times import minutes
 
 
 class _Undrawn(TorchFunctionMode):
@@ -43,7 +47,7 @@ class _Undrawn(TorchFunctionMode):
 class Trained:
     """Weights, settings, and the task that they were trained for; its file holds plain tensors, numbers and text."""
 
-    weights: dict[str, Tensor]  # (N, ...), N = seeds x groups, seed-major
+    weights: dict[str, Tensor]  # (N, ...), N = seeds x Task.copies, seed-major
     run: dict  # params.Run, dumped
     task: Task
     margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
@@ -60,8 +64,13 @@ class Trained:
 
         Raises InputError where ``part`` lacks a detector or feature, or has another interval.
         """
+        self._check(part, self.task.vd_ids)
+        return Windows(self.task, part, device=device)
+
+    def _check(self, part: Detectors, vd_ids: Sequence[str]) -> None:
+        """Refuse a part that lacks one of these detectors or a feature, or has another interval."""
         for kind, needed, given in (
-            ("VD", self.task.vd_ids, part.vd_ids),
+            ("VD", vd_ids, part.vd_ids),
             ("feature", self.task.features, part.features),
         ):
             present = set(given)
@@ -71,10 +80,9 @@ class Trained:
                 )
         if part.interval != self.task.interval:
             raise InputError(
-                f"run {self.run['name']} was trained on an interval of {self.task.interval} s; "
-                f"{part.source} has {part.interval} s"
+                f"run {self.run['name']} was trained on an interval of {minutes(self.task.interval)}; "
+                f"{part.source} has {minutes(part.interval)}"
             )
-        return self.task.windows(part, device)
 
     @property
     def one_seed(self) -> "Trained":
@@ -88,6 +96,34 @@ class Trained:
             margins=None if self.margins is None else self.margins[:1],
         )
 
+    def elsewhere(self, history: Detectors) -> "Trained":
+        """The same weights for the detectors of ``history``, whose scale and profile of the week come from it.
+
+        A detector that it was not trained on has the mean of the embeddings; intervals are no longer calibrated.
+        Raises InputError where weights belong to detectors, and where a forecast hears of neighbours.
+        """
+        if self.task.sharing is not Sharing.SHARED or self.task.neighbours:
+            raise InputError(
+                f"run {self.run['name']} of mode {self.run['mode']} forecasts the detectors that it was trained on and no "
+                "others; a run in global_multi_vd can"
+            )
+        self._check(history, ())
+        history = history.select(history.vd_ids, self.task.features)
+        mean, std = scale.of_values(history.values)
+        task = replace(
+            self.task,
+            vd_ids=history.vd_ids,
+            mean=mean,
+            std=std,
+            profile=profile.of_part(history),
+            time_zone=history.time_zone,
+        )
+        known = self.weights["embedding.weight"]  # (N, V, D)
+        place = {vd: v for v, vd in enumerate(self.task.vd_ids)}
+        rows = [known[:, place[vd]] if vd in place else known.mean(dim=1) for vd in history.vd_ids]
+        weights = self.weights | {"embedding.weight": torch.stack(rows, dim=1)}
+        return replace(self, task=task, weights=weights, margins=None, pools=None)
+
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
@@ -95,10 +131,8 @@ class Trained:
         with _Undrawn():
             model = build(
                 settings.network,
+                windows.sizes,
                 copies=copies,
-                channels=windows.channels,
-                length=self.task.length,
-                horizon=self.task.horizon,
                 levels=len(levels_of(settings.train.quantiles)),
             )
         model.load_state_dict(self.weights)
@@ -112,16 +146,41 @@ class Trained:
     def quantiles(self, part: Detectors, device: str = "cpu") -> Quantiles:
         """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
         windows = self.windows(part, device)
-        model = self.model(windows).to(device)
-        S, G, V = len(self.settings.train.seeds), windows.groups, len(self.task.vd_ids)
-        group = torch.arange(G, device=device).repeat(S)
-        scaled = torch.cat([model(batch) for batch in windows.in_order(group)], dim=1)  # (S * G, W, H, Q, P)
-        levels = scaled.movedim(-1, 0).unflatten(1, (S, G))  # (P, S, G, W, H, Q)
-        levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
-        levels = (levels * self.task.target_std + self.task.target_mean).astype(np.float32)
+        levels = self._in_units(windows, self.model(windows).to(device)).cpu().numpy()
+        levels = levels.astype(np.float32)
         raw = np.moveaxis(levels, 0, -1)
-        margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
+        margins = (
+            np.zeros((len(raw), *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
+        )
         return Quantiles(levels=levels_of(self.settings.train.quantiles), raw=raw, margins=margins)
+
+    def _in_units(self, windows: Windows, answer: Callable[[Batch], Tensor]) -> Tensor:
+        """(P, S, W, H, V, K) of every window, by ``answer`` to a batch, (N, B, H, Q, P) in scaled units."""
+        S, device = len(self.settings.train.seeds), windows.values.device
+        groups = torch.tensor(self.task.copies, device=device).repeat(S, 1)  # (N, G * S / N)
+        scaled = torch.cat([answer(batch) for batch in windows.in_order(groups)], dim=1)
+        by_group = scaled.unflatten(1, (len(windows), -1)).movedim(2, 1)  # (N, G * S / N, W, H, Q, P)
+        levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (S, -1))  # (P, S, G, W, H, Q)
+        scale, shift = (
+            torch.from_numpy(each).to(device) for each in (self.task.target_std, self.task.target_mean)
+        )
+        return ungrouped(levels, len(self.task.vd_ids)) * scale + shift
+
+    @torch.no_grad()
+    def linear(self, part: Detectors) -> np.ndarray:
+        """(S, W, H, V, K) in units: profile and autoregression alone, what it would say without its encoder."""
+        windows = self.windows(part)
+        autoregression = Autoregression(len(next(iter(self.weights.values()))), windows.sizes)
+        prefix = "autoregression."
+        autoregression.load_state_dict(
+            {
+                name.removeprefix(prefix): each
+                for name, each in self.weights.items()
+                if name.startswith(prefix)
+            }
+        )
+        made = self._in_units(windows, lambda batch: (batch.base + autoregression(batch.recent))[..., None])
+        return made[0].numpy()
 
     def calibrated_on(self, part: Detectors, device: str = "cpu") -> "Trained":
         """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
@@ -157,7 +216,8 @@ class Trained:
         T, L, H = len(recent.timestamps), self.task.length, self.task.horizon
         if L > T:
             raise InputError(
-                f"run {self.run['name']} looks back {L} steps of {self.task.interval} s; {recent.source} has {T}"
+                f"run {self.run['name']} looks back {minutes(L * self.task.interval)}; {recent.source} has "
+                f"{minutes(T * self.task.interval)}"
             )
         unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
         later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
@@ -166,18 +226,6 @@ class Trained:
             values=np.concatenate([recent.values[-L:], unknown]),
             timestamps=np.concatenate([recent.timestamps[-L:], later]),
         )
-
-    @property
-    def autoregression(self) -> Autoregression:
-        """The network's linear part, with its weights."""
-        prefix = "autoregression."
-        weights = {n.removeprefix(prefix): w for n, w in self.weights.items() if n.startswith(prefix)}
-        task = self.task
-        V, F, K = len(task.vd_ids) // task.groups, len(task.features), len(task.targets)
-        copies = len(weights["bias"])
-        made = Autoregression(copies, Channels(V, F, K, 0), length=task.length, horizon=task.horizon)
-        made.load_state_dict(weights)
-        return made
 
     def save(self, path: Path) -> None:
         """Write ``path`` in one step. Through a buffer: torch.save would embed the file's name in its bytes."""
@@ -200,6 +248,7 @@ class Trained:
             "time_zone": task.time_zone,
             "margins": self.margins,
             "pools": self.pools,
+            "neighbours": task.neighbours and task.neighbours.content(),
         }
         buffer = io.BytesIO()
         torch.save(content, buffer)
@@ -226,9 +275,10 @@ class Trained:
                 length=content["length"],
                 horizon=content["horizon"],
                 profile=content["profile"].numpy(),
-                joint=is_joint(content["run"]["mode"]),
+                sharing=sharing_of(content["run"]["mode"]),
                 interval=content["interval"],
                 time_zone=content["time_zone"],
+                neighbours=content["neighbours"] and Neighbours.of(content["neighbours"]),
             )
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:

@@ -4,13 +4,14 @@ The tensor is the part's table itself, in memory or a memory map (``data.mapped`
 takes of it is scaled and masked. A value is seen as its residual: what it is above the profile, which for
 the training part has the step's own day left out.
 
-Shapes: T time steps, V detectors, F features, K targets, L lookback, H horizon, B windows of a batch,
-N copies of a network. A *group* is a set of detectors that shares one set of weights: all V of them
-(G = 1) or each alone (G = V). Its C = V/G * F inputs and Q = V/G * K outputs are channels.
+Shapes: T time steps, V detectors, F features, K targets, L lookback, H horizon, W windows, N copies of a
+network. A *group* is what a copy takes at once: all V detectors (G = 1) or one (G = V), whose C = V/G * F
+inputs and Q = V/G * K outputs are channels. A *sample* is a window of a group, and has a number:
+window * G + group. B samples are a batch.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,10 @@ from torch import Tensor
 from vdcast.data import calendar, profile
 from vdcast.data.detectors import Detectors
 from vdcast.data.mapped import Mapped
+from vdcast.models.shared.neighbours import Neighbours
+from vdcast.models.shared.task import Task
 
-# Copies times windows that are assembled at once, and go through a network without gradients. On a CPU its
+# Copies times samples that are assembled at once, and go through a network without gradients. On a CPU its
 # activations should stay in the cache: 10 copies of the default xLSTM took 1.5 s over 476 windows in batches of 64,
 # and 4.2 s in one batch.
 AT_ONCE = {"cpu": 640, "cuda": 2**16}
@@ -39,15 +42,30 @@ class Batch:
     calendar: Tensor  # (N, B, L + H, E)
     y: Tensor  # (N, B, H, Q) 0 where missing
     valid: Tensor  # (N, B, H, Q) bool
+    group: Tensor  # (N, B) by number
+
+    @property
+    def observed(self) -> Tensor:
+        """(N, B) bool: whether anything was seen in the lookback."""
+        return self.x[..., self.recent.shape[-1] :].any(dim=-1).any(dim=-1)
 
 
-class Channels(NamedTuple):
-    """What a group has at each step, as numbers of inputs and outputs."""
+class Sizes(NamedTuple):
+    """What a copy takes and gives: so many of each, and whose states join that of a detector."""
 
-    detectors: int  # V / G
+    detectors: int  # of a group, V / G
     features: int  # F of each
     targets: int  # K of each
     calendar: int  # E
+    length: int  # L
+    horizon: int  # H
+    groups: int = 1  # that the copy sees; of more than one, it learns an embedding for each
+    neighbours: Neighbours | None = None
+
+    @property
+    def together(self) -> int:
+        """Samples that stay in one batch: where detectors hear of each other, all of a window."""
+        return self.groups if self.neighbours else 1
 
     @property
     def inputs(self) -> int:
@@ -61,33 +79,29 @@ class Channels(NamedTuple):
 
 
 class Windows:
-    """Every window of one part: ``starts`` 0 .. W - 1, each L steps of lookback and H of forecast."""
+    """Every window of one part: W of them, each L steps of lookback and H of forecast."""
 
     def __init__(
         self,
+        task: Task,
         part: Detectors,
         *,
-        mean: np.ndarray,
-        std: np.ndarray,
-        usual: np.ndarray,
         own_day_out: np.ndarray | None = None,
-        targets: Sequence[str],
-        length: int,
-        horizon: int,
-        joint: bool,
         device: str | torch.device = "cpu",
     ):
-        """``part`` with values (T, V, F); ``mean`` and ``std`` (V, F) and profile ``usual`` (7S, V, F) of training.
+        """Of ``part``, which has the task's detectors, features and interval, among others.
 
-        Where ``part`` is what these come from, ``own_day_out`` (T, V, F) stands for the profile.
+        Where mean, std and profile of ``task`` come from ``part``, ``own_day_out`` stands for the profile, of the
+        shape of ``part.values``.
         """
-        self.L, self.H = length, horizon
+        if own_day_out is not None:
+            own_day_out = task.chosen(replace(part, values=own_day_out)).values
+        part = task.chosen(part)
         T, V, F = part.values.shape
-        G = 1 if joint else V
-        k = [part.features.index(target) for target in targets]
+        G = task.groups
         tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
         slot = profile.slots(part.timestamps, part.time_zone, part.interval)
-        usual, row = (usual, slot) if own_day_out is None else (own_day_out, np.arange(T))
+        usual, row = (task.profile, slot) if own_day_out is None else (own_day_out, np.arange(T))
         # views: a group's detectors lie side by side
         tables = {"values": part.values.reshape(T, G, -1), "usual": usual.reshape(len(usual), G, -1)}
         on_cpu = torch.device(device).type == "cpu"
@@ -95,12 +109,23 @@ class Windows:
         self.values, self.usual = (torch.from_numpy(each).to(device) for each in tables.values())  # (., G, C)
         self.row = tensor(row)  # (T,) of ``usual`` by step
         self.mean, self.std = (
-            tensor(np.asarray(each, "f8").reshape(G, -1)) for each in (mean, std)
+            tensor(np.asarray(each, "f8").reshape(G, -1)) for each in (task.mean, task.std)
         )  # (G, C)
-        self.goals = tensor(np.arange(V * F).reshape(V, F)[: V // G, k].flatten())  # (Q,) channels
+        self.goals = tensor(
+            np.arange(V * F).reshape(V, F)[: V // G, task.target_columns].flatten()
+        )  # (Q,) channels
         self.calendar = tensor(calendar.features(part.timestamps, part.time_zone))
-        self.channels = Channels(V // G, F, len(k), self.calendar.shape[1])
-        self.both = torch.arange(length + horizon, device=device)
+        self.sizes = Sizes(
+            detectors=V // G,
+            features=F,
+            targets=len(task.targets),
+            calendar=self.calendar.shape[1],
+            length=task.length,
+            horizon=task.horizon,
+            groups=len(task.copies[0]),
+            neighbours=task.neighbours,
+        )
+        self.both = torch.arange(task.length + task.horizon, device=device)
 
     def __getstate__(self) -> dict:
         """For another process: a map by its place in the file, not by what it holds."""
@@ -112,27 +137,28 @@ class Windows:
 
     def __len__(self) -> int:
         """W, the number of windows."""
-        return self.values.shape[0] - self.L - self.H + 1
+        return self.values.shape[0] - len(self.both) + 1
 
-    @property
-    def groups(self) -> int:
-        """G, the number of sets of weights that one seed needs."""
-        return self.values.shape[1]
+    def samples(self, groups: Tensor, start: Tensor) -> Tensor:
+        """(N, B) by number, window after window: those that begin at ``start`` of the ``groups`` (N, n) of each copy."""
+        return (start[:, None] * self.values.shape[1] + groups[:, None]).flatten(1)
 
-    def batch(self, group: Tensor, start: Tensor) -> Batch:
-        """Windows that begin at ``start`` (N, B) of the groups ``group`` (N,)."""
+    def batch(self, sample: Tensor) -> Batch:
+        """The samples (N, B), by number."""
+        L, G = self.sizes.length, self.values.shape[1]
+        start, group = sample // G, sample % G
         steps = start[..., None] + self.both  # (N, B, L + H)
-        values = self.values[steps, group[:, None, None]]  # (N, B, L + H, C)
-        usual = self.usual[self.row[steps], group[:, None, None]]
-        mean, std = (each[group][:, None, None] for each in (self.mean, self.std))
+        values = self.values[steps, group[..., None]]  # (N, B, L + H, C)
+        usual = self.usual[self.row[steps], group[..., None]]
+        mean, std = (each[group][:, :, None] for each in (self.mean, self.std))
         seen = torch.isfinite(values)
         residual = torch.where(seen, torch.sub(values, usual).div(std).float(), 0.0)
         usual = torch.sub(usual, mean).div_(std).float()
-        past, was_seen = residual[:, :, : self.L], seen[:, :, : self.L]
+        past, was_seen = residual[:, :, :L], seen[:, :, :L]
         # as int32: as many int64 take twice as long
-        latest = (was_seen * self.both[: self.L, None].int()).cummax(dim=2).values.long()
+        latest = (was_seen * self.both[:L, None].int()).cummax(dim=2).values.long()
         after, valid, base = (
-            each[:, :, self.L :].index_select(-1, self.goals) for each in (residual, seen, usual)
+            each[:, :, L:].index_select(-1, self.goals) for each in (residual, seen, usual)
         )  # (N, B, H, Q)
         return Batch(
             x=torch.cat([past, was_seen], dim=-1),
@@ -142,26 +168,29 @@ class Windows:
             calendar=self.calendar[steps],
             y=torch.where(valid, after + base, 0.0),
             valid=valid,
+            group=group,
         )
 
-    def batches(self, group: Tensor, starts: Sequence[Tensor]) -> Iterator[Batch]:
-        """``batch`` of each of ``starts``, (N, B) each; several are assembled at once, which costs little more than one."""
-        size = self._at_once(starts[0].numel())
-        for first in range(0, len(starts), size):
-            some = starts[first : first + size]
-            whole = vars(self.batch(group, torch.cat(list(some), dim=1))).values()
-            yield from map(Batch, *(each.split([start.shape[1] for start in some], dim=1) for each in whole))
+    def batches(self, samples: Sequence[Tensor]) -> Iterator[Batch]:
+        """``batch`` of each, (N, B); several are assembled at once, which costs little more than one."""
+        size = self._at_once(samples[0].numel())
+        for first in range(0, len(samples), size):
+            some = samples[first : first + size]
+            whole = vars(self.batch(torch.cat(list(some), dim=1))).values()
+            yield from map(
+                Batch, *(each.split([sample.shape[1] for sample in some], dim=1) for each in whole)
+            )
 
     def _at_once(self, unit: int) -> int:
-        """How many times ``unit`` windows are assembled at once."""
-        of_each = (self.L + self.H) * self.values.shape[2]
+        """How many times ``unit`` samples are assembled at once."""
+        of_each = len(self.both) * self.values.shape[2]
         return max(1, min(AT_ONCE[self.values.device.type], LARGEST // of_each) // unit)
 
-    def in_order(self, group: Tensor, part: slice = slice(None)) -> Iterator[Batch]:
-        """Every window of the groups ``group`` (N,), or ``part`` of them, first to last, in large batches."""
-        size = self._at_once(len(group))
-        for start in torch.arange(len(self), device=group.device)[part].split(size):
-            yield self.batch(group, start.expand(len(group), -1))
+    def in_order(self, groups: Tensor, part: slice = slice(None)) -> Iterator[Batch]:
+        """Every window, or ``part`` of them, of the ``groups`` (N, n) of each copy, first to last, in large batches."""
+        size = self._at_once(groups.numel())
+        for start in torch.arange(len(self), device=groups.device)[part].split(size):
+            yield self.batch(self.samples(groups, start))
 
 
 def ungrouped(y: Tensor, detectors: int) -> Tensor:
