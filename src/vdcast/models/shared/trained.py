@@ -1,7 +1,8 @@
 """A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
 
-from vdcast import Trained
-forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+import vdcast
+model = vdcast.Trained.load("runs/lstm-multi_vd/model.pt")
+model.forecast(vdcast.read("data/detectors.h5"))  # a DataFrame: what comes after the last observation
 """
 
 import io
@@ -11,6 +12,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
@@ -20,6 +22,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.data.files import Damaged, check_seal, replacing, seal
 from vdcast.data.h5 import AGAIN, SCHEMA
 from vdcast.errors import InputError, first_line
+from vdcast.forecasts.frame import frame_of
 from vdcast.forecasts.predictions import beside_observed
 from vdcast.forecasts.quantiles import Quantiles, levels_of
 from vdcast.models.shared.autoregression import Autoregression
@@ -138,7 +141,20 @@ class Trained:
         model.load_state_dict(self.weights)
         return model.eval()
 
-    def forecast(self, part: Detectors, device: str = "cpu") -> np.ndarray:
+    def forecast(self, recent: Detectors, device: str = "cpu") -> pd.DataFrame:
+        """What comes after the last step of ``recent``: a row per VD, target and time, as ``frame_of`` has them.
+
+        Raises InputError where ``recent`` is shorter than the lookback, lacks a VD or feature, or has another interval.
+        """
+        window = self.next_window(recent)
+        quantiles = self.quantiles(window, device)
+        beside = beside_observed(
+            quantiles.median, self.task.chosen(window), self.task.targets, self.task.length
+        )
+        ahead = replace(beside, quantiles=quantiles) if self.settings.train.quantiles else beside
+        return frame_of(ahead).drop(columns="observed")
+
+    def forecast_all(self, part: Detectors, device: str = "cpu") -> np.ndarray:
         """Forecasts (S, W, H, V, K) float32, in units, for every window of ``part``."""
         return self.quantiles(part, device).median
 
@@ -196,7 +212,7 @@ class Trained:
 
         Raises InputError where ``recent`` has fewer steps than the lookback.
         """
-        return self.forecast(self.next_window(recent), device)[:, 0]
+        return self.forecast_all(self.next_window(recent), device)[:, 0]
 
     def quantiles_next(self, recent: Detectors, device: str = "cpu") -> dict[float, np.ndarray]:
         """The calibrated forecast (S, H, V, K) of each level, by level, as ``forecast_next`` gives the median.
