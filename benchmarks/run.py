@@ -1,7 +1,7 @@
 """Everything that is claimed about speed: ``python benchmarks/run.py [PART ...] [--quick] [--threads 2]``.
 
 Writes benchmarks/RESULTS.md and the figures beside it, part by part; a part that is not run keeps what it said.
-About 20 minutes on two quiet cores. Parts: networks, compile, many, loop, data, start, curves, frameworks, gpu;
+About 20 minutes on two quiet cores. Parts: networks, compile, many, loop, data, social, start, curves, frameworks, gpu;
 frameworks installs neuralforecast into an environment of its own on first use (some GB, minutes more, network).
 """
 
@@ -99,6 +99,15 @@ def data(quick: bool) -> list[str]:
     return [*detectors_table(0.3 if quick else 3, counts), *h5_table(0.2 if quick else 10)]
 
 
+def social(quick: bool) -> list[str]:
+    """On one thread, as every stack trains. Both nets forecast every detector of a window from the same weights; one hears of
+    the eight nearest. What is held and computed grows with the number of neighbours, never with its square."""
+    from social import social_table
+
+    torch.set_num_threads(1)
+    return social_table((10, 100) if quick else (10, 100, 1000, 8600), 0.3 if quick else 4)
+
+
 def start(quick: bool) -> list[str]:
     """A `dvc repro` without a change starts no process of vdcast: its time is DVC's own."""
     from start import start_table
@@ -135,7 +144,8 @@ def gpu(quick: bool) -> list[str]:
 
 
 PARTS = {
-    part.__name__: part for part in (networks, compile, many, loop, data, start, curves, frameworks, gpu)
+    part.__name__: part
+    for part in (networks, compile, many, loop, data, social, start, curves, frameworks, gpu)
 }
 
 

@@ -5,14 +5,14 @@ from functools import cache
 from pathlib import Path
 
 from vdcast import params
-from vdcast.data import profile, store
+from vdcast.data import profile, scale, store
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.ingest import pipeline
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import Sharing
 from vdcast.params.sections import Params, Run
-from vdcast.prepare.split import prepare, statistics
+from vdcast.prepare.split import prepare
 from vdcast.train.data import TrainingData
 
 
@@ -42,7 +42,7 @@ def budget(name: str, *, network: dict | None = None, **train) -> Run:
 
 def task_of(train: Detectors, sharing: Sharing, *, length: int = 20, horizon: int = 4) -> Task:
     """The first feature ahead, of all detectors of ``train``, which is all that there is."""
-    mean, std = statistics(train.values)
+    mean, std = scale.of_values(train.values)
     return Task(
         vd_ids=train.vd_ids,
         features=train.features,

@@ -61,7 +61,8 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     settings = merged(merged(shipped, SMALL), changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
     raw = folder / settings["data"]["raw"]
-    raw.parent.mkdir(parents=True)
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    raw = raw / "counts.csv" if raw.is_dir() else raw
     table.reset_index().to_parquet(raw) if raw.suffix == ".parquet" else table.to_csv(raw)
     torch.set_num_threads(1)
     for main in (ingest, prepare):

@@ -18,7 +18,9 @@ def printed(script: str, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["networks", "compile", "many", "loop", "data", "start", "curves", "gpu"])
+@pytest.mark.parametrize(
+    "part", ["networks", "compile", "many", "loop", "data", "social", "start", "curves", "gpu"]
+)
 def test_every_part_runs_and_prints_its_table(part):
     if part == "compile" and not shutil.which("g++"):
         pytest.skip("torch.compile needs a C++ compiler")

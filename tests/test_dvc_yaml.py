@@ -121,6 +121,12 @@ def test_what_no_stage_depends_on_decides_no_number(module):
             assert not defaults, f"{module}.{name} has a default for {defaults}"
 
 
+def test_every_run_is_an_artifact_of_its_name():
+    document = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
+    runs = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["runs"]
+    assert document["artifacts"] == {run: {"type": "model", "path": f"runs/{run}/model.pt"} for run in runs}
+
+
 def test_a_number_is_found_where_it_stands():
     source = "A = 0.5\nB = [1]\nC: int = -3\nD = 'x'\nE = {'k': (2,)}\nclass F:\n    g = 1 << 4\n    h: int\nI = True"
     assert constants(ast.parse(source)) == {"A", "B", "C", "E", "g"}

@@ -24,6 +24,7 @@ FLOORS = (
     ("models.lstm", "models.xlstm"),
     STAGES,
     ("machines", "live"),
+    ("export",),
     ("commands",),
     ("",),  # the face: `from vdcast import ...`, `python -m vdcast`
 )

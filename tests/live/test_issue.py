@@ -28,7 +28,7 @@ def made(trained, recent, *, late=0, max_age=24 * HOUR):
     return issue(trained, lookback(recent, trained.task), now=now, max_age=max_age)
 
 
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 @pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
 def test_it_is_the_mean_of_what_the_seeds_say(request, recent, prepare_settings, mode, network):
     trained = drawn(recent, prepare_settings, request.getfixturevalue(network), mode)

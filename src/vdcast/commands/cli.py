@@ -15,6 +15,7 @@ COMMANDS = {
     "verify": "whether DVC's cache still holds what it took in; what does not is removed",
     "forecast": "what comes next at every VD, by a trained run from the newest data",
     "score": "how a run's forecasts fared beside what has come since, and whether it has fallen behind",
+    "export": "a trained run as ONNX, which runs without vdcast",
     "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",
 }
 USAGE = "\n".join(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vdcast.data import profile
+from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.store import PARTS
 from vdcast.errors import InputError
@@ -32,7 +32,7 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
             f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"
         )
     parts = {name: part.select(kept, features) for name, part in parts.items()}
-    mean, std = statistics(parts["train"].values)
+    mean, std = scale.of_values(parts["train"].values)
     prepared = Prepared(
         parts=parts,
         mean=mean,
@@ -57,16 +57,6 @@ def split(table: Detectors, shares: list[float]) -> dict[str, Detectors]:
         name: table.rows(start, stop)
         for name, start, stop in zip(PARTS, borders[:-1], borders[1:], strict=True)
     }
-
-
-def statistics(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (V, F) over the valid observations of ``values`` (T, V, F).
-
-    A constant series gets a standard deviation of 1, so that scaling leaves it finite.
-    """
-    mean = np.asarray(np.nanmean(values, axis=0, dtype=np.float64))
-    std = np.nanstd(values, axis=0, dtype=np.float64)
-    return mean, np.where(std > 0, std, 1.0)
 
 
 def _known(key: str, names: list[str], available: tuple[str, ...]) -> None:

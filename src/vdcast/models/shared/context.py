@@ -45,14 +45,14 @@ class Context(nn.Module):
         by_window = state.view(N, -1, V, D)
         near = by_window[:, :, self.index]  # (N, B / V, V, R, n, D)
         seen = observed.view(N, -1, V)[:, :, self.index] & self.there  # (N, B / V, V, R, n)
-        logits = self.kernel if self.attention is None else self.attention(by_window, near, self.kernel)
+        logits = self.kernel if self.attention is None else self.attention(by_window, self.index, self.kernel)
         share = torch.where(seen, logits, UNSEEN).softmax(dim=-1) * seen
         pooled = torch.matmul(share[..., None, :], near).flatten(3)  # (N, B / V, V, R * D)
         return stacked.linear(pooled.flatten(1, 2), self.project)
 
 
 class Attention(nn.Module):
-    """Logits (N, B / V, V, R, n) of the neighbours ``near`` each state."""
+    """Logits (N, B / V, V, R, n) of the neighbours ``index`` (V, R, n) of each state (N, B / V, V, D)."""
 
     def __init__(self, width: int, *, copies: int):
         super().__init__()
@@ -61,8 +61,8 @@ class Attention(nn.Module):
         self.slope = nn.Parameter(torch.ones(copies, 1))
         self.temperature = nn.Parameter(torch.zeros(copies, 1))
 
-    def forward(self, state: Tensor, near: Tensor, kernel: Tensor) -> Tensor:
-        asked, found = self.query(state), self.key(near)  # (N, B / V, V, D), (N, B / V, V, R, n, D)
-        alike = torch.matmul(found, asked[:, :, :, None, :, None])[..., 0] / sqrt(state.shape[-1])
+    def forward(self, state: Tensor, index: Tensor, kernel: Tensor) -> Tensor:
+        asked, found = self.query(state)[:, :, :, None, :, None], self.key(state)[:, :, index]
+        alike = torch.matmul(found, asked)[..., 0] / sqrt(state.shape[-1])
         slope, temperature = (each.view(-1, 1, 1, 1, 1) for each in (self.slope, self.temperature))
         return slope * kernel + temperature * alike

@@ -6,7 +6,7 @@ model.forecast(vdcast.read("data/detectors.h5"))  # a DataFrame: what comes afte
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors
 from vdcast.data.files import Damaged, check_seal, replacing, seal
 from vdcast.data.h5 import AGAIN, SCHEMA
@@ -30,7 +31,7 @@ from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Batch, Windows, ungrouped
-from vdcast.params.modes import sharing_of
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
 from vdcast.params.times import minutes
@@ -66,8 +67,13 @@ class Trained:
 
         Raises InputError where ``part`` lacks a detector or feature, or has another interval.
         """
+        self._check(part, self.task.vd_ids)
+        return Windows(self.task, part, device=device)
+
+    def _check(self, part: Detectors, vd_ids: Sequence[str]) -> None:
+        """Refuse a part that lacks one of these detectors or a feature, or has another interval."""
         for kind, needed, given in (
-            ("VD", self.task.vd_ids, part.vd_ids),
+            ("VD", vd_ids, part.vd_ids),
             ("feature", self.task.features, part.features),
         ):
             present = set(given)
@@ -80,7 +86,6 @@ class Trained:
                 f"run {self.run['name']} was trained on an interval of {minutes(self.task.interval)}; "
                 f"{part.source} has {minutes(part.interval)}"
             )
-        return Windows(self.task, part, device=device)
 
     @property
     def one_seed(self) -> "Trained":
@@ -93,6 +98,34 @@ class Trained:
             run=self.run | {"train": self.run["train"] | {"seeds": seeds[:1]}},
             margins=None if self.margins is None else self.margins[:1],
         )
+
+    def elsewhere(self, history: Detectors) -> "Trained":
+        """The same weights for the detectors of ``history``, whose scale and profile of the week come from it.
+
+        A detector that it was not trained on has the mean of the embeddings; intervals are no longer calibrated.
+        Raises InputError where weights belong to detectors, and where a forecast hears of neighbours.
+        """
+        if self.task.sharing is not Sharing.SHARED or self.task.neighbours:
+            raise InputError(
+                f"run {self.run['name']} of mode {self.run['mode']} forecasts the detectors that it was trained on and no "
+                "others; a run in global_multi_vd can"
+            )
+        self._check(history, ())
+        history = history.select(history.vd_ids, self.task.features)
+        mean, std = scale.of_values(history.values)
+        task = replace(
+            self.task,
+            vd_ids=history.vd_ids,
+            mean=mean,
+            std=std,
+            profile=profile.of_part(history),
+            time_zone=history.time_zone,
+        )
+        known = self.weights["embedding.weight"]  # (N, V, D)
+        place = {vd: v for v, vd in enumerate(self.task.vd_ids)}
+        rows = [known[:, place[vd]] if vd in place else known.mean(dim=1) for vd in history.vd_ids]
+        weights = self.weights | {"embedding.weight": torch.stack(rows, dim=1)}
+        return replace(self, task=task, weights=weights, margins=None, pools=None)
 
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""

@@ -1,0 +1,78 @@
+"""What hearing of neighbours costs: a training step of whole windows of V detectors, with and without."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from measure import medians, table
+from sample import budget, data_of, task_of
+from vdcast.data.detectors import Detectors
+from vdcast.models.shared.neighbours import EARTH, neighbours_of
+from vdcast.params.modes import Sharing, Social
+from vdcast.train.copies import Copies
+from vdcast.train.loop import run_epoch
+from vdcast.train.stack import Stack
+
+SPACE = 700.0  # metres of a square's side for each detector: some 25 within 2 km, of which the nearest eight are taken
+BATCH = 256  # samples, or one window of V detectors where these are more
+
+
+def social_table(counts: tuple[int, ...], seconds: float) -> list[str]:
+    rows = []
+    for model in ("lstm", "xlstm"):
+        for V in counts:
+            part = synthetic(60, V)
+            alone = task_of(part, Sharing.SHARED)
+            tasks = {"alone": alone}
+            for weights in ("gaussian", "attention"):
+                settings = Social(num_vds=V, neighbours=8, radius=2000, weights=weights, direction="any")
+                tasks[weights] = replace(alone, neighbours=neighbours_of(part, settings))
+            ms = medians(
+                seconds,
+                **{name: step_of(f"{model}-global_multi_vd", task, part) for name, task in tasks.items()},
+            )
+            near = np.isfinite(tasks["gaussian"].neighbours.kernel).sum() / V
+            rows.append(
+                {
+                    "model": model,
+                    "detectors": f"{V:,}",
+                    "neighbours, on average": f"{near:.1f}",
+                    "without, ms": f"{ms['alone']:.0f}",
+                    "gaussian": f"{ms['gaussian'] / ms['alone']:.2f} times",
+                    "attention": f"{ms['attention'] / ms['alone']:.2f} times",
+                }
+            )
+    return [
+        f"### A training step of {BATCH} samples, or of one window of more detectors",
+        "",
+        *table(rows),
+        "",
+    ]
+
+
+def step_of(name: str, task, part: Detectors):
+    """One step of a copy on the first windows, all detectors of each."""
+    data = data_of(task, part, part)
+    stack = Stack.build(
+        budget(name, seeds=[0], network={"batch_size": BATCH}), data, Copies([0], data.copies)
+    )
+    V = len(part.vd_ids)
+    samples = torch.arange(max(1, BATCH // V) * V).view(1, -1, data.train.sizes.together)
+    return lambda: run_epoch(stack, samples)
+
+
+def synthetic(T: int, V: int) -> Detectors:
+    rng = np.random.default_rng(0)
+    lon, lat = rng.uniform(0, SPACE * np.sqrt(V), (2, V)) / EARTH * 180 / np.pi
+    return Detectors(
+        values=rng.standard_normal((T, V, 1), dtype=np.float32),
+        timestamps=np.arange(T, dtype=np.int64) * 900,
+        vd_ids=tuple(map(str, range(V))),
+        features=("volume",),
+        units=("veh",),
+        interval=900,
+        time_zone="UTC",
+        source="synthetic",
+        info={"lon": lon, "lat": lat},
+    )
