@@ -23,8 +23,9 @@ def test_a_log_says_run_seed_epoch_best_and_time_left(
 ):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0)
     run = run_of(small_lstm)
-    (copies,) = stacks_of(run, 1, "cpu")
-    fitted = fit_stack(run, data(detectors, prepare_settings, True), copies)
+    common = data(detectors, prepare_settings, "multi_vd")
+    (copies,) = stacks_of(run, common.copies, "cpu")
+    fitted = fit_stack(run, common, copies)
     begins, *lines = capsys.readouterr().err.splitlines()
     assert begins == "lstm-multi_vd seed 0, stack 0: begins, at most 3 epochs"
     found = [re.fullmatch(LINE, line).groups() for line in lines]

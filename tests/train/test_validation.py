@@ -33,14 +33,15 @@ def by_hand(prepared, v: int, length: int, horizon: int) -> tuple[float, float]:
 def test_naive_errors_are_those_of_the_profile_and_of_the_last_observation(detectors, prepare_settings):
     prepared, _ = prepare(detectors, prepare_settings)
     apart = data(detectors, prepare_settings, "independent_multi_vd")
-    maes = naive_maes(apart.validation, apart.scale)
+    maes = naive_maes(apart)
     for v in range(3):
         assert maes[:, v].tolist() == pytest.approx(by_hand(prepared, v, 6, 3), rel=1e-4)
-    together = data(detectors, prepare_settings, "multi_vd")
     counts = np.isfinite(prepared.parts["validation"].values[:, :, 0])
     n = sum(counts[o + 1 : o + 4].sum(axis=0) for o in range(5, len(counts) - 3))  # (V,) by window
     pooled = (maes.numpy() * n).sum(axis=1) / n.sum()
-    assert naive_maes(together.validation, together.scale)[:, 0].tolist() == pytest.approx(pooled, rel=1e-4)
+    for mode in ("multi_vd", "global_multi_vd"):
+        together = naive_maes(data(detectors, prepare_settings, mode))
+        assert together.shape == (2, 1) and together[:, 0].tolist() == pytest.approx(pooled, rel=1e-4)
 
 
 def test_a_copy_counts_with_the_error_of_the_epoch_that_it_keeps():
@@ -53,7 +54,7 @@ def test_a_copy_counts_with_the_error_of_the_epoch_that_it_keeps():
 
 def test_figures_stand_under_the_name_of_the_run_and_leave_out_what_is_undefined(detectors, prepare_settings):
     common = data(detectors, prepare_settings, "multi_vd")
-    naive = naive_maes(common.validation, common.scale).min().item()
+    naive = naive_maes(common).min().item()
     trained = replace(fitted([1], [0]), figures=torch.full((1, 1, 4), 0.75 * naive))
     figures = validation_figures("a", trained, common)
     assert figures == {"a": {"val_mae": pytest.approx(0.75 * naive, abs=1e-6), "val_skill": 0.25}}

@@ -12,6 +12,7 @@ import numpy as np
 from vdcast import escape
 from vdcast.data.detectors import Detectors
 from vdcast.ingest.records import AHEAD, CAUSES, OBSERVED
+from vdcast.params.times import minutes
 
 BINS = 168  # columns of the coverage map
 NEAR_CONSTANT = 0.95  # of the values equal to the one observed before
@@ -182,14 +183,14 @@ def markdown(report: dict, plots: list[str]) -> str:
     lines = [
         f"# What the data is worth: {escape.markdown(report['source'])}",
         "",
-        f"{report['steps']} steps of {report['interval']} s, from {report['first']} to {report['last']} "
+        f"{report['steps']:,} times, {minutes(report['interval'])} apart, from {report['first']} to {report['last']} "
         f"({report['time_zone']}), {report['detectors']} detectors ({report['located']} with coordinates), "
         f"features {features}.",
         "",
         *_warnings(report),
         "## Missing, by cause",
         "",
-        "Share of all steps and detectors. " + "; ".join(f"*{k}*: {v}" for k, v in _EXPLAINED.items()) + ".",
+        "Share of all times and detectors. " + "; ".join(f"*{k}*: {v}" for k, v in _EXPLAINED.items()) + ".",
         "",
         "| feature | missing | " + " | ".join(CAUSES.values()) + " |",
         "|---" * (len(CAUSES) + 2) + "|",
@@ -204,14 +205,14 @@ def markdown(report: dict, plots: list[str]) -> str:
     lines += [
         f"## Worst series (of {len(worst)}; all are in quality.json)",
         "",
-        "| VD | feature | missing | mostly | longest gap, steps | mean | min | max | |",
+        "| VD | feature | missing | mostly | longest gap | mean | min | max | |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for s in worst[:LISTED]:
         mostly = max(s["by_cause"], key=s["by_cause"].get, default="")
         numbers = " | ".join("" if s[k] is None else f"{s[k]:g}" for k in ("mean", "min", "max"))
         lines.append(
-            f"| {escape.markdown(s['vd'])} | {escape.markdown(s['feature'])} | {_percent(s['missing'])} | {mostly} | {s['longest_gap']} | "
+            f"| {escape.markdown(s['vd'])} | {escape.markdown(s['feature'])} | {_percent(s['missing'])} | {mostly} | {minutes(s['longest_gap'] * report['interval'])} | "
             f"{numbers} | {s['verdict']} |"
         )
     lines += ["", "## What was read", "", f"- {report['files']['read']} files"]

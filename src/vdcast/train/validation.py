@@ -5,7 +5,6 @@ import math
 import torch
 from torch import Tensor
 
-from vdcast.models.shared.windows import Windows
 from vdcast.train.data import TrainingData
 from vdcast.train.fitted import FIGURES, Fitted
 
@@ -19,7 +18,7 @@ def validation_figures(name: str, fitted: Fitted, data: TrainingData) -> dict[st
     They stand under the run's name: `dvc exp show` puts the path of the file before a name that several files have.
     """
     mae = kept_mae(fitted)
-    naive = float(naive_maes(data.validation, data.scale).mean(dim=1).min())
+    naive = float(naive_maes(data).mean(dim=1).min())
     figures = {"val_mae": mae, "val_skill": 1 - mae / naive if naive else math.nan}
     return {name: {key: round(value, 6) for key, value in figures.items() if math.isfinite(value)}}
 
@@ -35,11 +34,13 @@ def kept_mae(fitted: Fitted) -> float:
 
 
 @torch.no_grad()
-def naive_maes(windows: Windows, scale: Tensor) -> Tensor:
-    """(2, G) of the weekly profile and of persistence, the headline target's MAE in its unit, pooled over each group.
+def naive_maes(data: TrainingData) -> Tensor:
+    """(2, copies of a seed) of the weekly profile and of persistence: the headline target's MAE in its unit, pooled as the
+    copy's own is, over the groups that it sees.
 
     Persistence is the last observation of the lookback; over a gap after it, how far it was from what is usual is kept.
     """
+    windows, scale = data.validation, data.scale
     groups = torch.arange(len(scale), device=scale.device)[:, None]
     error = torch.zeros((2, *scale.shape), device=scale.device)  # (2, G, Q)
     count = torch.zeros_like(scale, dtype=torch.int64)
@@ -50,4 +51,5 @@ def naive_maes(windows: Windows, scale: Tensor) -> Tensor:
         for n, forecast in enumerate((batch.base, last[:, :, None])):
             error[n] += ((forecast - batch.y).abs() * batch.valid).sum(dim=(1, 2))
         count += batch.valid.sum(dim=(1, 2))
-    return (error * scale).sum(dim=2) / (count * (scale > 0)).sum(dim=1)
+    total, valid = (error * scale).sum(dim=2), (count * (scale > 0)).sum(dim=1)
+    return torch.stack([total[:, seen].sum(dim=1) / valid[seen].sum() for seen in data.copies], dim=1)
