@@ -273,7 +273,7 @@ def test_forecasts_are_of_the_days_that_were_chosen(results, browse, day, days, 
     """
     page = browse(results, choose if day else "")
     lines = [line for line in chart(page, "Forecast against observation") if line.colour == BLUE]
-    assert len(lines) == 3
+    assert len(lines) == len(MODES)
     assert [line.path.count("L") + 1 for line in lines] == [hours] * 3
     first = "08" if hours == 72 or not day else {2: "09", 99: "10", 3: "10"}[day]
     assert {line.values["Time (local)"] for line in lines} == {f"May {first}, 2024"}
