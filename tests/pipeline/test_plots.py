@@ -274,7 +274,7 @@ def test_forecasts_are_of_the_days_that_were_chosen(results, browse, day, days, 
     page = browse(results, choose if day else "")
     lines = [line for line in chart(page, "Forecast against observation") if line.colour == BLUE]
     assert len(lines) == len(MODES)
-    assert [line.path.count("L") + 1 for line in lines] == [hours] * 3
+    assert [line.path.count("L") + 1 for line in lines] == [hours] * len(MODES)
     first = "08" if hours == 72 or not day else {2: "09", 99: "10", 3: "10"}[day]
     assert {line.values["Time (local)"] for line in lines} == {f"May {first}, 2024"}
 
@@ -335,7 +335,7 @@ def test_one_model_alone_keeps_its_colour(results, browse):
     assert page.console == []
     for name in PLOTS:
         lines = chart(page, name)
-        assert {of_run(line) for line in lines} == set(RUNS[:3]), name
+        assert {of_run(line) for line in lines} == set(RUNS[: len(MODES)]), name
         colours = {line.colour for line in lines}
         assert BLUE in colours and ORANGE not in colours, name
 
