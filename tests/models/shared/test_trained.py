@@ -30,7 +30,7 @@ def test_it_forecasts_from_its_file_alone_in_units(
 ):
     trained, test = train(detectors, prepare_settings, request.getfixturevalue(network), mode, seeds=(0, 1))
     trained.save(tmp_path / "model.pt")
-    loaded = Trained.load(tmp_path / "model.pt")
+    loaded = Trained.load(str(tmp_path / "model.pt"))  # as a user gives it
     forecast = loaded.forecast_all(test)
     W = len(test.timestamps) - 8
     assert forecast.shape == (2, W, 3, 3, 1) and forecast.dtype == np.float32
