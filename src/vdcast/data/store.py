@@ -66,9 +66,9 @@ def write_blocks(path: Path, empty: Detectors, timestamps: np.ndarray, blocks: I
             raise ValueError(f"blocks hold {start} rows for {len(timestamps)} timestamps")
 
 
-def read(path: Path) -> Detectors:
+def read(path: str | Path) -> Detectors:
     """Read the table of detectors at ``path``. Raises InputError where it is missing, corrupt or foreign."""
-    with opened(path) as file:
+    with opened(Path(path)) as file:
         return _read_group(file)
 
 

@@ -30,7 +30,7 @@ def test_it_forecasts_from_its_file_alone_in_units(
 ):
     trained, test = train(detectors, prepare_settings, request.getfixturevalue(network), mode, seeds=(0, 1))
     trained.save(tmp_path / "model.pt")
-    loaded = Trained.load(tmp_path / "model.pt")
+    loaded = Trained.load(str(tmp_path / "model.pt"))  # as a user gives it
     forecast = loaded.forecast_all(test)
     W = len(test.timestamps) - 8
     assert forecast.shape == (2, W, 3, 3, 1) and forecast.dtype == np.float32
@@ -99,7 +99,7 @@ def test_a_network_of_all_detectors_forecasts_one_that_it_was_not_trained_on(
     trained, test = train(detectors, prepare_settings, small_lstm, "global_multi_vd")
     training = prepare(detectors, prepare_settings)[0].parts["train"]
     same = trained.elsewhere(training)
-    np.testing.assert_allclose(same.forecast(test), trained.forecast(test), rtol=1e-5)
+    np.testing.assert_allclose(same.forecast_all(test), trained.forecast_all(test), rtol=1e-5)
 
     new = replace(training, values=2 * training.values[:, ::-1] + 5, vd_ids=("new", "VD-B", "other"))
     moved = trained.elsewhere(new)
@@ -112,7 +112,7 @@ def test_a_network_of_all_detectors_forecasts_one_that_it_was_not_trained_on(
         torch.no_grad()
     ):  # whoever it is, when embeddings are alike, a detector twice as busy is forecast as twice as much
         table.fill_(1.0)
-    plain, twice = trained.forecast(test), trained.elsewhere(new).forecast(later)
+    plain, twice = trained.forecast_all(test), trained.elsewhere(new).forecast_all(later)
     np.testing.assert_allclose(twice, 2 * plain[..., ::-1, :] + 5, rtol=1e-4)
 
 

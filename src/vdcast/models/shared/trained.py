@@ -273,10 +273,10 @@ class Trained:
             seal(partial)
 
     @classmethod
-    def load(cls, path: Path) -> "Trained":
+    def load(cls, path: str | Path) -> "Trained":
         """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
         try:
-            check_seal(path)
+            check_seal(Path(path))
             content = torch.load(path, weights_only=True, map_location="cpu")
             if content["schema"] != SCHEMA:
                 raise KeyError("schema")
