@@ -3,7 +3,7 @@
     python benchmarks/architectures.py            # after `dvc repro prepare`; prints a markdown table
 
 Only the training and validation parts are read. The defaults in params.yaml follow from this table
-(docs/architecture.md), never from the test part.
+(docs/forecaster.md), never from the test part.
 """
 
 import argparse

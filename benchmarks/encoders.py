@@ -28,12 +28,13 @@ from measure import cpu_name, machine, medians, table
 from vdcast.models.lstm.encoder import LSTM
 from vdcast.models.shared.dropout import seed_dropout
 from vdcast.models.xlstm.encoder import XLSTM
+from vdcast.models.xlstm.parts import Sizes
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import xlstm as package
 
-STEPS = 20  # window.sequence_length of params.yaml
+STEPS = 20  # window.lookback of params.yaml
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,8 @@ class XLSTMSize:
     def ours(self, copies: int, slstm_backend: str = "vanilla", dropout: float = 0.0) -> nn.Module:
         model = XLSTM(
             copies,
-            embedding_dim=self.input_size,
-            num_blocks=self.num_blocks,
-            slstm_at=list(self.slstm_at),
-            num_heads=self.num_heads,
+            Sizes(self.input_size, self.num_heads, self.num_blocks),
+            slstm_at=self.slstm_at,
             context_length=self.steps,
             slstm_backend=slstm_backend,
             dropout=dropout,

@@ -48,6 +48,7 @@ def task_of(train: Detectors, sharing: Sharing, *, length: int = 20, horizon: in
         features=train.features,
         targets=train.features[:1],
         units=train.units[:1],
+        feature_units=train.units,
         mean=mean,
         std=std,
         profile=profile.of_part(train),

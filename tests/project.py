@@ -25,11 +25,11 @@ TEST = 384  # the first step of the test part, of 480
 SMALL = {
     "data": {"interval": 3600, "unit": "veh/h", "raw": "data/raw/counts.csv", "time_zone": "Asia/Taipei"},
     "prepare": {"max_missing": 0.5},
-    "window": {"sequence_length": L, "prediction_length": H},
+    "window": {"lookback": f"{L}h", "horizon": f"{H}h"},
     "train": {"epochs": 2, "patience": 2, "seeds": [0, 1]},
     "lstm": {"hidden_size": 8, "batch_size": 128},
     "xlstm": {"embedding_dim": 16, "num_heads": 2, "batch_size": 128},
-    "evaluate": {"horizons": [1, 2]},
+    "evaluate": {"horizons": ["1h", "2h"]},
     "runs": {
         "lstm-multi_vd": {"model": "lstm", "mode": "multi_vd"},
         "xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd"},

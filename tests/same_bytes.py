@@ -18,6 +18,7 @@ NUMBERS = {
     "history.csv",
     "predictions.h5",
     "metrics.json",
+    "test.json",
     "naive",
 }  # naive: the baselines' folder
 

@@ -31,6 +31,12 @@ def test_every_part_runs_and_prints_its_table(part):
 
 
 @pytest.mark.slow
+def test_forecast_is_timed_as_a_whole_and_by_its_steps():
+    lines = printed("forecast.py", "--vds", "20", "--snapshots", "14", "--repeats", "1").splitlines()
+    assert [line.split(" | ")[0] for line in lines[4:]] == ["| lstm-multi_vd"] * 6 + ["| xlstm-multi_vd"] * 6
+
+
+@pytest.mark.slow
 def test_ingest_and_the_plain_way_give_the_same_numbers():
     small = ["--vds", "20", "--snapshots", "12", "--kinds", "json", "xml"]
     assert [line.split(" | ")[:2] for line in printed("ingest.py", *small).splitlines()[-4:]] == [

@@ -29,6 +29,7 @@ NO_NUMBERS = {
     "vdcast.params.networks",
     "vdcast.params.section",
     "vdcast.params.sections",
+    "vdcast.params.times",
     "vdcast.params.words",
 }
 SECONDS = {"vdcast.processes": {"POLL", "PATIENCE"}}  # of waiting for a process
@@ -118,6 +119,12 @@ def test_what_no_stage_depends_on_decides_no_number(module):
         if issubclass(section, pydantic.BaseModel):
             defaults = [key for key, field in section.model_fields.items() if not field.is_required()]
             assert not defaults, f"{module}.{name} has a default for {defaults}"
+
+
+def test_every_run_is_an_artifact_of_its_name():
+    document = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))
+    runs = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))["runs"]
+    assert document["artifacts"] == {run: {"type": "model", "path": f"runs/{run}/model.pt"} for run in runs}
 
 
 def test_a_number_is_found_where_it_stands():

@@ -1,5 +1,8 @@
 """Who may know whom: a stage is a package that knows no other one, and every arrow of an import leads down."""
 
+import ast
+from collections.abc import Iterator
+
 import networkx
 import pytest
 import yaml
@@ -20,7 +23,8 @@ FLOORS = (
     ("scores", "models.shared"),
     ("models.lstm", "models.xlstm"),
     STAGES,
-    ("machines",),
+    ("machines", "live"),
+    ("export",),
     ("commands",),
     ("",),  # the face: `from vdcast import ...`, `python -m vdcast`
 )
@@ -93,3 +97,33 @@ def test_tests_of_a_package_lie_under_its_name():
 def test_members_are_of_that_package_alone():
     assert members("params") >= {"vdcast.params", "vdcast.params.modes"}
     assert not members("param")
+
+
+LINES, PARAMETERS = 60, 6
+LARGER = {
+    "models.xlstm.mlstm.MLSTMLayer.forward": "torch takes gradients of arguments alone",
+}
+
+
+def functions() -> Iterator[tuple[str, int, int]]:
+    """Name, lines and parameters, but for self and cls, of every function."""
+    for module, path in modules().items():
+        yield from _within(module.removeprefix("vdcast."), ast.parse(path.read_text("utf-8")))
+
+
+def _within(name: str, node: ast.AST) -> Iterator[tuple[str, int, int]]:
+    for inner in ast.iter_child_nodes(node):
+        named = isinstance(inner, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        whole = f"{name}.{inner.name}" if named else name
+        if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = inner.args
+            every = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+            parameters = [each for each in every if each and each.arg not in ("self", "cls")]
+            yield whole, inner.end_lineno - inner.lineno + 1, len(parameters)
+        yield from _within(whole, inner)
+
+
+def test_functions_are_read_at_a_glance():
+    """No longer than a screen, no more parameters than one keeps in mind; what is larger is named, with its reason."""
+    large = {name for name, lines, parameters in functions() if lines > LINES or parameters > PARAMETERS}
+    assert large == {*LARGER}

@@ -1,4 +1,4 @@
-"""``from vdcast import Trained`` is the way to a trained model; ``import vdcast`` alone costs nothing."""
+"""``vdcast.read`` and ``vdcast.Trained`` are the way to data and models; ``import vdcast`` alone costs nothing."""
 
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import sys
 import vdcast
 heavy = {"torch", "numpy", "pandas", "pydantic", "h5py"}
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
+assert callable(vdcast.read) and "torch" not in sys.modules
 from vdcast import Trained
 assert "torch" in sys.modules and Trained.load
 """

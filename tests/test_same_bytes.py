@@ -9,6 +9,10 @@ stages:
     outs:
     - {path: runs/a/model.pt, md5: aaaa}
     - {path: runs/a/training.json, md5: seconds}
+    - {path: runs/a/metrics.json, md5: validation}
+  evaluate@a:
+    outs:
+    - {path: runs/a/test.json, md5: test}
   baselines:
     outs:
     - {path: runs/naive, md5: bbbb.dir}
@@ -17,7 +21,12 @@ stages:
 
 
 def test_outputs_with_numbers_are_taken_and_others_are_not():
-    assert sums(LOCK) == {"runs/a/model.pt": "aaaa", "runs/naive": "bbbb.dir"}
+    assert sums(LOCK) == {
+        "runs/a/model.pt": "aaaa",
+        "runs/a/metrics.json": "validation",
+        "runs/a/test.json": "test",
+        "runs/naive": "bbbb.dir",
+    }
 
 
 def test_a_changed_a_lost_and_a_new_output_differ():

@@ -2,22 +2,25 @@
 
 Stages, each a package of the same name: ingest, prepare, train, baselines, evaluate, compare, report.
 
-    from vdcast import Trained
-    forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+    import vdcast
+    model = vdcast.Trained.load("runs/lstm-multi_vd/model.pt")
+    model.forecast(vdcast.read("data/detectors.h5"))  # a DataFrame
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vdcast.data.store import read
     from vdcast.models.shared.trained import Trained
 
-__all__ = ["Trained"]
+__all__ = ["Trained", "read"]
+
+_HOMES = {"Trained": "vdcast.models.shared.trained", "read": "vdcast.data.store"}
 
 
 def __getattr__(name: str) -> Any:
-    """``Trained``, once it is asked for: it takes torch along, which takes seconds."""
-    if name in __all__:
-        from vdcast.models.shared.trained import Trained
-
-        return Trained
+    """``Trained`` and ``read``, once they are asked for: the former takes torch along, which takes seconds."""
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,8 @@ import pytest
 from tests.baselines.test_naive import series
 from vdcast.baselines import damped
 from vdcast.baselines.residuals import carried
-from vdcast.data.detectors import Detectors
+from vdcast.data import profile
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.params.sections import Window
 
 TWO_KINDS, NAN = np.array(damped.DAY_TYPES[0]), np.nan
@@ -24,6 +25,25 @@ def part(values, start="2024-01-01", interval=3600) -> Detectors:
         time_zone="UTC",
         source="test",
     )
+
+
+def learnt(parts: dict[str, Detectors], targets=("volume",)) -> Prepared:
+    """``parts`` with what ``prepare`` takes from the training part."""
+    train = parts["train"]
+    shape = train.values.shape[1:]
+    usual, without = profile.of_part(train), profile.left_out(train)
+    return Prepared(
+        parts=parts,
+        mean=np.zeros(shape),
+        std=np.ones(shape),
+        profile=usual,
+        own_day_out=without,
+        targets=targets,
+    )
+
+
+def on(train, validation) -> Prepared:
+    return learnt({"train": part(train), "validation": part(validation)})
 
 
 def test_a_residual_is_carried_over_holes_and_fades():
@@ -69,7 +89,7 @@ def test_day_types_are_those_of_the_lower_validation_error():
     day = np.arange(24 * 28) // 24 % 7
     window = Window(sequence_length=3, prediction_length=2)
     apart = np.where(day == 5, 50.0, np.where(day == 6, 10.0, 30.0)).reshape(-1, 1, 1)
-    assert damped.fit(part(apart), part(apart), window).day_types == damped.DAY_TYPES[1]
+    assert damped.fit(on(apart, apart), window).day_types == damped.DAY_TYPES[1]
     noise = np.random.default_rng(0).normal(0, 5, (24 * 28, 1, 1))
     alike = np.where(day >= 5, 10.0, 30.0).reshape(-1, 1, 1)
-    assert damped.fit(part(alike + noise), part(alike), window).day_types == damped.DAY_TYPES[0]
+    assert damped.fit(on(alike + noise, alike), window).day_types == damped.DAY_TYPES[0]

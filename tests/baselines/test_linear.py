@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.baselines.test_damped import part
+from tests.baselines.test_damped import on, part
 from vdcast.baselines import linear
 from vdcast.params.sections import Window
 
@@ -63,8 +63,7 @@ def test_the_forecast_by_hand():
 def test_it_finds_the_weights_of_residuals_around_a_daily_rhythm():
     rhythm = 50 + 20 * np.sin(2 * np.pi * np.arange(24 * 60) / 24)
     values = (rhythm + autoregressive([0.8], 24 * 60)).reshape(-1, 1, 1)
-    train, validation = part(values[: 24 * 42]), part(values[24 * 42 :])
-    fitted = linear.fit(train, validation, WINDOW)
+    fitted = linear.fit(on(values[: 24 * 42], values[24 * 42 :]), WINDOW)
     assert fitted.weights[:, 0, 0] == pytest.approx([0.8, 0.64], abs=0.15)
     assert np.abs(fitted.weights[:, 0, 1:]).max() < 0.15
 
@@ -73,4 +72,4 @@ def test_beyond_so_many_regressions_all_are_by_least_squares(monkeypatch):
     values = (50 + autoregressive([0.8], 24 * 20)).reshape(-1, 1, 1)
     monkeypatch.setattr(linear, "FITS", 1)
     monkeypatch.setattr(linear, "HuberRegressor", None)
-    assert np.isfinite(linear.fit(part(values), part(values), WINDOW).weights).all()
+    assert np.isfinite(linear.fit(on(values, values), WINDOW).weights).all()

@@ -6,8 +6,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
+from tests.baselines.test_damped import learnt
 from vdcast.baselines import naive, run, trees
-from vdcast.data import profile
 from vdcast.data.detectors import Prepared
 from vdcast.errors import InputError
 from vdcast.params.sections import Baseline, Window
@@ -26,10 +26,7 @@ def no_lightgbm_no_trees(request):
 def prepared(detectors, **changes) -> Prepared:
     parts = {"train": detectors.rows(0, 288), "validation": detectors.rows(288, 384)}
     parts |= {"test": detectors.rows(384, 480)} | changes
-    usual = profile.of_part(parts["train"])
-    return Prepared(
-        parts=parts, mean=np.zeros((3, 2)), std=np.ones((3, 2)), profile=usual, targets=("volume", "speed")
-    )
+    return learnt(parts, ("volume", "speed"))
 
 
 def changed(part, steps=slice(None)):
@@ -68,7 +65,7 @@ def test_no_value_of_the_test_part_changes_what_was_fitted(detectors, name, monk
 @fitted_ones
 def test_a_forecast_uses_nothing_that_comes_after_its_origin(detectors, name):
     whole = prepared(detectors)
-    it = run.FITTED[name](whole.parts["train"], whole.parts["validation"], WINDOW)
+    it = run.FITTED[name](whole, WINDOW)
     test = whole.parts["test"]
     made = [it.forecast(each, WINDOW) for each in (test, changed(test, slice(46, None)))]
     W = 46 - WINDOW.sequence_length + 1  # windows whose origin lies before step 46

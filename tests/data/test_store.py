@@ -146,8 +146,9 @@ def test_a_map_is_pickled_by_its_place(tmp_path, detectors, small_memory):
         assert len(sent) < 1000 < view.nbytes
         np.testing.assert_array_equal(pickle.loads(sent), view)
     for computed in (values[:, [2, 0]], values + 1):
-        assert not computed.on_file
-        np.testing.assert_array_equal(pickle.loads(pickle.dumps(computed)), computed)
+        sent = pickle.dumps(computed)
+        assert len(sent) > computed.nbytes  # it lies in memory, and is sent whole
+        np.testing.assert_array_equal(pickle.loads(sent), computed)
 
 
 FILL = """

@@ -1,4 +1,4 @@
-"""The figures of metrics.json."""
+"""The figures of test.json."""
 
 import numpy as np
 import pytest

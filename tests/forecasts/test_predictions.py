@@ -5,6 +5,7 @@ import h5py
 import numpy as np
 import pytest
 
+from vdcast.data.files import seal
 from vdcast.errors import InputError
 from vdcast.forecasts import store
 from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows
@@ -99,10 +100,12 @@ def test_quantiles_that_contradict_their_file_are_one_sentence(tmp_path, predict
     with h5py.File(path, "r+") as file:
         del file["quantiles/levels"]
         file["quantiles/levels"] = [0.1, 0.9, 0.5]
+    seal(path)  # HDF5 cut off the one that was there
     with pytest.raises(InputError, match=r"levels \(0.1, 0.9, 0.5\) have no median in the middle"):
         store.read_predictions(path)
     with h5py.File(path, "r+") as file:
         del file["quantiles/margins"]
+    seal(path)
     with pytest.raises(InputError, match="does not follow vdcast's schema"):
         store.read_predictions(path)
 

@@ -1,8 +1,9 @@
 """Small files whose every byte is known for what it is, and ways to spoil them.
 
-A seed is written with marks, ``«role:cells:text»``: the text of a value (``v``), a time (``t``) or a name (``n``), and
-the records that hang on it, as ``VD@row`` with ``*`` for all. Bytes outside of marks are structure: brackets, keys,
-separators, checksums. What a mutant may change follows from the bytes that it touches: see ``test_fuzz.py``.
+A seed is written with marks, ``«role:cells:text»``: the text of a value (``v``), a time (``t``), a part of one beside
+it (``s``) or a name (``n``), and the records that hang on it, as ``VD@row`` with ``*`` for all. Bytes outside of marks are structure: brackets, keys,
+separators, checksums. What a mutant may change follows from the bytes that it touches: see ``test_fuzz.py``. One whose
+times are shifted has all its records later by as much.
 """
 
 import gzip
@@ -11,14 +12,18 @@ import random
 import re
 import zipfile
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import h5py
 import numpy as np
 import pandas as pd
 
-from .raw import NAMESPACE, tar
+from vdcast.params.formats import FORMATS
 
-MARK = re.compile("«([vtn]):([^:]*):([^»]*)»")
+from .raw import NAMESPACE, tar, xlsx
+
+MARK = re.compile("«([vtsn]):([^:]*):([^»]*)»")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Seed:
     rows: bool = False  # lines of a table: they may be repeated, and swapped
     skip: tuple[range, ...] = field(default=())  # bytes that are the content of another file
     fixed: bool = False  # a layout of places in the file, without a checksum: no byte may move
+    tick: int = 0  # its times are binary, so many to a second
 
 
 def seed(format: str, settings: dict, name: str, text: str, rows: bool = False) -> Seed:
@@ -45,7 +51,9 @@ def seed(format: str, settings: dict, name: str, text: str, rows: bool = False) 
     return Seed(format, settings, name, data + text[last:].encode(), tuple(marks), rows)
 
 
-def binary(format: str, settings: dict, name: str, data: bytes, known: dict[bytes, tuple[str, str]]) -> Seed:
+def binary(
+    format: str, settings: dict, name: str, data: bytes, known: dict[bytes, tuple[str, str]], tick: int
+) -> Seed:
     """``known`` are bytes to be found in ``data``, as often as they stand there."""
     marks = [
         (at.start(), at.end(), *role)
@@ -53,7 +61,7 @@ def binary(format: str, settings: dict, name: str, data: bytes, known: dict[byte
         for at in re.finditer(re.escape(part), data)
     ]
     assert marks
-    return Seed(format, settings, name, data, tuple(sorted(marks)), fixed=True)
+    return Seed(format, settings, name, data, tuple(sorted(marks)), fixed=True, tick=tick)
 
 
 TABLE = {"time_zone": "Asia/Taipei", "interval": 300}
@@ -115,6 +123,15 @@ def _xml_vd(vd: str, *lanes: str) -> str:
     return f"<VDLive><VDID>«n:{vd}@*:{vd}»</VDID><LinkFlows>{flows}</LinkFlows><Status>«v:{vd}@*:0»</Status>{time}</VDLive>"
 
 
+LINES = "".join(
+    f'{{"UpdateTime": "«t:{vd}@*:2026-10-01T05:08:00+08:00»", "UpdateInterval": 60, {_vd(vd, *lanes)[1:]}\n'
+    for vd, *lanes in [
+        ("VD-1", _lane("VD-1", 53, 5, 17, 2), _lane("VD-1", 71, 6, 31, 4)),
+        ("VD-2", _lane("VD-2", 90, 1, 8)),
+        ("VD-3", _lane("VD-3", 64, 3, 11)),
+        ("VD-4", _lane("VD-4", 77, 2, 9)),
+    ]
+)
 XML = (
     f'<?xml version="1.0" encoding="UTF-8"?><VDLiveList xmlns="{NAMESPACE}">'
     "<UpdateTime>«t:*@*:2026-10-01T05:08:00+08:00»</UpdateTime><UpdateInterval>60</UpdateInterval><VDLives>"
@@ -155,6 +172,35 @@ EXPORT += "".join(
     + ",".join(f"«v:a@{i}:{x + i}»" for x in (13, 35, 61, 52))
     + f",«v:a@{i}:100»\n"
     for i in range(5)
+)
+
+
+SEMICOLONS = "Tag;Stunde;Ort;Menge;v\n" + "".join(
+    f"«s:{v}@{h}:13.03.2024»;«s:{v}@{h}:{h}»;«n:{v}@{h}:{v}»;«v:{v}@{h}:1.{200 + 7 * h + k}»;«v:{v}@{h}:{41 + h},{k}5»\n"
+    for h in range(6)
+    for k, v in enumerate(("Süd", "Nord"))
+)
+LANES = "time,vd,lane,volume,speed,occupancy\n" + "".join(
+    f"«t:{v}@{i}:2026-10-01 00:{m:02}»,«n:{v}@{i}:{v}»,«n:{v}@{i}:{lane}»,«v:{v}@{i}:{m + k + 3 * lane}»,"
+    f"«v:{v}@{i}:{60 + m + lane}.5»,«v:{v}@{i}:{lane + k}»\n"
+    for i, m in enumerate(MINUTES[:6])
+    for k, v in enumerate(("A", "B"), 11)
+    for lane in (0, 1)
+)
+WEBTRIS = (
+    "Site Name,Report Date,Time Period Ending,Time Interval,0 - 520 cm,Avg mph,Total Volume\n"
+    + "".join(
+        f"«n:{s}@{i}:{s}»,«t:{s}@{i}:2024-07-02»,«s:{s}@{i}:{15 * i // 60:02}:{15 * i % 60 + 14:02}:00»,«s:{s}@{i}:{i}»,3,"
+        f"«v:{s}@{i}:{51 + i + k}»,«v:{s}@{i}:{170 + 3 * i + k}»\n"
+        for i in range(8)
+        for k, s in enumerate(("M25/1A", "A1/9B"))
+    )
+)
+UTD19 = "day,interval,detid,flow,occ,error,city,speed\n" + "".join(
+    f"«t:{v}@{i}:2015-10-20»,«s:{v}@{i}:{300 * i}»,«n:{v}@{i}:{v}»,«v:{v}@{i}:{120 + 11 * i + k}»,«v:{v}@{i}:0.{15 + i}»,"
+    f"«v:{v}@{i}:0»,«n:{v}@{i}:zurich»,«v:{v}@{i}:{41 + i}»\n"
+    for i in range(8)
+    for k, v in enumerate(("K1D1", "K2D9"))
 )
 
 
@@ -202,6 +248,10 @@ def _h5() -> tuple[bytes, dict[bytes, tuple[str, str]]]:
 
 
 _JSON, _XML = seed("", {}, "", JSON).data, seed("", {}, "", XML).data
+SEMICOLON = {"time_zone": "Europe/Berlin", "interval": 3600, "date_column": "Tag", "hour_column": "Stunde", "vd_column": "Ort",
+             "units": {"volume": "veh/h", "speed": "km/h"}, "columns": {"volume": "Menge", "speed": "v"}}  # fmt: skip
+ZURICH = {"city": "zurich", "time_zone": "Europe/Zurich", "interval": 300, "features": ["volume", "occupancy"],
+          "occupancy_unit": "fraction"}  # fmt: skip
 LIVE, SHIFT = "taiwan_vdlive", {"feature": "volume", "unit": "veh", **TABLE}
 SEEDS = {
     "json": seed(LIVE, {}, "a.json", JSON),
@@ -212,9 +262,16 @@ SEEDS = {
     "export": seed("pems_export", {"features": ["volume", "speed"]}, "a.csv", EXPORT, rows=True),
     "wide": seed("wide_table", SHIFT, "a.csv", WIDE, rows=True),
     "long": seed("long_table", {**TABLE, "units": {"volume": "veh", "speed": "km/h"}}, "a.csv", LONG, rows=True),
+    "semicolons": seed("long_table", SEMICOLON, "a.csv", SEMICOLONS, rows=True),
+    "lanes": seed("long_table", {**TABLE, "units": {"volume": "veh", "speed": "km/h", "occupancy": "%"}, "sum_over": ["lane"]}, "a.csv", LANES, rows=True),
+    "webtris": seed("webtris", {}, "a.csv", WEBTRIS, rows=True),
+    "utd19": seed("utd19", ZURICH, "a.csv", UTD19, rows=True),
+    "lines": seed(LIVE, {}, "a.jsonl", LINES, rows=True),
+    "excel": Seed("wide_table", SHIFT, "a.xlsx", xlsx(data=[["time", "A", "B"], *([f"2026-10-01 00:{m:02}", m + 13, 2.5 * m] for m in MINUTES)])),
     "days": seed("day_rows", DAY_ROWS, "a.csv", DAYS, rows=True),
-    "parquet": binary("wide_table", SHIFT, "a.parquet", *_parquet()),
-    "h5": binary("metr_la", {}, "a.h5", *_h5()),
+    "parquet": binary("wide_table", SHIFT, "a.parquet", *_parquet(), tick=10**6),
+    "h5": binary("metr_la", {}, "a.h5", *_h5(), tick=10**9),
+    "largest": binary("metr_la", {"feature": "volume"}, "a.h5", *_h5(), tick=10**9),
     "npz": Seed("pems_npz", {"start": "2016-07-01"}, "a.npz", _npz()),
     "json.gz": Seed(LIVE, {}, "a.json.gz", gzip.compress(_JSON, mtime=0)),
     "zip": Seed(LIVE, {}, "a.zip", _zip({"a.json": _JSON})),
@@ -231,6 +288,7 @@ class Mutant:
     how: str
     data: bytes
     touched: tuple[tuple[str, str], ...]  # (role, cells) of the marks that it reaches
+    later: int = 0  # seconds by which its times lie later, every one
 
 
 def mutant(seed: Seed, random: random.Random) -> Mutant:
@@ -240,6 +298,8 @@ def mutant(seed: Seed, random: random.Random) -> Mutant:
         ["flip", "flip", "flip", "byte", "delete", "insert", "repeat", *["row", "swap"] * seed.rows]
     )
     how = "flip" if seed.fixed else how
+    if any(role == "t" for _, _, role, _ in seed.marks) and random.random() < 0.1:
+        return shifted(seed, random)
     at = random.randrange(len(data))
     while any(at in content for content in seed.skip):
         at = random.randrange(len(data))
@@ -271,3 +331,49 @@ def mutant(seed: Seed, random: random.Random) -> Mutant:
         if (start <= end and at <= stop) or (source and start < source.stop and source.start < stop)
     ]
     return Mutant(how, data, tuple(reached))
+
+
+TIMES = ("%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M:%S", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%m/%d/%Y %H:%M:%S",
+         "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M", "%d/%m/%Y", "%Y-%m-%d")  # fmt: skip
+
+
+def shifted(seed: Seed, random: random.Random) -> Mutant:
+    """Every time moved by whole hours, or written with an offset that is or is not that of its zone, or both."""
+    hours = random.choice([0, 0, -24, -12, -1, 1, 8, 24])
+    if seed.tick:
+        data = bytearray(seed.data)
+        for start, end, role, _ in seed.marks:
+            if role == "t":
+                data[start:end] = (np.frombuffer(data[start:end], "i8") + 3600 * hours * seed.tick).tobytes()
+        return Mutant(f"shift {hours} h", bytes(data), (), 3600 * hours)
+    offset = random.choice([None, 0, 8, 9, -7, 11])
+    zone = ZoneInfo(FORMATS[seed.format](format=seed.format, raw="x", **seed.settings).time_zone)
+    data, last, later = b"", 0, set()
+    for start, end, role, _ in seed.marks:
+        if role == "t":
+            text, seconds = _shifted(seed.data[start:end].decode(), hours, offset, zone)
+            data, last = data + seed.data[last:start] + text.encode(), end
+            later.add(seconds)
+    (seconds,) = later
+    return Mutant(f"shift {hours} h, offset {offset}", data + seed.data[last:], (), seconds)
+
+
+def _shifted(text: str, hours: int, offset: int | None, zone: ZoneInfo) -> tuple[str, int]:
+    """A time moved by ``hours`` and written with ``offset``, hours too; and by how many seconds it lies later then."""
+    plain = text.removesuffix("+08:00")
+    pattern = next(pattern for pattern in TIMES if _fits(plain, pattern))
+    time = datetime.strptime(plain, pattern)
+    own = time.replace(tzinfo=zone).utcoffset() // timedelta(hours=1)
+    offset = 8 if offset is None and plain != text else offset
+    moved = time + timedelta(hours=hours)
+    if (moved.hour != time.hour and "%H" not in pattern) or (offset is not None and "%H" not in pattern):
+        pattern += " %H:%M"
+    written = moved.strftime(pattern) + (f"{offset:+03}:00" if offset is not None else "")
+    return written, 3600 * (hours + (own - offset if offset is not None else 0))
+
+
+def _fits(text: str, pattern: str) -> bool:
+    try:
+        return bool(datetime.strptime(text, pattern))
+    except ValueError:
+        return False

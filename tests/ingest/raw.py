@@ -102,13 +102,14 @@ def put(path: Path, data: bytes | str) -> Path:
 
 
 def tar(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    """The same bytes whenever it is asked."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode=mode) as archive:
+    with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, data in members.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    return stream.getvalue()
+    return gzip.compress(stream.getvalue(), mtime=0) if mode == "w:gz" else stream.getvalue()
 
 
 def pack(path: Path, members: dict[str, bytes], how: str) -> None:
@@ -123,3 +124,48 @@ def pack(path: Path, members: dict[str, bytes], how: str) -> None:
     else:
         for name, data in members.items():
             put(path / (name + ".gz" * (how == "gz")), gzip.compress(data) if how == "gz" else data)
+
+
+def xlsx(**sheets: list[list]) -> bytes:
+    """A workbook of text and numbers, as small as one can be."""
+    content = "http://schemas.openxmlformats.org"
+    names = list(sheets)
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{content}/package/2006/content-types"><Default Extension="xml" '
+        'ContentType="application/xml"/><Default Extension="rels" '
+        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{content}/package/2006/relationships"><Relationship Id="r" '
+        f'Type="{content}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{content}/spreadsheetml/2006/main" '
+        f'xmlns:r="{content}/officeDocument/2006/relationships"><sheets>'
+        + "".join(f'<sheet name="{n}" sheetId="{i + 1}" r:id="r{i}"/>' for i, n in enumerate(names))
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{content}/package/2006/relationships">'
+        + "".join(
+            f'<Relationship Id="r{i}" Type="{content}/officeDocument/2006/relationships/worksheet" '
+            f'Target="worksheets/{i}.xml"/>'
+            for i in range(len(names))
+        )
+        + "</Relationships>",
+    }
+    for i, rows in enumerate(sheets.values()):
+        body = "".join(
+            f'<row r="{r + 1}">'
+            + "".join(
+                f'<c r="{chr(65 + c)}{r + 1}" t="inlineStr"><is><t>{cell}</t></is></c>'
+                if isinstance(cell, str)
+                else f'<c r="{chr(65 + c)}{r + 1}"><v>{cell}</v></c>'
+                for c, cell in enumerate(row)
+                if cell is not None
+            )
+            + "</row>"
+            for r, row in enumerate(rows)
+        )
+        parts[f"xl/worksheets/{i}.xml"] = (
+            f'<worksheet xmlns="{content}/spreadsheetml/2006/main"><sheetData>{body}</sheetData></worksheet>'
+        )
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return stream.getvalue()

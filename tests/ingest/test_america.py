@@ -130,7 +130,7 @@ def npz(**arrays) -> bytes:
 
 
 def test_npz(tmp_path):
-    data = np.array([[[10, 0.05, 60], [0, 0, 3]], [[-1, 2, 300], [5, 0.1, np.nan]]])  # (T, N, F)
+    data = np.array([[[10, 0.05, 60], [0, 0, 3]], [[-1, 2, 300], [5, 0.1, np.nan]]])  # (T, V, F)
     put(tmp_path / "raw.npz", npz(data=data))
     table, report = run(tmp_path, "pems_npz", tmp_path / "raw.npz", start="2016-07-01 00:00")
     nan = np.nan
@@ -152,7 +152,7 @@ def test_npz_of_flow_alone(tmp_path):
 @pytest.mark.parametrize(
     "data, sentence",
     [
-        (npz(data=np.zeros((3, 2, 1))), r"its array is \(3, 2, 1\), not \(T, N, 3\)"),
+        (npz(data=np.zeros((3, 2, 1))), r"its array is \(3, 2, 1\), not \(T, V, 3\)"),
         (npz(x=np.zeros(3)), "not an array 'data'"),
         (npz(data=np.array([[[{}] * 3]], dtype=object)), "its array is object"),
         (npz(data=np.zeros((4000, 1000, 3))), "its array would be"),

@@ -101,9 +101,10 @@ def test_flows_in_an_h5_are_no_speeds(tmp_path):
 
 def test_values_that_are_mostly_impossible_are_another_quantity(tmp_path):
     data = np.full((500, 2, 3), 40.0)  # occupancy 0..1 announced second: 40 is none
-    data[..., 2] = 300
     put(tmp_path / "raw.npz", npz(data=data))
-    with pytest.raises(InputError, match="impossible values in 3000: .* are they the quantity and the unit"):
+    with pytest.raises(
+        InputError, match="1000 of 1000 values of occupancy are impossible: .* are they the quantity"
+    ):
         run(tmp_path, "pems_npz", tmp_path / "raw.npz", start="2016-07-01")
 
 

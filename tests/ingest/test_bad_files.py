@@ -252,17 +252,18 @@ def test_an_archive_that_changes_is_read_as_it_is_now(tmp_path, kind):
         old.read()
 
 
-def test_a_tar_too_large_to_be_read_as_a_whole(tmp_path):
+def test_a_tar_too_large_to_be_read_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "IN_MEMORY", 16 << 20)
     (tmp_path / "raw").mkdir()
     for name in ("loose.tar", "packed.tgz"):
         with (partial(gzip.open, compresslevel=1) if name.endswith("tgz") else open)(
             tmp_path / "raw" / name, "wb"
         ) as file:
             file.write(os.urandom(4 << 20))  # so that the limit is not on how far it expands
-            file.truncate(600 << 20) if name == "loose.tar" else file.write(bytes(520 << 20))
+            file.truncate(20 << 20) if name == "loose.tar" else file.write(bytes(14 << 20))
         with pytest.raises(
             InputError,
-            match=f"'{name}': is larger than 512 MiB, and can be read only as a whole; split it, or pack a zip",
+            match=f"'{name}': is larger than 16 MiB, and can be read only as a whole; split it, or pack a zip",
         ):
             run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
         (tmp_path / "raw" / name).unlink()

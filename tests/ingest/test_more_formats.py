@@ -333,10 +333,25 @@ def test_auto_wants_the_keys_of_what_it_finds(tmp_path):
 
 def test_auto_is_a_format_of_params(tmp_path):
     document = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text("utf-8"))
-    document["data"] = {"format": "auto", "raw": "x", "per": "link"}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
-    data = params.load(tmp_path / "params.yaml").data
-    assert data.settings("taiwan_vdlive") == {"format": "taiwan_vdlive", "raw": "x", "per": "link"}
+    document["data"] = {"format": "auto", "raw": "x", "per": "link", "interval": 300}
+
+    def load():
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(document), "utf-8")
+        return params.load(tmp_path / "params.yaml").data
+
+    data = load()
+    said = {"raw": "x", "per": "link"}
+    assert data.settings("taiwan_vdlive") == {"format": "taiwan_vdlive", "interval": 300, **said}
+    assert data.settings("taiwan_m05a") == {"format": "taiwan_m05a", **said}, "its only interval"
+    assert data.settings("webtris")["interval"] == 300, (
+        "not its interval, and refused as a key that it has not"
+    )
+    del document["data"]["interval"]
+    with pytest.raises(InputError, match=r"window.lookback 5h is in time.*; set data.interval"):
+        load()
+    document["window"] = {"sequence_length": 12, "prediction_length": 3}
+    document["evaluate"]["horizons"] = [1, 3]
+    assert load().interval is None
 
 
 def test_auto_says_what_is_wrong_with_an_archive(tmp_path):

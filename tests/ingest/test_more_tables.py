@@ -1,8 +1,5 @@
 """Plain tables as people bring them: other marks, times in two columns, other encodings, sheets, no header."""
 
-import io
-import zipfile
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,7 +9,7 @@ from pyarrow import parquet
 
 from vdcast.errors import InputError
 
-from .raw import put, run, utc
+from .raw import put, run, utc, xlsx
 from .test_tables import LONG, WIDE, T
 
 FLOW = {**WIDE, "feature": "flow", "unit": "1"}
@@ -39,6 +36,8 @@ def test_a_header_that_two_marks_split_is_refused_unless_one_gives_the_names(tmp
         wide(tmp_path, text, **said)
     assert wide(tmp_path, text, delimiter=";", **said).vd_ids == ("a,1", "b,2")
     assert wide(tmp_path, "time;A,1;B\n2026-10-01 00:00;3;4\n").vd_ids == ("A,1", "B")
+    with pytest.raises(InputError, match="has no column .time.; it has ti.me, A"):
+        wide(tmp_path, "ti\tme;A\n2026-10-01 00:00;3\n")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +52,14 @@ def test_a_header_that_two_marks_split_is_refused_unless_one_gives_the_names(tmp
         ("1,234", {"decimal": ","}, 1.234),
         ("1'234.5", {"thousands": "'"}, 1234.5),
         ("-1 234", {"thousands": " "}, -1234),
-        ("1.234", {}, 1.234),
+        ("1.234.567", {}, 1234567),
+        ("1234,567", {}, 1234.567),
         ("1.234", {"thousands": "."}, 1234),
+        ("1.234", {"decimal": ","}, 1234),
+        ("1.234", {"decimal": "."}, 1.234),
+        ("0.234", {}, 0.234),
+        ("1.2345", {}, 1.2345),
+        ("1234.567", {}, 1234.567),
     ],
 )
 def test_marks_in_numbers(tmp_path, cell, more, value):
@@ -75,6 +80,42 @@ def test_a_number_that_may_be_two_is_refused(tmp_path, cell):
         wide(tmp_path, text)
     with pytest.raises(InputError, match="data.thousands or data.decimal to ','"):
         wide(tmp_path, 'time,A\n2026-10-01 00:00,"1,234"\n')
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+def test_a_dot_that_no_other_number_explains_is_refused_unless_commas_split_the_columns(tmp_path, mark):
+    def text(*cells):
+        return f"time{mark}A{mark}B\n" + "".join(
+            f"2026-10-01 {i // 12:02}:{5 * i % 60:02}{mark}{cell}{mark}7\n" for i, cell in enumerate(cells)
+        )
+
+    with pytest.raises(
+        InputError, match="line 4: '1.234' may be .* set data.decimal or data.thousands to '.'"
+    ):
+        wide(tmp_path, text("", "900", "1.234"))
+    assert wide(tmp_path, text("900", "1.234", "0.5")).values[1, 0, 0] == np.float32(1.234)
+    assert wide(tmp_path, text("900", "1.234", "12,5")).values[1, 0, 0] == 1234
+    assert wide(tmp_path, text("900", "1.234").replace(mark, ",")).values[1, 0, 0] == np.float32(1.234)
+
+
+def test_marks_are_looked_for_in_every_part_of_a_file(tmp_path, monkeypatch):
+    """At night no flow is above 999."""
+    monkeypatch.setattr("vdcast.ingest.tables.BLOCK_BYTES", 2000)
+    rows = [f"2026-10-{1 + i // 288:02} {i % 288 // 12:02}:{5 * i % 60:02};{i % 900}\n" for i in range(1000)]
+    text = "time;A\n" + "".join(rows) + "2026-10-05 00:00;1.234\n"
+    with pytest.raises(
+        InputError, match="line 1002: '1.234' may be a fraction or have a dot between thousands"
+    ):
+        wide(tmp_path, text)
+    assert wide(tmp_path, text, thousands=".").values[-1, 0, 0] == 1234
+    text = text.replace("2026-10-02 00:00;288", "2026-10-02 00:00;288.5")
+    assert wide(tmp_path, text).values[-1, 0, 0] == np.float32(1.234)
+
+
+@pytest.mark.parametrize("cell", ["0.123", "1.5", "12.34"])
+def test_a_fraction_with_a_dot_beside_decimal_commas_is_refused(tmp_path, cell):
+    with pytest.raises(InputError, match=f"line 3: '{cell}' is no number with '.' between thousands"):
+        wide(tmp_path, f"time;A\n2026-10-01 00:00;12,5\n2026-10-01 00:05;{cell}\n")
 
 
 @pytest.mark.parametrize("cell", ["12,34", "1,2345", "1.5.2", "x"])
@@ -234,6 +275,47 @@ def test_parquet_text_that_is_no_utf_8_and_columns_of_one_name(tmp_path):
         run(tmp_path, "wide_table", tmp_path / "raw.parquet", **WIDE)
 
 
+def test_parquet_of_numbers_that_are_text_or_none(tmp_path):
+    def read(column, **more):
+        parquet.write_table(
+            pa.table({"time": ["2026-10-01 00:00", "2026-10-01 00:01"], "A": column}),
+            tmp_path / "raw.parquet",
+        )
+        said = {**FLOW, "interval": 60, **more}
+        return run(tmp_path, "wide_table", tmp_path / "raw.parquet", **said)[0].values[:, 0, 0].tolist()
+
+    with pytest.raises(InputError, match="column 'A' holds true and false, not numbers"):
+        read(pa.array([True, False]))
+    assert read(pa.array(["1.234", "12,5"])) == [1234, 12.5]
+    assert read(pa.array(["7", "0.5"])) == [7, 0.5]
+    with pytest.raises(InputError, match="line 3: '1.234' may be a fraction or have a dot between thousands"):
+        read(pa.array(["7", "1.234"]))
+    assert read(pa.array(["7", "1.234"]), thousands=".") == [7, 1234]
+
+
+@pytest.mark.parametrize("kind, at", [(pa.float64(), 2**53), (pa.float32(), 2**24)])
+def test_names_that_are_fractions_in_parquet_are_whole_or_refused(tmp_path, kind, at):
+    """As pandas makes of whole numbers where one is missing; from some size on they are rounded."""
+
+    def read(*names):
+        table = pa.table(
+            {"time": ["2026-10-01 00:00"] * 2, "vd": pa.array(names, kind), "volume": [1.0, 2.0]}
+        )
+        parquet.write_table(table, tmp_path / "raw.parquet")
+        return run(tmp_path, "long_table", tmp_path / "raw.parquet", **LONG | {"units": {"volume": "veh"}})[0]
+
+    assert read(float(at - 1), 71.0).vd_ids == ("71", str(at - 1))
+    for name in (float(at), 71.5):
+        with pytest.raises(InputError, match="column 'vd' holds the fraction .* names nothing"):
+            read(71.0, name)
+
+
+def test_two_names_that_differ_in_spaces_alone_are_refused(tmp_path):
+    put(tmp_path / "raw.csv", "time,vd,volume\n2026-10-01 00:00,A,1\n2026-10-01 00:00,A ,2\n")
+    with pytest.raises(InputError, match="names detector 'A' with and without spaces around it"):
+        run(tmp_path, "long_table", tmp_path / "raw.csv", **LONG | {"units": {"volume": "veh"}})
+
+
 UNTIMED = {"time_column": None, "start": "2026-10-01"}
 
 
@@ -285,49 +367,22 @@ def test_a_list_in_which_two_columns_may_be_the_names_is_refused(tmp_path):
     np.testing.assert_allclose(table.info["lon"], [np.nan, 121.6])
 
 
-def xlsx(**sheets: list[list]) -> bytes:
-    """A workbook of text and numbers, as small as one can be."""
-    content = "http://schemas.openxmlformats.org"
-    names = list(sheets)
-    parts = {
-        "[Content_Types].xml": f'<Types xmlns="{content}/package/2006/content-types"><Default Extension="xml" '
-        'ContentType="application/xml"/><Default Extension="rels" '
-        'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
-        "_rels/.rels": f'<Relationships xmlns="{content}/package/2006/relationships"><Relationship Id="r" '
-        f'Type="{content}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{content}/spreadsheetml/2006/main" '
-        f'xmlns:r="{content}/officeDocument/2006/relationships"><sheets>'
-        + "".join(f'<sheet name="{n}" sheetId="{i + 1}" r:id="r{i}"/>' for i, n in enumerate(names))
-        + "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{content}/package/2006/relationships">'
-        + "".join(
-            f'<Relationship Id="r{i}" Type="{content}/officeDocument/2006/relationships/worksheet" '
-            f'Target="worksheets/{i}.xml"/>'
-            for i in range(len(names))
-        )
-        + "</Relationships>",
-    }
-    for i, rows in enumerate(sheets.values()):
-        body = "".join(
-            f'<row r="{r + 1}">'
-            + "".join(
-                f'<c r="{chr(65 + c)}{r + 1}" t="inlineStr"><is><t>{cell}</t></is></c>'
-                if isinstance(cell, str)
-                else f'<c r="{chr(65 + c)}{r + 1}"><v>{cell}</v></c>'
-                for c, cell in enumerate(row)
-                if cell is not None
-            )
-            + "</row>"
-            for r, row in enumerate(rows)
-        )
-        parts[f"xl/worksheets/{i}.xml"] = (
-            f'<worksheet xmlns="{content}/spreadsheetml/2006/main"><sheetData>{body}</sheetData></worksheet>'
-        )
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return stream.getvalue()
+def test_a_list_that_says_two_things_of_a_detector_is_refused(tmp_path):
+    """As UTD19's does, where two cities have a detector of one name. Copies, and other detectors, are no matter."""
+    put(tmp_path / "raw/a.csv", "time,1,2\n2026-10-01 00:00,3,4\n")
+    rows = "id;Longitude;Latitude\n1;13,19;52,4\n1;13,19;52,4\n2;8.5;47\n3;1.5;1.5\n3;2.5;2.5\n"
+    put(tmp_path / "raw/list.csv", rows)
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    np.testing.assert_allclose(table.info["lon"], [13.19, 8.5])
+    put(tmp_path / "raw/list.csv", rows + "2;7.6;47.5\n")
+    with pytest.raises(InputError, match="data.vd_list 'list.csv' has rows of '2' that differ"):
+        run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    put(tmp_path / "raw/list.csv", '[{"id": "1"}, {"id": "2", "lon": 3.5}, {"lat": 4.5}]')
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
+    np.testing.assert_equal(table.info["lon"], [np.nan, 3.5])
+    put(tmp_path / "raw/list.csv", '[{"id": "1", "lon": 1.5, "lon": 2.5}, {"id": "2", "lon": 3.5}]')
+    with pytest.raises(InputError, match="'list.csv': an object holds the key 'lon' twice"):
+        run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list.csv", **WIDE)
 
 
 SHEET = [["time", 773869, "B"], ["2026-10-01 00:00", 64.5, 2], ["2026-10-01 00:05", None, -99]]

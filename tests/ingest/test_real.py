@@ -129,29 +129,36 @@ def test_m05a_hour(tmp_path):
 
 
 @pytest.mark.slow
-def test_m05a_month(tmp_path):
-    """All 8,928 files, cell by cell, against the arrays that they were packed to."""
-    unpack = [sys.executable, str(ROOT / "benchmarks/ingest.py"), "--unpack", str(tmp_path / "raw")]
-    subprocess.run(unpack, check=True)
+def test_m05a_day(tmp_path):
+    """288 files, cell by cell, against the arrays that they were packed to."""
+    unpack = [
+        sys.executable,
+        "benchmarks/ingest.py",
+        "--m05a-files",
+        "288",
+        "--unpack",
+        str(tmp_path / "raw"),
+    ]
+    subprocess.run(unpack, check=True, cwd=ROOT)
     table, report = run(tmp_path, "taiwan_m05a", tmp_path / "raw")
-    assert table.values.shape == (8928, 421, 2) and report["files"]["read"] == 8928
-    assert (report["first"], report["last"]) == ("2024-05-01T00:00:00+08:00", "2024-05-31T23:55:00+08:00")
+    assert table.values.shape == (288, 421, 2) and report["files"]["read"] == 288
+    assert (report["first"], report["last"]) == ("2024-05-01T00:00:00+08:00", "2024-05-01T23:55:00+08:00")
     packed = np.load(M05A / "m05a_2024-05_raw.npz", allow_pickle=False)
-    volume, speed = packed["volume"].astype("f8"), packed["speed"].astype("f8")
-    assert volume.shape == (8928, 421, 5) and len(packed["timestamps"]) == 8928
+    volume, speed = packed["volume"][:288].astype("f8"), packed["speed"][:288].astype("f8")
+    assert volume.shape == (288, 421, 5)
     column = [table.vd_ids.index(pair.replace(">", "-")) for pair in packed["pairs"].tolist()]
     total = volume.sum(axis=2)
     np.testing.assert_array_equal(table.values[:, column, 1], total)
-    # vehicles that did not move, and twelve speeds of up to 11,181 km/h
+    # vehicles that did not move, or faster than any does: of the month twelve, of up to 11,181 km/h
     odd = (((speed == 0) | (speed > 200)) & (volume > 0)).any(axis=2)
-    assert (speed > 200).sum() == 12 and report["counts"]["impossible_values"] > 12
+    assert report["counts"]["impossible_values"] >= odd.sum() > 0
     with np.errstate(invalid="ignore"):
         want = np.where(odd, np.nan, (speed * volume).sum(axis=2) / total)
     np.testing.assert_allclose(table.values[:, column, 0], want, rtol=1e-6)
     shares = {"no_vehicle": (total == 0).mean(), "impossible": odd.mean()}
     assert report["missing"]["speed"]["by_cause"] == pytest.approx(shares, abs=1e-6)
     assert report["missing"]["volume"]["share"] == 0
-    frame = pd.read_parquet(M05A / "volume_total.parquet").select_dtypes("number")
+    frame = pd.read_parquet(M05A / "volume_total.parquet").select_dtypes("number")[:288]
     np.testing.assert_array_equal(table.values[:, column, 1], frame[packed["pairs"].tolist()].to_numpy())
 
 

@@ -69,15 +69,15 @@ def damage(path, seeds: range) -> tuple[set, int]:
 def test_a_damaged_spool_gives_the_same_table(parsed, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     before = result(parsed.parents[1])
-    results, found = damage(parsed, range(60))
-    assert results == {before} and found > 10
+    results, found = damage(parsed, range(30))
+    assert results == {before} and found > 5
 
 
 @pytest.mark.slow
-def test_six_hundred_damaged_spools_give_the_same_table(parsed, monkeypatch):
+def test_two_hundred_damaged_spools_give_the_same_table(parsed, monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
     before = result(parsed.parents[1])
-    results, _ = damage(parsed, range(100, 700))
+    results, _ = damage(parsed, range(100, 300))
     assert results == {before}
 
 

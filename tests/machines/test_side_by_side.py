@@ -3,7 +3,8 @@ import subprocess
 
 import pytest
 
-from vdcast.machines.side_by_side import Training, share, train_here
+from vdcast.machines import side_by_side
+from vdcast.machines.side_by_side import Display, Training, share, train_here
 from vdcast.processes import INTERRUPTS
 
 
@@ -43,3 +44,37 @@ def test_an_interrupt_as_a_child_starts_leaves_no_child(monkeypatch):
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+@pytest.fixture
+def under_way():
+    process = slept()
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_in_a_log_a_run_says_every_ten_seconds_what_is_new(tmp_path, monkeypatch, capsys, under_way):
+    now = 100.0
+    monkeypatch.setattr(side_by_side.time, "perf_counter", lambda: now)
+    training = Training("train@lstm-multi_vd", 0, tmp_path / "log", under_way, now)
+    training.log.write_text("Running stage 'train@lstm-multi_vd':\n", "utf-8")
+    said = [f"lstm-multi_vd seed 0, stack 0: epoch {n} of at most 12\n" for n in range(1, 5)]
+    with Display([training]) as display:
+        display.changed(training)
+        for words, later in zip(said, (9.9, 0.1, 10.0, 5.0), strict=True):
+            now += later
+            with training.log.open("a") as log:
+                log.write(words)
+            display.refresh()
+        now += 10
+        display.refresh()  # the fourth, which came in between
+        now += 10
+        display.refresh()  # nothing new
+    name = f"{'lstm-multi_vd':30} training "
+    assert capsys.readouterr().out.splitlines() == [
+        f"{name}   0:00  Running stage 'train@lstm-multi_vd':",
+        f"{name}   0:10  seed 0, stack 0: epoch 2 of at most 12",
+        f"{name}   0:20  seed 0, stack 0: epoch 3 of at most 12",
+        f"{name}   0:35  seed 0, stack 0: epoch 4 of at most 12",
+    ]

@@ -73,7 +73,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("xlstm.slstm_at", [99]), "slstm_at [99] names block 99; num_blocks"),
         (("xlstm.slstm_at", [0, 0]), "slstm_at [0, 0] names a block twice"),
         (("xlstm.num_heads", 3), "num_heads 3 must divide embedding_dim"),
-        (("xlstm.context_length", 3), "xlstm.context_length 3 (run xlstm-single_vd) is below window.sequence_length"),
+        (("xlstm.context_length", 3), "xlstm.context_length 3 (run xlstm-single_vd) is below the lookback of 20 steps, 300 min; raise it"),
         (("xlstm.slstm_backend", "gpu"), "xlstm.slstm_backend = 'gpu' (str): input should be 'auto', 'vanilla' or 'cuda'"),
         (("modes.single_vd.target_vd_index", 40), "target_vd_index 40 is not among the"),
         (("modes.multi_vd.num_vds", 0), "modes.multi_vd.num_vds = 0 (int)"),
@@ -91,7 +91,21 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("train.quantiles", "on"), "train.quantiles = 'on' (str): input should be a valid list"),
         (("lstm.dropout", 1.0), "lstm.dropout = 1.0 (float)"),
         (("runs.lstm-multi_vd", {"model": "gru", "mode": "multi_vd"}), "runs.lstm-multi_vd.model = 'gru': allowed are lstm, xlstm"),
-        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode: 'all' is not a mode; allowed are single_vd, multi_vd, independent_multi_vd"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": "all"}), "runs.lstm-multi_vd.mode = 'all': allowed are single_vd, multi_vd, independent_multi_vd"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mode": 3}), "runs.lstm-multi_vd.mode = 3: allowed are single_vd, multi_vd, independent_multi_vd"),
+        (("runs.lstm-multi_vd", {"model": "lstm"}), "runs.lstm-multi_vd.mode is missing (allowed: single_vd, multi_vd, independent_multi_vd, global_multi_vd, social)"),
+        (("runs.lstm-multi_vd", {"mode": "multi_vd"}), "runs.lstm-multi_vd.model is missing (allowed: lstm, xlstm)"),
+        (("runs.lstm-multi_vd", {"model": "lstm", "mod": "multi_vd"}), "runs.lstm-multi_vd.mod is not a setting; did you mean mode?"),
+        (("runs.lstm-multi_vd", {"modl": "lstm", "mode": "multi_vd"}), "runs.lstm-multi_vd.modl is not a setting; did you mean model?"),
+        (("run", {}), "run is not a setting; did you mean runs? (allowed: data, prepare, window, train, lstm, xlstm, modes, comparisons, evaluate, forecast, runs)"),
+        (("data", None), "params.yaml: data is empty; it must hold settings, a line `key: value` each"),
+        (("data", ["a"]), "params.yaml: data = ['a'] (list); it must hold settings, a line `key: value` each"),
+        (("window", None), "params.yaml: window is empty; it must hold settings"),
+        (("data.format", "wide"), "data.format = 'wide' is not a format; did you mean wide_table? (allowed: wide_table, long_table,"),
+        (("data.format", "pems"), "did you mean pems_station or pems_export or pems_npz?"),
+        (("data.format", "wide_tabel"), "did you mean wide_table? (allowed"),
+        (("data.vd_column", "x"), "data.vd_column is not a setting of format wide_table; did you mean date_column?"),
+        (("data.columns_", "x"), "data.columns_ is not a setting of format wide_table; did you mean columns?"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mode": "multi_vd", "num_blocks": 2}), "runs.lstm-multi_vd.num_blocks is not a setting"),
         (("runs.xlstm-multi_vd", {"model": "xlstm", "mode": "multi_vd", "slstm_at": [50]}), "runs.xlstm-multi_vd: slstm_at [50] names block 50"),
         (("runs.../evil", {"model": "lstm", "mode": "multi_vd"}), "it names a folder"),
@@ -175,3 +189,19 @@ def test_baselines_are_named_once_and_one_is_naive(tmp_path, names, said):
     with pytest.raises(InputError, match=said):
         params.load(write(tmp_path, ("evaluate.baselines", names)))
     assert params.load(write(tmp_path, ("evaluate.baselines", ["damped", "trees"])))
+
+
+@pytest.mark.parametrize("margin", [0, -0.05, 0.51, 5])
+def test_a_margin_is_a_share_above_0_and_at_most_a_half(tmp_path, margin):
+    said = rf"evaluate.margin.*: margin {margin:g} is not above 0 and at most 0.5; .*0.05 for 5 %"
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.margin", margin)))
+    assert params.load(write(tmp_path, ("evaluate.margin", 0.5))).evaluate.margin == 0.5
+
+
+def test_the_primary_mode_is_one_that_is_compared(tmp_path):
+    said = "evaluate.primary is 'single_vd', which `comparisons` lacks; name one of those: multi_vd"
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.primary", "single_vd"), drop="comparisons.single_vd"))
+    with pytest.raises(InputError, match="evaluate.primary.*'all_vd' is not a mode"):
+        params.load(write(tmp_path, ("evaluate.primary", "all_vd")))

@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 
+MODES = ("single_vd", "multi_vd")  # of what a clone compares: a third one would show nothing new about DVC
+APART = "lstm-independent_multi_vd"  # several stacks of copies, compared with nothing
+RUNS = (*(f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in MODES), APART)
+_PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 SMALL = {
     "train": {"epochs": 2, "patience": 2, "seeds": [0, 1]},
     "lstm": {"hidden_size": 8, "num_layers": 1, "batch_size": 128},
     "xlstm": {"embedding_dim": 16, "num_blocks": 2, "slstm_at": [1], "num_heads": 2, "batch_size": 128},
-    "modes": {
-        "multi_vd": {"num_vds": 3},
-        "independent_multi_vd": {"num_vds": 2},
-        "global_multi_vd": {"num_vds": 2},
-        "social": {"num_vds": 2},
-    },
-    "runs": {
-        "lstm-independent_multi_vd": {"model": "lstm", "mode": "independent_multi_vd"},
-        "xlstm-multi_vd": {"model": "xlstm", "mode": "multi_vd", "batch_size": 64},
-    },
+    "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+    "runs": dict.fromkeys(_PARAMS["runs"])  # None: not this one
+    | {name: dict(zip(("model", "mode"), name.split("-"), strict=True)) for name in RUNS},
+    "comparisons": dict.fromkeys(_PARAMS["comparisons"])
+    | {mode: _PARAMS["comparisons"][mode] for mode in MODES},
 }
 
 
@@ -87,12 +87,12 @@ def stages_run(output: str) -> set[str]:
 
 
 def merged(base: dict, changes: dict) -> dict:
-    """``changes`` laid over ``base``, section by section; a run's line is replaced as a whole."""
+    """``changes`` laid over ``base``, section by section; a run's line is replaced as a whole, and gone where None."""
     result = dict(base)
     for key, value in changes.items():
         inner = isinstance(value, dict) and isinstance(result.get(key), dict) and "model" not in value
         result[key] = merged(result[key], value) if inner else value
-    return result
+    return {key: value for key, value in result.items() if value is not None or key not in changes}
 
 
 def make_clone(path: Path, changes: dict = SMALL) -> Clone:
@@ -120,9 +120,14 @@ def fresh(tmp_path_factory) -> Clone:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory) -> Clone:
-    """A clone in which `dvc repro` ran once and its lock file is committed."""
-    clone = make_clone(tmp_path_factory.mktemp("finished"))
-    clone.run("dvc", "repro")
-    clone.commit("first results")
-    return clone
+def finished(tmp_path_factory, worker_id) -> Clone:
+    """A clone in which `dvc repro` ran once and its lock file is committed; of several workers the first makes it."""
+    here = tmp_path_factory.getbasetemp()
+    made = Clone((here if worker_id == "master" else here.parent) / "made")
+    with FileLock(f"{made.path}.lock"):
+        if not made.path.exists():
+            clone = make_clone(made.path.with_name("making"))
+            clone.run("dvc", "repro")
+            clone.commit("first results")
+            clone.path.rename(made.path)
+    return made.copy(here / "finished")

@@ -20,6 +20,8 @@ from tests.pipeline.test_repro import VDCAST
 from tests.pipeline.test_resume import MODEL, RUN, trained
 from tests.stopping import Stopping, kill
 
+pytestmark = pytest.mark.slow
+
 STAGE = f"train@{RUN}"
 GROUP = 41000  # of nobody
 MAY_READ = (
@@ -89,7 +91,6 @@ def start_again(command: tuple[str, ...], clone) -> tuple[subprocess.Popen, str]
     return again, next(line for line in again.stderr if line.startswith("vdcast: "))
 
 
-@pytest.mark.slow
 def test_a_training_that_outlives_its_killed_dvc_is_waited_for(clone, whole, tmp_path):
     stop = Stopping(tmp_path / "stop", "after", ".state")
     kill(stop.start(["dvc", "repro", STAGE], clone.path, clone.env))
@@ -119,7 +120,18 @@ def test_trainings_that_outlive_their_killed_driver_are_waited_for(clone, whole,
     assert "goes on" not in log, "it was trained once, by the first one's child"
 
 
-@pytest.mark.slow
+def test_a_plain_dvc_beside_vdcast_repro_fails_in_one_sentence_and_disturbs_nothing(clone, whole, tmp_path):
+    """DVC waits for no file that another dvc has; given again when that one has ended, it finds all done."""
+    stop = Stopping(tmp_path / "stop", "after", ".state")
+    first = stop.start([*VDCAST, "repro", STAGE], clone.path, clone.env)
+    output = clone.run("dvc", "repro", STAGE, fails=True)
+    busy = r"ERROR: failed to reproduce 'prepare': '.+' is busy, it is being blocked by:\n  \(PID \d+\): .*dvc.* repro -s "
+    assert re.search(busy + STAGE, output), output
+    stop.release()
+    assert first.wait() == 0 and trained(clone) == trained(whole)
+    assert "up to date" in clone.run("dvc", "repro", STAGE)
+
+
 def test_disk_full_at_a_checkpoint(clone, whole):
     """Room for the first of two stacks, and for the state of the second beside it, and not for its end.
 
@@ -137,7 +149,6 @@ def test_disk_full_at_a_checkpoint(clone, whole):
     assert trained(clone) == trained(whole)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("stage", ["ingest", "prepare"])
 def test_disk_full_at_an_h5(clone, stage):
     """Room for no h5 file, or for the first of two."""
@@ -162,7 +173,6 @@ def test_disk_full_at_an_h5(clone, stage):
     assert contents == tuple((clone.path / path.name).read_bytes() for path in (first, second))
 
 
-@pytest.mark.slow
 def test_disk_full_at_dvcs_cache(clone, whole):
     """The training ends well, and DVC has no room to take it in."""
     shutil.copytree(clone.path / ".dvc/cache", clone.path / "cache", symlinks=True)
@@ -214,7 +224,6 @@ def test_a_damaged_object_of_the_cache_is_found_and_made_again(whole, tmp_path):
     assert "none damaged" in clone.run(*VDCAST, "verify")
 
 
-@pytest.mark.slow
 def test_a_damaged_object_whose_copy_is_good_costs_the_copy_nothing(whole, tmp_path):
     clone = whole.copy(tmp_path / "clone")
     damage(cached(clone, MODEL))
@@ -225,7 +234,6 @@ def test_a_damaged_object_whose_copy_is_good_costs_the_copy_nothing(whole, tmp_p
     assert trained(clone) == trained(whole) and cached(clone, MODEL).exists()
 
 
-@pytest.mark.slow
 def test_a_clock_moved_back_makes_nothing_stale(clone, whole, tmp_path):
     """All files, a half-finished training's too, are of next year, as after a clock was moved back by one."""
     stop = Stopping(tmp_path / "stop", "after", ".state")
@@ -276,7 +284,6 @@ LOST_A_RACE = re.compile(
 )
 
 
-@pytest.mark.slow
 def test_two_users_of_one_cache(shared, whole):
     """They make the same at once, and whom DVC sends away begins again; then one is given what the other trained."""
     at_once = [

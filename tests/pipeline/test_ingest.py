@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
 import yaml
 
 from tests.ingest.raw import as_json, lane, put, utc, vd, vdlive
 from tests.pipeline.conftest import make_clone
+
+pytestmark = pytest.mark.slow
 
 T = utc("2026-10-01T05:07:00+08:00")
 

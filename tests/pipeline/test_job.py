@@ -12,6 +12,8 @@ from tests.pipeline import s3
 from tests.pipeline.conftest import Clone, stages_run
 from tests.stopping import Stopping
 
+pytestmark = pytest.mark.slow
+
 RUN = "lstm-single_vd"
 JOB = ("vdcast", "job")
 # who may not write where nobody may
@@ -32,7 +34,7 @@ def credentials(monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 
-@pytest.fixture(params=[pytest.param("folder", marks=pytest.mark.slow), "s3"])
+@pytest.fixture(params=["folder", "s3"])
 def remote(request, tmp_path) -> list[list[str]]:
     """The `dvc` commands that make a default remote."""
     if request.param == "folder":
@@ -94,7 +96,7 @@ def test_what_dvc_lock_knows_and_the_remote_lacks_is_made(known, tmp_path):
     assert stages_run(machine.run(*JOB, f"train@{RUN}")) == {f"train@{RUN}"}
     again = clone_of(known, tmp_path / "again")
     assert stages_run(again.run(*JOB, f"train@{RUN}")) == set()
-    for name in ("model.pt", "training.json"):
+    for name in ("model.pt", "training.json", "metrics.json"):
         made = (machine.path / "runs" / RUN / name).read_bytes()
         assert made == (again.path / "runs" / RUN / name).read_bytes()
 
@@ -143,7 +145,6 @@ def test_a_result_in_the_workspace_alone_is_made_again_and_uploaded(known, tmp_p
     assert clone_of(known, tmp_path / "again").repro("--pull", f"train@{RUN}") == set()
 
 
-@pytest.mark.slow
 def test_the_report_is_made_where_the_remote_has_only_some_of_what_it_needs(known, tmp_path):
     known.run("dvc", "push", "ingest", "prepare", "train", "baselines")
     reader = clone_of(known, tmp_path / "reader")
@@ -169,7 +170,6 @@ def test_no_remote_is_said_in_one_sentence(fresh, tmp_path):
     assert "dvc remote add -d" in output and "Traceback" not in output
 
 
-@pytest.mark.slow
 def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
     with s3.server() as server:
         origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
@@ -183,7 +183,6 @@ def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp
     assert not (clone.path / "runs" / RUN / "model.pt").exists()
 
 
-@pytest.mark.slow
 def test_a_bucket_that_may_not_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
     with s3.server() as server:
         origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
@@ -240,7 +239,6 @@ def test_a_remote_that_takes_no_training_state_stops_no_training(fresh, tmp_path
     assert clone_of(origin, tmp_path / "collector").repro("--pull", f"train@{RUN}") == set()
 
 
-@pytest.mark.slow
 def test_a_remote_that_dies_half_way_through_the_results(fresh, server, tmp_path):
     """The job that failed keeps its result and uploads it later; another clone finds no half of a result."""
     target = "train@lstm-multi_vd"
@@ -264,7 +262,6 @@ def test_a_remote_that_dies_half_way_through_the_results(fresh, server, tmp_path
     assert models[0] == models[1] == models[2]
 
 
-@pytest.mark.slow
 def test_half_of_a_training_goes_on_in_another_clone(origin, tmp_path):
     """Two machines train a share each and are lost: what they kept is in the remote."""
     target = "train@lstm-independent_multi_vd"

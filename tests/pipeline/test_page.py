@@ -11,16 +11,18 @@ import pytest
 from msgspec import structs
 
 from tests.browser import BROWSER, tab
-from tests.pipeline.conftest import Clone
+from tests.pipeline.conftest import MODES, Clone
 from tests.project import counts, up_to_evaluate, up_to_report
 from vdcast.forecasts.series import read_series, write_series
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="needs chromium or google-chrome on PATH"),
+]
 
-MODES = ("single_vd", "multi_vd", "independent_multi_vd", "global_multi_vd")
 CHARTS = {
     "difference", "cost", "days", "vd-by_horizon", "vd-by_hour",
     *(f"{chart}-{mode}" for chart in ("by_horizon", "by_hour", "history") for mode in MODES),
@@ -146,7 +148,9 @@ def test_every_chart_is_drawn_without_network_or_complaint(page, finished):
 
 def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
     summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
-    said = page.run("document.getElementById('verdict').innerText")
+    said = page.run("document.getElementById('verdict').textContent")
+    assert said.split("Verdict", 1)[1].strip().startswith(summary["verdict"]["overall"]["words"])
+    assert summary["verdict"]["losses"] in said
     matrix = page.run("document.getElementById('matrix').innerText")
     for mode in MODES:
         assert summary["verdict"]["modes"][mode]["words"][1:] in said
@@ -155,7 +159,7 @@ def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
             assert f"{row['mae']:.2f}{spread} (" in matrix
     assert "Dropped by prepare" in said and "target_vd_index 0 is VD 2, not VD 1." in said
     order = page.run("[...document.querySelectorAll('main > section')].map((section) => section.id)")
-    assert order == ["verdict", "matrix", "modes", "detectors", "data", "settings", "reproduce"]
+    assert order == ["verdict", "costs", "modes", "detectors", "data", "settings", "reproduce"]
     assert not page.run(
         "[...document.querySelectorAll('td')].filter((cell) => !cell.textContent.trim()).length"
     )
@@ -165,7 +169,7 @@ def test_no_cost_prints_as_0(page):
     assert page.run("[0.2, 0.04567, 24.06, 1234.5, 156466, 0].map(significant)") == [
         "0.200", "0.0457", "24.1", "1,235", "156,466", "0",
     ]  # fmt: skip
-    costs = page.run("[...document.querySelectorAll('#matrix .pair td')].map((cell) => cell.textContent)")
+    costs = page.run("[...document.querySelectorAll('#costs .pair td')].map((cell) => cell.textContent)")
     assert len(costs) == 6 * 9 and not {"0", "undefined"} & set(costs)
 
 
@@ -231,7 +235,7 @@ def test_a_day_shows_the_interval_of_each_model_with_quantiles(browser, with_qua
     assert len(lines(browser, "days")) == 4
     said = "document.getElementById('interval').innerText"
     assert "should hold 80 % of the observations, calibrated" in browser.run(said)
-    matrix = browser.run("document.getElementById('matrix').innerText")
+    matrix = browser.run("document.getElementById('modes').innerText")
     assert "Quantile forecasts of VD A" in matrix and "80 %: holds" in matrix
     for mode in MODES:
         assert f"xLSTM, {mode}, uncalibrated" in matrix
@@ -272,7 +276,10 @@ def test_dark_mode_print_and_a_phone(page, finished, tmp_path):
     assert page.run("getComputedStyle(document.querySelector('nav')).display") == "none"
     page.printed(tmp_path / "page.pdf")
     assert (tmp_path / "page.pdf").read_bytes().startswith(b"%PDF")
+    assert not page.run("document.querySelectorAll('details:not([open])').length"), "paper cannot be unfolded"
     page.open(finished.path / "reports/index.html", width=390, height=800)
+    bottom = "document.querySelector('#verdict .lead').getBoundingClientRect().bottom"
+    assert page.run(bottom) < 800, "the answer is in the first screen of a phone"
     assert page.run("document.documentElement.scrollWidth") <= 390, "nothing may stick out to the right"
     assert (
         page.run(

@@ -18,13 +18,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 DECLARED = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["plots"]
 PLOTS = {name: plot for entry in DECLARED for name, plot in entry.items()}
 FILES = sorted({Path(path) for plot in PLOTS.values() for path in plot["y"]})
 MODES = ("single_vd", "multi_vd", "independent_multi_vd", "global_multi_vd")
 RUNS = [f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in MODES]
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#888"
+BLUE, ORANGE, GREY, BLACK = "#0072B2", "#D55E00", "#888", "#222"
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = [
@@ -119,7 +121,7 @@ def project(tmp_path_factory) -> Path:
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     shutil.copy(ROOT / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"plots": DECLARED}), "utf-8")
-    call(folder, sys.executable, "-c", "from vdcast.prepare import plots_page; plots_page.write()")
+    call(folder, sys.executable, "-c", "from vdcast.prepare import plots_page; plots_page.write('veh/15min')")
     return folder
 
 
@@ -228,6 +230,56 @@ def test_learning_curves_tell_training_from_validation_by_dash(results, browse):
 
 
 @needs_browser
+def test_labels_have_the_unit_and_epochs_are_whole(results, browse):
+    dvc(results, "plots", "show", "Validation error by epoch")
+    text = browse(results).text
+    labels = re.findall(r"<text [^>]*>([^<]*)</text>", text)
+    assert "MAE of volume, veh/15min" in labels and not [label for label in labels if "original" in label]
+    epochs = labels[labels.index("Epoch") - 8 : labels.index("Epoch")]
+    assert epochs == [*"12345678"]
+
+
+@needs_browser
+def test_observed_is_black_and_in_the_legend_and_nothing_else_is(results, browse):
+    dvc(results, "plots", "show", "Forecast against observation")
+    page = browse(results)
+    assert [*dict.fromkeys(re.findall(r">(observed|LSTM|xLSTM)</text>", page.text))] == [
+        "observed",
+        "LSTM",
+        "xLSTM",
+    ]
+    black = {
+        line.values["run"] for line in chart(page, "Forecast against observation") if line.colour == BLACK
+    }
+    assert black == {*RUNS}
+    colours = re.findall(r'(?:fill|stroke)="(#222)"', page.text)
+    assert len(colours) == 1 + len(RUNS), "one in the legend, and a line beside each run"
+
+
+@needs_browser
+@pytest.mark.parametrize(
+    ("day", "days", "hours"), [(None, None, 24), (2, 1, 24), (1, 7, 72), (99, 1, 24), (3, 2, 24)]
+)
+def test_forecasts_are_of_the_days_that_were_chosen(results, browse, day, days, hours):
+    """Of three; the first is shown, and beyond the last one there is the last."""
+    dvc(results, "plots", "show", "Forecast against observation")
+    choose = f"""
+        const set = (name, value) => {{
+          const input = document.querySelector(`[name=${{name}}]`);
+          input.value = value;
+          input.dispatchEvent(new Event(name == "day" ? "input" : "change", {{bubbles: true}}));
+        }};
+        set("day", {day}); set("days", {days});
+    """
+    page = browse(results, choose if day else "")
+    lines = [line for line in chart(page, "Forecast against observation") if line.colour == BLUE]
+    assert len(lines) == 3
+    assert [line.path.count("L") + 1 for line in lines] == [hours] * 3
+    first = "08" if hours == 72 or not day else {2: "09", 99: "10", 3: "10"}[day]
+    assert {line.values["Time (local)"] for line in lines} == {f"May {first}, 2024"}
+
+
+@needs_browser
 def test_diff_draws_the_older_version_paler_in_the_same_colours(results, browse):
     for file in FILES:
         if file.parent.name.startswith("xlstm"):
@@ -259,7 +311,7 @@ def test_hovering_names_the_run_and_its_values(results, browse):
         "Forecast": "lstm-single_vd",
         "Version": "workspace",
         "Minutes ahead": "15",
-        "MAE of volume, original units": "5.000",
+        "MAE of volume, veh/15min": "5.000",
     }
 
 

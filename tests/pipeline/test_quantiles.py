@@ -12,6 +12,8 @@ from vdcast.data import store
 from vdcast.forecasts.store import read_predictions
 from vdcast.models.shared.trained import Trained
 
+pytestmark = pytest.mark.slow
+
 FIGURES = {"volume_wql", "volume_coverage_80", "volume_width_80"}
 
 
@@ -27,7 +29,7 @@ def with_quantiles(tmp_path_factory):
 @pytest.mark.parametrize("model", ["lstm", "xlstm"])
 def test_a_run_forecasts_calibrated_quantiles(with_quantiles, model):
     folder = with_quantiles.path / "runs" / f"{model}-multi_vd"
-    metrics = json.loads((folder / "metrics.json").read_text("utf-8"))
+    metrics = json.loads((folder / "test.json").read_text("utf-8"))
     assert set(metrics) >= FIGURES and 0.6 < metrics["volume_coverage_80"] < 0.95
     report = (folder / "report.md").read_text("utf-8")
     assert "## Quantile forecasts" in report
@@ -79,7 +81,7 @@ def test_without_the_key_nothing_of_it_is_in_any_report(finished):
         assert "wql" not in text and "quantile forecast" not in text and "calibrat" not in text, path
     for path in finished.path.glob("reports/comparisons/*/comparison.json"):
         assert "quantiles" not in json.loads(path.read_text("utf-8"))
-    metrics = json.loads((finished.path / "runs/xlstm-multi_vd/metrics.json").read_text("utf-8"))
+    metrics = json.loads((finished.path / "runs/xlstm-multi_vd/test.json").read_text("utf-8"))
     assert not FIGURES & set(metrics)
     with h5py.File(finished.path / "runs/xlstm-multi_vd/predictions.h5") as file:
         assert "quantiles" not in file

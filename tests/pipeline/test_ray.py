@@ -72,7 +72,7 @@ def test_a_run_that_fails_on_the_cluster_stops_no_other_and_is_reported_last(clo
     cluster.add_node(num_cpus=1, **NODE)
     targets = ("evaluate@lstm-multi_vd", "evaluate@lstm-single_vd")
     output = clone.run(*REPRO, cluster.address, *targets, fails=True)
-    assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
+    assert (clone.path / "runs/lstm-single_vd/test.json").exists()
     last = output.strip().splitlines()[-3:]
     assert last[0].startswith(
         "vdcast: train@lstm-multi_vd failed: params.yaml: train.device = 'cuda', but torch finds no"

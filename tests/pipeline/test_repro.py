@@ -10,10 +10,11 @@ from tests.pipeline.conftest import make_clone
 from tests.pipeline.test_pipeline import RUNS
 from tests.stopping import Stopping
 
+pytestmark = pytest.mark.slow
+
 VDCAST = ("python", "-c", "from vdcast.commands.cli import main; main()")
 
 
-@pytest.mark.slow
 def test_side_by_side_equals_one_after_another(finished, tmp_path):
     """Also that `dvc status` is clean after it, and that a second call trains nothing."""
     clone = make_clone(tmp_path / "clone")
@@ -21,7 +22,7 @@ def test_side_by_side_equals_one_after_another(finished, tmp_path):
     assert "up to date" in clone.run("dvc", "status")
     for name in RUNS:
         assert f"{name:30} trained" in output
-        for file in ("model.pt", "predictions.h5", "metrics.json"):
+        for file in ("model.pt", "metrics.json", "predictions.h5", "test.json"):
             path = f"runs/{name}/{file}"
             assert (clone.path / path).read_bytes() == (finished.path / path).read_bytes(), path
         assert (clone.path / f".scratch/logs/{name}.log").read_text("utf-8")
@@ -41,7 +42,7 @@ def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path
     clone.set({"runs": {"lstm-multi_vd": {"model": "lstm", "mode": "multi_vd", "device": "cuda"}}})
     targets = ("evaluate@lstm-multi_vd", "evaluate@lstm-single_vd")
     output = clone.run(*VDCAST, "repro", "-j", "2", *targets, fails=True)
-    assert (clone.path / "runs/lstm-single_vd/metrics.json").exists()
+    assert (clone.path / "runs/lstm-single_vd/test.json").exists()
     last = output.strip().splitlines()[-2:]
     assert last[0].startswith(
         "vdcast: train@lstm-multi_vd failed: params.yaml: train.device = 'cuda', but torch finds no"
@@ -57,8 +58,8 @@ def test_a_run_that_fails_stops_no_other_and_is_reported_last(prepared, tmp_path
     "number",
     [
         signal.SIGINT,
-        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
-        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+        signal.SIGTERM,
+        signal.SIGHUP,
     ],
 )
 def test_an_interrupt_stops_all_children_and_a_rerun_goes_on(prepared, tmp_path, number):

@@ -10,6 +10,8 @@ from tests.pipeline.conftest import make_clone, stages_run
 from tests.stopping import Stopping, kill
 from vdcast.train import scratch
 
+pytestmark = pytest.mark.slow
+
 RUN = "lstm-multi_vd"
 MODEL = f"runs/{RUN}/model.pt"
 
@@ -48,7 +50,6 @@ def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(clone, pr
     assert "up to date" in clone.run("dvc", "status", f"train@{RUN}")
 
 
-@pytest.mark.slow
 def test_what_was_trained_before_dvc_died_is_not_trained_again(clone, tmp_path):
     stop = Stopping(tmp_path / "stop", "after", "model.pt")
     dvc = stop.start(["dvc", "repro", f"train@{RUN}"], clone.path, clone.env)
@@ -60,7 +61,6 @@ def test_what_was_trained_before_dvc_died_is_not_trained_again(clone, tmp_path):
     assert "(stacks: 2 trained, 0 begun)" in output and trained(clone) == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("change", ["settings", "data", "code"])
 def test_a_change_starts_afresh(clone, tmp_path, change):
     stop = Stopping(tmp_path / "stop", "after", ".state")
@@ -80,7 +80,6 @@ def test_a_change_starts_afresh(clone, tmp_path, change):
     assert len(list((clone.path / ".scratch/train" / RUN).iterdir())) == 1, "the old key is removed"
 
 
-@pytest.mark.slow
 def test_settings_changed_under_a_training_are_not_recorded_with_it(clone, tmp_path):
     stop = Stopping(tmp_path / "stop", "after", ".state")
     training = stop.start(["python", "-m", "vdcast.train", RUN], clone.path, clone.env)
@@ -152,7 +151,6 @@ def test_data_replaced_while_they_are_read_are_not_trained_under_the_key_of_othe
     assert not (clone.path / ".scratch/train").exists()
 
 
-@pytest.mark.slow
 def test_two_trainings_at_once_wait_for_each_other(clone, tmp_path):
     stop = Stopping(tmp_path / "stop", "after", ".state")
     first = stop.start(["python", "-m", "vdcast.train", RUN], clone.path, clone.env)
@@ -167,7 +165,6 @@ def test_two_trainings_at_once_wait_for_each_other(clone, tmp_path):
     assert second.returncode == 0 and "(stacks: 2 trained, 0 begun)" in output
 
 
-@pytest.mark.slow
 def test_shares_are_trained_into_the_scratch_folder_alone(clone, prepared, tmp_path):
     for share in ("1/2", "2/2"):
         output = clone.run("python", "-m", "vdcast.train", RUN, "--share", share)

@@ -6,6 +6,8 @@ import yaml
 from tests.pipeline.conftest import ROOT, stages_run
 from tests.pipeline.test_job import MERE_MORTAL
 
+pytestmark = pytest.mark.slow
+
 SLURM = "docs/slurm.sh"
 WORKFLOW = yaml.safe_load((ROOT / "docs/github-actions.yml").read_text("utf-8"))
 RUN = "lstm-single_vd"
@@ -51,7 +53,6 @@ def commands(job: str) -> list[dict]:
     ]
 
 
-@pytest.mark.slow
 def test_the_workflow_lists_every_run_and_trains_one_of_them(prepared, tmp_path):
     prepare, train = WORKFLOW["jobs"]["prepare"], WORKFLOW["jobs"]["train"]
     written = tmp_path / "output"

@@ -9,11 +9,12 @@ import pytest
 from tests.pipeline.conftest import Clone, stages_run
 from tests.stopping import Stopping
 
+pytestmark = pytest.mark.slow
+
 RUN = "lstm-multi_vd"
 TORCHRUN = ("torchrun", "--standalone", "--nproc-per-node", "2", "-m", "vdcast.train", RUN)
 
 
-@pytest.mark.slow
 def test_torchrun_trains_goes_on_after_a_kill_and_dvc_takes_the_result(fresh, tmp_path, monkeypatch):
     """The first rank is killed after its first epoch, so torchrun ends the second one."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")

@@ -4,6 +4,8 @@ import pytest
 
 from tests.pipeline.conftest import make_clone
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "$(touch pwned)",
     "`touch pwned`",
@@ -14,7 +16,6 @@ HOSTILE = (
 )
 
 
-@pytest.mark.slow
 def test_hostile_names_of_detectors_stay_names(tmp_path):
     """From raw file to comparison and report of a run; files appear where they always do, and no other."""
     made = []

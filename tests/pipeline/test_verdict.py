@@ -1,6 +1,6 @@
 """`vdcast verdict` on real revisions, experiments and a lost cache, in a small repository.
 
-The stage `report` stands in for the pipeline: it writes a summary whose figures are parameters.
+The stage `report` stands in for the pipeline: it writes a summary whose figures are parameters, and forecasts to go with it.
 """
 
 import shutil
@@ -9,25 +9,40 @@ import pytest
 
 from tests.pipeline.conftest import ROOT, Clone
 
+pytestmark = pytest.mark.slow
+
 STAGE = """
 from pathlib import Path
 
+import numpy as np
 import yaml
 
 from tests.commands.test_verdict import summary
+from tests.forecasts.small import predictions
+from vdcast.forecasts import store
 from vdcast.records import io
 
 mae = yaml.safe_load(open("params.yaml"))["mae"]
-status, better = ("better", "xLSTM") if mae < 2 else ("no_difference", None)
+status, better = ("better", "xLSTM") if mae < 2 else ("undecided", None)
 io.write(Path("reports/summary.json"), summary(status, better, mae=mae))
+rng = np.random.default_rng(0)
+observed, error = rng.uniform(50, 100, (240, 1, 2)), rng.gamma(9, size=(2, 240, 1, 2))
+for model, off in {"lstm": error, "xlstm": error * mae}.items():
+    path = Path(f"runs/{model}-multi_vd/predictions.h5")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store.write_predictions(path, predictions(observed + off, observed))
 """
+
+
+def params(mae: float) -> str:
+    return f"mae: {mae}\ncomparisons: {{multi_vd: {{lstm: lstm-multi_vd, xlstm: xlstm-multi_vd}}}}\n"
 
 
 @pytest.fixture
 def project(tmp_path) -> Clone:
     clone = Clone(tmp_path)
     (tmp_path / "reports").mkdir()
-    (tmp_path / "params.yaml").write_text("mae: 2.0\n")
+    (tmp_path / "params.yaml").write_text(params(2.0))
     (tmp_path / "make.py").write_text(STAGE)
     for name in ("src", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
@@ -45,6 +60,8 @@ def project(tmp_path) -> Clone:
         "mae",
         "-o",
         "reports/summary.json",
+        "-o",
+        "runs",
         "python make.py",
     )
     clone.run("dvc", "repro", "-q")
@@ -57,13 +74,15 @@ def verdict(clone: Clone, *revisions: str, fails: bool = False) -> str:
 
 
 def test_the_last_commit_against_the_workspace(project):
-    assert "No difference shown: 0.10. (as before)" in verdict(project)
-    (project.path / "params.yaml").write_text("mae: 1.5\n")
+    assert "- `multi_vd`: Undecided: 0.10. (as before)" in verdict(project)
+    (project.path / "params.yaml").write_text(params(1.5))
     project.run("dvc", "repro", "-q")
     text = verdict(project)
     assert text.startswith("### Verdict: `HEAD` to `workspace`")
     assert "- `multi_vd`: **changed**" in text
-    assert "| xLSTM | 2.000 to 1.500 | -25.0% |" in text
+    assert "| LSTM | 2.500 | 0 | none | the same forecasts |" in text
+    # 1.5 against 2: 2 * -0.5 / 3.5 at either VD, whatever the day
+    assert "| xLSTM | 2.000 to 1.500 | -25.0% | -28.6 %, 95 % interval -" in text and "| better |" in text
 
 
 def test_two_revisions_and_an_experiment(project):
@@ -77,7 +96,7 @@ def test_two_revisions_and_an_experiment(project):
 def test_mistakes_are_one_sentence(project):
     said = verdict(project, "nowhere", fails=True)
     assert said == "vdcast: no revision or experiment 'nowhere'; `git log` and `dvc exp show` list them"
-    (project.path / "params.yaml").write_text("mae: 1.5\n")
+    (project.path / "params.yaml").write_text(params(1.5))
     project.run("dvc", "repro", "-q")
     shutil.rmtree(project.path / ".dvc/cache")
     said = verdict(project, fails=True)

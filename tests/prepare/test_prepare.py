@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
+from tests.records.made import preparation
 from vdcast import params
 from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.params.modes import ManyVDs, Modes
 from vdcast.params.sections import Prepare, Window
+from vdcast.prepare.amount import amount_of
 from vdcast.prepare.split import prepare, split
 from vdcast.prepare.usable import check_fits
 from vdcast.prepare.words import describe
@@ -56,8 +58,8 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
     assert reasons["speed"] == "feature without any observation in the training part"
-    report = describe(prepared, dropped)
-    assert "- VD-B: volume is constant" in report and "| test | 96 |" in report
+    report = describe(prepared, preparation(dropped=dropped, amount=amount_of(prepared.parts)))
+    assert "- VD-B: volume is constant" in report and "| test | 4.0 |" in report
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
             check_fits(prepared, settings)
             continue
         with pytest.raises(
-            InputError, match="VD-A has no valid volume in the validation part, past its first 20 steps"
+            InputError, match="VD-A has no valid volume in the validation part, past its first 1,200 min"
         ):
             check_fits(prepared, settings)
 
@@ -215,7 +217,7 @@ def test_a_target_without_observations_is_an_error(detectors, prepare_settings):
         # the first part that is too short is named; validation and test are equally long here
         (
             {"sequence_length": 90},
-            "validation part 20% = 96 steps, too short for one window of sequence_length 90",
+            "validation part 20% = 5,760 min, too short for one window with a lookback of 5,400 min",
         ),
     ],
 )

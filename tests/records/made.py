@@ -1,7 +1,8 @@
 """Records for tests: what a case does not name is undefined, or one plausible figure."""
 
-from vdcast.records.comparison import Comparison, CutRow, PairedDifference, Scores, Spent
+from vdcast.records.comparison import Comparison, CutRow, Line, PairedDifference, Parts, Scores, Spent
 from vdcast.records.cost import Cost
+from vdcast.records.prepare import Amount, Preparation
 from vdcast.records.training import Training
 
 UNDEFINED = dict.fromkeys(("rmse", "wape", "mape", "r2", "bias", "skill"))
@@ -28,13 +29,32 @@ def training(**others) -> Training:
     return Training(**known | others)
 
 
+def preparation(**others) -> Preparation:
+    enough = Amount(days={"train": 30.0, "validation": 10.0, "test": 10.0}, weeks=4, too_little=None)
+    known = {"asked": ["a"], "kept": ["a"], "target_vd": "a", "dropped": [], "amount": enough}
+    return Preparation(**known | others)
+
+
 def cost() -> Cost:
     return Cost(flops_per_window=10, latency_ms=10.0, latency_batch_ms=10.0, device="cpu", threads=1)
 
 
-def difference(a: str, b: str, **others) -> PairedDifference:
-    known = {"mae": -0.5, "low": -0.9, "high": -0.1, "p": 0.001, "boot_low": -0.9, "boot_high": -0.1}
-    return PairedDifference(**{"a": a, "b": b, **known, "p_dm": 0.001, "days": 5, "vds": 1} | others)
+def difference(
+    a: str, b: str, relative: float | None = -0.1, error: float | None = 0.02, **others
+) -> PairedDifference:
+    """Whose standard error is all of days, so many of them that its interval is nearly the normal one."""
+    variance = None if error is None else Parts(days=error**2, vds=0.0, seeds_a=0.0, seeds_b=0.0)
+    df = None if error is None else Parts(days=1e9, vds=0.0, seeds_a=0.0, seeds_b=0.0)
+    known = {"relative": relative, "variance": variance, "df": df, "correlation": 0.0, "mae": -0.5}
+    known |= {"boot_low": -0.9, "boot_high": -0.1, "p_dm": 0.001, "days": 5, "vds": 1, "seeds": 2}
+    return PairedDifference(**{"a": a, "b": b, **known} | others)
+
+
+def line(
+    model: str, simpler: str, relative: float | None = -0.2, error: float | None = 0.02, **others
+) -> Line:
+    known = {"place": "whole", "label": "", "relative": relative, "error": error, "df": error and 1e9}
+    return Line(**{"model": model, "simpler": simpler, **known, "mae": 5.0, "mae_simpler": 6.0} | others)
 
 
 def comparison(mode: str = "single_vd", **others) -> Comparison:
@@ -54,15 +74,11 @@ def comparison(mode: str = "single_vd", **others) -> Comparison:
         "congested": "never",
         "peak": "never",
         "notes": [],
-        "losses": [],
         "scores": {"target_vd": {name: scores(each) for name, each in mae.items()}},
         "cuts": {"target_vd": {"horizon": {name: [row(60.0, each)] for name, each in mae.items()}}},
         "best_naive": "persistence",
-        "differences": [
-            difference("xlstm", "lstm"),
-            difference("lstm", "persistence", mae=-1.0),
-            difference("xlstm", "persistence", mae=-2.0),
-        ],
+        "differences": [difference("xlstm", "lstm")],
+        "lines": [line("lstm", "persistence"), line("xlstm", "persistence")],
         "cost": {
             "lstm": spent(seconds=10.0, parameters=100),
             "xlstm": spent(seconds=40.0, parameters=200),

@@ -17,7 +17,7 @@ from vdcast.records.training import Training
         (made.comparison(), Comparison | NoComparison),
         (NoComparison(mode="multi_vd", problem="why"), Comparison | NoComparison),
         (
-            Preparation(asked=["國道"], kept=[], target_vd="國道", dropped=[Dropped("a", "vd", "why")]),
+            made.preparation(asked=["國道"], kept=[], target_vd="國道", dropped=[Dropped("a", "vd", "why")]),
             Preparation,
         ),
     ],

@@ -2,10 +2,11 @@
 
 from msgspec import structs
 
-from vdcast.records.prepare import Dropped, Preparation
+from tests.records.made import preparation
+from vdcast.records.prepare import Dropped
 from vdcast.report.inputs import dropped_in_words
 
-KEPT = Preparation(
+KEPT = preparation(
     asked=["a", "b", "c"],
     kept=["a", "c"],
     target_vd="a",

@@ -24,6 +24,8 @@ def predictions(detectors) -> Predictions:
 @pytest.fixture
 def settings() -> Evaluate:
     return Evaluate(
+        primary="multi_vd",
+        margin=0.05,
         protocol=None,
         baselines=["persistence"],
         mape_floor=10.0,

@@ -38,6 +38,7 @@ def task_of(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -
         features=detectors.features,
         targets=("volume",),
         units=("veh/h",),
+        feature_units=detectors.units,
         mean=prepared.mean[v],
         std=prepared.std[v],
         profile=prepared.profile[:, v],

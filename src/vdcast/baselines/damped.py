@@ -6,7 +6,7 @@ import numpy as np
 
 from vdcast.baselines.residuals import ahead, at_slots, carried
 from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
@@ -18,7 +18,7 @@ class Damped:
     """Fitted to one target."""
 
     day_types: tuple[int, ...]
-    usual: np.ndarray  # (7S, V) median by slot of the week
+    usual: np.ndarray  # (7Z, V) median by slot of the week
     share: np.ndarray  # (H, V) 0 to 1
 
     @property
@@ -33,11 +33,12 @@ class Damped:
         return usual[ahead(origins, window.prediction_length)] + self.share * last[:, None]
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Damped:
-    """On ``train``, for each of ``DAY_TYPES``; the one with the lowest MAE on ``validation``.
+def fit(prepared: Prepared, window: Window) -> Damped:
+    """On the training part, for each of ``DAY_TYPES``; the one with the lowest MAE on the validation part.
 
     The target is the first feature.
     """
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
     return min(
         (_fit(train, types, window) for types in DAY_TYPES), key=lambda it: _mae(it, validation, window)
     )
@@ -56,19 +57,19 @@ def _fit(train: Detectors, day_types: tuple[int, ...], window: Window) -> Damped
 
 
 def median_by_slot(train: Detectors, day_types: np.ndarray) -> np.ndarray:
-    """(7S, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
+    """(7Z, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
     values = train.values[..., 0].astype(np.float64)
     slot = profile.slots(train.timestamps, train.time_zone, train.interval)
-    S = profile.slots_a_day(train.interval)
-    slot_type, slot_of_day = day_types[slot // S], slot % S
+    Z = profile.slots_a_day(train.interval)
+    slot_type, slot_of_day = day_types[slot // Z], slot % Z
     overall = _median(values)
-    found = np.empty((len(set(day_types.tolist())), S, values.shape[1]))
-    for s in range(S):
-        at = slot_of_day == s
+    found = np.empty((len(set(day_types.tolist())), Z, values.shape[1]))
+    for z in range(Z):
+        at = slot_of_day == z
         all_days = _or(_median(values[at]), overall)
         for c in range(len(found)):
-            found[c, s] = _or(_median(values[at & (slot_type == c)]), all_days)
-    return found[day_types].reshape(7 * S, -1)
+            found[c, z] = _or(_median(values[at & (slot_type == c)]), all_days)
+    return found[day_types].reshape(7 * Z, -1)
 
 
 def shares(last: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -17,8 +17,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from vdcast.baselines.residuals import ahead, at_slots, carried, evenly
-from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
@@ -39,7 +38,7 @@ class Series:
     origins: np.ndarray  # (W,)
 
     def lags(self, v: int, number: int) -> np.ndarray:
-        """(W, P) the residuals of detector ``v`` up to each origin, newest first."""
+        """(W, lags) the residuals of detector ``v`` up to each origin, newest first."""
         return self.known[self.origins[:, None] - np.arange(number), v]
 
 
@@ -47,8 +46,8 @@ class Series:
 class Linear:
     """Fitted to one target."""
 
-    profile: np.ndarray  # (7S, V)
-    weights: np.ndarray  # (H, V, P) of the last residuals, newest first
+    profile: np.ndarray  # (7Z, V)
+    weights: np.ndarray  # (H, V, lags) of the last residuals, newest first
     constant: np.ndarray  # (H, V) in the target's unit
     penalty: float
 
@@ -58,20 +57,22 @@ class Linear:
 
     def forecast(self, part: Detectors, window: Window) -> np.ndarray:
         """(W, H, V)."""
-        H, V, P = self.weights.shape
+        H, V, number = self.weights.shape
         usual = at_slots(self.profile, part)
         series = _series(part, usual, window)
         made = usual[ahead(series.origins, H)] + self.constant
         for v in range(V):
-            made[..., v] += series.lags(v, P) @ self.weights[:, v].T
+            made[..., v] += series.lags(v, number) @ self.weights[:, v].T
         return made
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Linear:
-    """The regressions on ``train``, lags and penalty by the MAE on ``validation``; the target is the first feature."""
-    table = profile.of_part(train)[..., 0].astype(np.float64)
+def fit(prepared: Prepared, window: Window) -> Linear:
+    """The regressions on the training part, lags and penalty by the MAE on the validation part; the target is the first feature."""
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
+    assert prepared.own_day_out is not None  # it came with the training part
+    table = prepared.profile[..., 0].astype(np.float64)
     # of its own day a training window must not know the answer
-    seen = _series(train, profile.left_out(train)[..., 0], window, WINDOWS)
+    seen = _series(train, prepared.own_day_out[..., 0], window, WINDOWS)
     unseen = _series(validation, at_slots(table, validation), window, WINDOWS)
     scale = _scale(train.values[..., 0])
     H, V = window.prediction_length, len(train.vd_ids)
@@ -81,10 +82,10 @@ def fit(train: Detectors, validation: Detectors, window: Window) -> Linear:
         warnings.catch_warnings(),
     ):  # products this small only wait for each other's threads
         warnings.simplefilter("ignore", ConvergenceWarning)  # its last coefficients are good enough
-        P, penalty = _choice(seen, unseen, scale, window, least_squares)
-        weights, constant = np.zeros((H, V, P)), np.zeros((H, V))
+        number, penalty = _choice(seen, unseen, scale, window, least_squares)
+        weights, constant = np.zeros((H, V, number)), np.zeros((H, V))
         for v in tqdm(range(V), desc="linear", unit="VD", disable=None, leave=False):
-            lags = seen.lags(v, P) / scale[v]
+            lags = seen.lags(v, number) / scale[v]
             for h in range(H):
                 after = seen.residual[seen.origins + h + 1, v] / scale[v]
                 weights[h, v], constant[h, v] = regression(lags, after, penalty, least_squares)
@@ -94,18 +95,18 @@ def fit(train: Detectors, validation: Detectors, window: Window) -> Linear:
 def regression(
     lags: np.ndarray, after: np.ndarray, penalty: float, least_squares: bool
 ) -> tuple[np.ndarray, float]:
-    """Weights (P,) and constant of ``after`` (W,) on ``lags`` (W, P), zeros where there is too little to learn from."""
+    """Weights (lags,) and constant of ``after`` (W,) on ``lags`` (W, lags), zeros where there is too little to learn from."""
     seen = np.isfinite(after)
-    P = lags.shape[1]
-    if seen.sum() < FEWEST * P:
-        return np.zeros(P), 0.0
-    X, y = lags[seen], after[seen]
+    number = lags.shape[1]
+    if seen.sum() < FEWEST * number:
+        return np.zeros(number), 0.0
+    x, y = lags[seen], after[seen]
     alpha = penalty * len(y)
     try:
         model = Ridge(alpha) if least_squares else HuberRegressor(epsilon=1.0, alpha=alpha, max_iter=300)
-        model.fit(X, y)
+        model.fit(x, y)
     except ValueError:  # residuals without any noise have no scale for it
-        model = Ridge(alpha).fit(X, y)
+        model = Ridge(alpha).fit(x, y)
     return model.coef_, float(model.intercept_)
 
 
@@ -117,17 +118,17 @@ def _choice(
     vds = evenly(np.arange(V), CHOSEN_ON)
     horizons = sorted({1, H})
 
-    def mae(P: int, penalty: float) -> float:
+    def mae(number: int, penalty: float) -> float:
         error = []
         for v, h in itertools.product(vds, horizons):
             after = seen.residual[seen.origins + h, v] / scale[v]
-            weights, constant = regression(seen.lags(v, P) / scale[v], after, penalty, least_squares)
-            made = unseen.lags(v, P) @ weights / scale[v] + constant
+            weights, constant = regression(seen.lags(v, number) / scale[v], after, penalty, least_squares)
+            made = unseen.lags(v, number) @ weights / scale[v] + constant
             error.append(np.abs(made - unseen.residual[unseen.origins + h, v] / scale[v]))
         joined = np.concatenate(error)
         return float(np.nanmean(joined)) if np.isfinite(joined).any() else np.inf
 
-    lags = sorted({min(P, window.sequence_length) for P in LAGS})
+    lags = sorted({min(number, window.sequence_length) for number in LAGS})
     return min(itertools.product(lags, PENALTIES), key=lambda each: mae(*each))
 
 

@@ -18,7 +18,7 @@ def carried(residual: np.ndarray) -> np.ndarray:
 
 
 def at_slots(table: np.ndarray, part: Detectors) -> np.ndarray:
-    """(T, ...) of a ``table`` (7S, ...) by slot of the week, for each step of ``part``."""
+    """(T, ...) of a ``table`` (7Z, ...) by slot of the week, for each step of ``part``."""
     slot = profile.slots(part.timestamps, part.time_zone, part.interval)
     return table[slot]
 

@@ -1,6 +1,7 @@
 """Every baseline on the test part: predictions and tables, and the windows' conditions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -29,7 +30,7 @@ class Fitted(Protocol):
         """(W, H, V)."""
 
 
-Fit = Callable[[Detectors, Detectors, Window], Fitted]  # of the training and the validation part
+Fit = Callable[[Prepared, Window], Fitted]  # of the training and the validation part, without the test part
 FITTED: dict[str, Fit] = {"damped": damped.fit, "linear": linear.fit, "trees": trees.fit}
 
 
@@ -63,16 +64,28 @@ def fitted(name: str, prepared: Prepared, window: Window) -> np.ndarray:
     """(W, H, V, K) of the test part; the baseline is fitted, and its settings chosen, without it."""
     made = []
     for target in prepared.targets:
-        parts = {part: _led_by(target, each) for part, each in prepared.parts.items()}
-        it = FITTED[name](parts["train"], parts["validation"], window)
+        led = led_by(target, prepared)
+        known = {part: led.parts[part] for part in ("train", "validation")}
+        it = FITTED[name](replace(led, parts=known), window)
         print(terminal(f"{name}: {it.chosen} for {target}"))
-        made.append(it.forecast(parts["test"], window))
+        made.append(it.forecast(led.parts["test"], window))
     return np.stack(made, axis=-1)
 
 
-def _led_by(target: str, part: Detectors) -> Detectors:
-    """``part`` with ``target`` as its first feature."""
-    return part.select(part.vd_ids, [target, *(each for each in part.features if each != target)])
+def led_by(target: str, prepared: Prepared) -> Prepared:
+    """``prepared`` with ``target`` as the first feature of everything."""
+    features = prepared.parts["train"].features
+    order = sorted(range(len(features)), key=lambda f: features[f] != target)
+    names = [features[f] for f in order]
+    assert prepared.own_day_out is not None  # it came with the training part
+    return replace(
+        prepared,
+        parts={name: part.select(part.vd_ids, names) for name, part in prepared.parts.items()},
+        mean=prepared.mean[:, order],
+        std=prepared.std[:, order],
+        profile=prepared.profile[..., order],
+        own_day_out=prepared.own_day_out[..., order],
+    )
 
 
 def known(prepared: Prepared, settings: Params) -> naive.History:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from vdcast.baselines.residuals import at_slots, carried, evenly
 from vdcast.data import profile
-from vdcast.data.detectors import Detectors
+from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
@@ -42,14 +42,14 @@ SETTINGS = dict(
 class Rows:
     """Of one part: what a tree sees of every window and detector."""
 
-    seen: np.ndarray  # (W, V, C) float32, the same for all horizons
+    seen: np.ndarray  # (W, V, columns) float32, the same for all horizons
     usual: np.ndarray  # (T, V, F)
     slot: np.ndarray  # (T,) of the week
     origins: np.ndarray  # (W,)
     slots_of_day: int
 
     def inputs(self, h: int) -> np.ndarray:
-        """(W * V, C') for ``h`` steps ahead; the last column is the detector."""
+        """(W * V, columns) for ``h`` steps ahead; the last column is the detector."""
         W, V, _ = self.seen.shape
         at = self.origins + h
         when = np.stack(np.divmod(self.slot[at], self.slots_of_day), axis=-1)  # (W, 2)
@@ -61,7 +61,7 @@ class Rows:
 class Trees:
     """Fitted to one target."""
 
-    profile: np.ndarray  # (7S, V, F)
+    profile: np.ndarray  # (7Z, V, F)
     models: list[Any]  # (H,) lightgbm.Booster
 
     @property
@@ -78,28 +78,29 @@ class Trees:
         return np.stack(made, axis=1)
 
 
-def fit(train: Detectors, validation: Detectors, window: Window) -> Trees:
-    """On ``train``, for as many rounds as lower the MAE on ``validation``; the target is the first feature.
+def fit(prepared: Prepared, window: Window) -> Trees:
+    """On the training part, for as many rounds as lower the MAE on the validation part; the target is the first feature.
 
     Raises InputError where LightGBM is not installed.
     """
     lightgbm = imported()
-    table = profile.of_part(train)
+    train, validation = prepared.parts["train"], prepared.parts["validation"]
+    assert prepared.own_day_out is not None  # it came with the training part
     most = max(1, ROWS // len(train.vd_ids))
-    learnt = _rows(train, profile.left_out(train), window, most)  # a window must not know its own day
-    judged = _rows(validation, at_slots(table, validation), window, most)
+    learnt = _rows(train, prepared.own_day_out, window, most)  # a window must not know its own day
+    judged = _rows(validation, at_slots(prepared.profile, validation), window, most)
     horizons = range(1, window.prediction_length + 1)
     models = []
     for h in tqdm(horizons, desc="trees", unit="horizon", disable=None, leave=False):
-        X, y = _pairs(learnt, train, h)
-        X_judged, y_judged = _pairs(judged, validation, h)
-        data = lightgbm.Dataset(X, y, categorical_feature=[X.shape[1] - 1])
+        x, y = _pairs(learnt, train, h)
+        x_judged, y_judged = _pairs(judged, validation, h)
+        data = lightgbm.Dataset(x, y, categorical_feature=[x.shape[1] - 1])
         stop = dict(
-            valid_sets=[lightgbm.Dataset(X_judged, y_judged, reference=data)],
+            valid_sets=[lightgbm.Dataset(x_judged, y_judged, reference=data)],
             callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
         )
         models.append(lightgbm.train(SETTINGS, data, ROUNDS, **(stop if len(y_judged) else {})))
-    return Trees(table, models)
+    return Trees(prepared.profile, models)
 
 
 def imported():
@@ -126,7 +127,7 @@ def _rows(part: Detectors, usual: np.ndarray, window: Window, most: int | None =
 
 
 def _pairs(rows: Rows, part: Detectors, h: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (n, C') and residual (n,) ``h`` steps ahead, where it was observed."""
+    """Inputs (n, columns) and residual (n,) ``h`` steps ahead, where it was observed."""
     at = rows.origins + h
     after = (part.values - rows.usual)[at, :, 0].ravel()
     observed = np.isfinite(after)

@@ -13,6 +13,9 @@ COMMANDS = {
     "repro": "`dvc repro` with the runs trained side by side, here or on a Ray cluster",
     "job": "one stage in this clone, with everything through the DVC remote",
     "verify": "whether DVC's cache still holds what it took in; what does not is removed",
+    "forecast": "what comes next at every VD, by a trained run from the newest data",
+    "score": "how a run's forecasts fared beside what has come since, and whether it has fallen behind",
+    "export": "a trained run as ONNX, which runs without vdcast",
     "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",
 }
 USAGE = "\n".join(

@@ -3,21 +3,36 @@
     vdcast verdict                      # the last commit against what lies in the workspace
     vdcast verdict main exp-larger      # two branches, tags, commits or experiments
 
-Reads reports/summary.json of each through DVC: from the workspace, the cache or the remote.
+Reads reports/summary.json and the forecasts of each through DVC: from the workspace, the cache or the remote.
 """
 
 import argparse
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.escape import prose
-from vdcast.layout import REPORTS
+from vdcast.layout import PARAMS, REPORTS, RUNS
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import sentence
+
+if TYPE_CHECKING:
+    from vdcast.forecasts.predictions import Predictions
+    from vdcast.records.comparison import PairedDifference
+
+NOTE = (
+    "Error of new - old: the mean over VDs of the relative difference, its interval for other days, VDs and trainings, all of "
+    "this table together at 5 % (Holm); not known where the forecasts of one are not in the cache or are of other windows."
+)
+Changes = Mapping[
+    tuple[str, str], "PairedDifference | None"
+]  # new against old, by mode and model; None: not known
 
 SUMMARY = REPORTS / "summary.json"
 WORKSPACE = "workspace"
@@ -32,7 +47,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("new", nargs="?", default=WORKSPACE, help="the same, or: workspace (the default)")
     given = parser.parse_args(argv)
     with one_sentence():
-        print(change_markdown(given.old, given.new, summary(given.old), summary(given.new)))
+        old, new = summary(given.old), summary(given.new)
+        print(change_markdown(given.old, given.new, old, new, changes(given.old, given.new, list(new.modes))))
 
 
 def summary(rev: str) -> Summary:
@@ -66,13 +82,51 @@ def summary(rev: str) -> Summary:
         raise InputError(f"{SUMMARY} {where} cannot be read: {error}") from None
 
 
-def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) -> str:
-    """The change from ``old`` to ``new``: verdict by mode, then MAE and cost by model."""
-    was, now = (prose(sentence(each.verdict.overall.words)) for each in (old, new))
+def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
+    """How far each model's errors changed from one revision to the other, on the same windows."""
+    from vdcast.compare.difference import paired
+    from vdcast.compare.tally import tally
+    from vdcast.forecasts.predictions import check_same_windows
+    from vdcast.params.modes import Sharing, sharing_of
+
+    found: dict[tuple[str, str], PairedDifference | None] = {}
+    for mode in modes:
+        for model in MODEL_LABELS:
+            both = {name: predictions(rev, mode, model) for name, rev in (("new", new), ("old", old))}
+            known = {name: each for name, each in both.items() if each}
+            found[mode, model] = None
+            with suppress(InputError):  # of other windows
+                if len(known) == len(both):
+                    check_same_windows(known)
+                    shared = sharing_of(mode) is not Sharing.APART or len(known["new"].vd_ids) == 1
+                    found[mode, model] = paired("new", "old", tally(known), shared)
+    return found
+
+
+def predictions(rev: str, mode: str, model: str) -> "Predictions | None":
+    """Of the run that ``comparisons`` named at ``rev``; None where there was none, or its file is not to be had."""
+    import yaml
+    from dvc.api import DVCFileSystem
+
+    from vdcast.forecasts import store
+
+    files = DVCFileSystem(".", rev=None if rev == WORKSPACE else rev)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            run = yaml.safe_load(files.read_text(PARAMS.as_posix()))["comparisons"][mode][model]
+            files.get_file((RUNS / run / "predictions.h5").as_posix(), f"{folder}/predictions.h5")
+            return store.read_predictions(Path(folder) / "predictions.h5")
+        except (FileNotFoundError, KeyError, TypeError, InputError):
+            return None
+
+
+def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary, changed: Changes) -> str:
+    """The change from ``old`` to ``new``: verdict by mode, then errors and cost by model."""
+    was, now = (prose(each.verdict.overall.words) for each in (old, new))
     modes = list({**old.modes, **new.modes})
     lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
     lines += [f"**{now}**" + (" (as before)" if was == now else f" Before: {was}"), ""]
-    lines += [f"- {prose(each)}" for each in new.verdict.warnings]
+    lines += [prose(new.verdict.losses), ""]
     for mode in modes:
         lines += _answers(mode, old, new)
     if differ := [mode for mode in modes if not _same_observations(mode, old, new)]:
@@ -81,7 +135,7 @@ def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary) ->
             "**The naive forecasts differ too, so the two were not scored on the same observations and their MAE "
             f"cannot be compared: {', '.join(f'`{mode}`' for mode in differ)}.**",
         ]
-    return "\n".join([*lines, "", *_figures(modes, old, new)])
+    return "\n".join([*lines, "", *_figures(modes, old, new, changed)])
 
 
 def _answers(mode: str, old: Summary, new: Summary) -> list[str]:
@@ -95,12 +149,14 @@ def _answers(mode: str, old: Summary, new: Summary) -> list[str]:
     return [f"- `{mode}`: {changed}", f"  - now: {said[1]}", f"  - before: {said[0]}"]
 
 
-def _figures(modes: list[str], old: Summary, new: Summary) -> list[str]:
-    """A line per mode and model."""
+def _figures(modes: list[str], old: Summary, new: Summary, changed: Changes) -> list[str]:
+    """A line per mode and model, and how to read what was measured of their forecasts."""
     lines = [
-        "| mode | model | MAE, target VD | change | training seconds | change | parameters | change |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        "| mode | model | MAE, target VD | change | error of new - old, all VDs | | training seconds | change "
+        "| parameters | change |",
+        "|---|---|--:|--:|--:|---|--:|--:|--:|--:|",
     ]
+    measured = _measured(changed, new.verdict.margin)
     for mode in modes:
         both = [each.modes.get(mode, ModeFigures()) for each in (old, new)]
         for model, label in MODEL_LABELS.items():
@@ -108,11 +164,32 @@ def _figures(modes: list[str], old: Summary, new: Summary) -> list[str]:
             spent = [each.cost.get(model) for each in both]
             cells = [
                 _change([each.mae if each else None for each in scores], ".3f"),
+                measured.get((mode, model), "not known | -"),
                 _change([each.seconds if each else None for each in spent], ",.0f"),
                 _change([each.parameters if each else None for each in spent], ",.0f"),
             ]
             lines.append(f"| `{mode}` | {label} | {' | '.join(cells)} |")
-    return lines
+    return [*lines, "", NOTE]
+
+
+def _measured(changed: Changes, margin: float) -> dict[tuple[str, str], str]:
+    """Two cells: the difference with its interval, all of the table together at 5 % (Holm), and what it says."""
+    from vdcast.report.judge import evidence
+    from vdcast.report.words import interval as in_words
+    from vdcast.report.words import percent, share
+    from vdcast.scores.answers import LEVEL, holm, interval, p_of
+
+    known = {key: evidence(row) for key, row in changed.items() if row and row.variance is not None}
+    found = {key: "none | the same forecasts" for key, each in known.items() if each.relative == 0}
+    other = {key: each for key, each in known.items() if key not in found}
+    levels = holm([p_of(each) for each in other.values()], LEVEL)
+    for (key, each), level in zip(other.items(), levels, strict=True):
+        at = interval(each, level, margin)
+        assert each.relative is not None and at.low is not None and at.high is not None  # of a known variance
+        said = f"equal within {share(margin)}" if at.status == "equal" else at.status
+        change = percent(each.relative, signed=True)[0]
+        found[key] = f"{change}, {in_words(at.low, at.high, level)} | {said}"
+    return found
 
 
 def _change(both: Sequence[float | None], spec: str) -> str:

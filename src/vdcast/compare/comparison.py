@@ -1,36 +1,45 @@
 """One mode's ``comparison.json``: every figure, and what must be said of it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from vdcast.compare.findings import losses, notes
-from vdcast.compare.significance import Difference, difference, numbered_days
-from vdcast.data import calendar
+from vdcast.compare.difference import diebold_mariano_of, lines, paired, simpler_forecasts
+from vdcast.compare.findings import notes
+from vdcast.compare.tally import Tally, tally
 from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
-from vdcast.params.networks import MODELS
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.sections import Evaluate
-from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, PairedDifference, Scores, Spent
+from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, Note, PairedDifference, Scores, Spent
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
 from vdcast.scores import cuts, intervals
 from vdcast.scores.names import LABELS, NAIVE_FORECASTS
-from vdcast.scores.tables import signed
 from vdcast.scores.words import cut_short
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs that are laid side by side."""
+
+    predictions: Predictions
+    training: Training
+    cost: Cost
 
 
 def compared(
     mode: str,
-    predictions: Mapping[str, Predictions],
+    sides: Mapping[str, Side],
     baselines: Named,
     *,
     conditions: Conditions,
     target_vd: str,
-    trainings: Mapping[str, Training],
-    costs: Mapping[str, Cost],
     settings: Evaluate,
 ) -> Comparison:
-    """Everything that the reports say of ``mode``; ``predictions``, ``trainings`` and ``costs`` are by model."""
+    """Everything that the reports say of ``mode``; ``sides`` are by model."""
+    predictions = {model: side.predictions for model, side in sides.items()}
+    trainings = {model: side.training for model, side in sides.items()}
     reference = predictions["lstm"]
     seeds, unit = len(reference.forecast), reference.units[0]
     ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
@@ -41,17 +50,9 @@ def compared(
     scores, by_cut = {}, {}
     for scope, vds in scopes.items():
         scores[scope], by_cut[scope] = _scored(of(everyone, vds), conditions.of(vds), settings)
-    best_naive = _best(scores[list(scopes)[-1]])
-    pairs = [("xlstm", "lstm"), *((model, best_naive) for model in MODELS)]
-    judging = notes(
-        mode,
-        scores,
-        by_cut,
-        naive=best_naive,
-        days=_days(reference),
-        target_vd=target_vd,
-        seeds=seeds,
-    )
+    best_naive, tallied = _best(scores[list(scopes)[-1]]), tally({**predictions, **baselines})
+    shared = sharing_of(mode) is not Sharing.APART or len(reference.vd_ids) == 1
+    judging = notes(scores, by_cut, naive=best_naive, days=tallied.days, target_vd=target_vd, seeds=seeds)
     return Comparison(
         mode=mode,
         problem="; ".join(each.problem for each in trainings.values() if each.problem) or None,
@@ -65,13 +66,19 @@ def compared(
         mape_floor=settings.mape_floor,
         congested=conditions.rule,
         peak="Monday to Friday, local hours " + ", ".join(map(str, settings.peak_hours)),
-        notes=[*_of_trainings(mode, trainings), *judging],
-        losses=losses(mode, scores, by_cut, unit),
+        notes=[*_of_trainings(trainings), *judging],
         scores=scores,
         cuts=by_cut,
         best_naive=best_naive,
-        differences=[paired(a, b, everyone) for a, b in pairs],
-        cost={model: _spent(trainings[model], costs[model]) for model in predictions},
+        differences=_differences(predictions, tallied, shared),
+        lines=lines(
+            tallied,
+            simpler_forecasts(list(baselines), best_naive),
+            shared,
+            {h - 1: h * reference.interval / 60 for h in settings.horizons},
+            reference.vd_ids,
+        ),
+        cost={model: _spent(side.training, side.cost) for model, side in sides.items()},
         further_targets=_further_targets(everyone),
         quantiles=intervals.quantile_scores(predictions, scopes) if reference.quantiles else None,
     )
@@ -112,13 +119,22 @@ def _best(scores: Mapping[str, Scores]) -> str:
     return min((name for name in NAIVE_FORECASTS if name in scores), key=mae)
 
 
-def _of_trainings(mode: str, trainings: Mapping[str, Training]) -> list[str]:
+def _differences(predictions: Named, tallied: Tally, shared: bool) -> list[PairedDifference]:
+    """xLSTM against LSTM, and their ensembles where there are some."""
+    p_dm = diebold_mariano_of(predictions["xlstm"], predictions["lstm"])
+    found = [paired("xlstm", "lstm", tallied, shared, p_dm)]
+    if "lstm_ensemble" in tallied.errors:
+        found.append(paired("xlstm_ensemble", "lstm_ensemble", tallied, shared))
+    return found
+
+
+def _of_trainings(trainings: Mapping[str, Training]) -> list[Note]:
     """What each training noted, and whether it has converged."""
     found = []
     for model, training in trainings.items():
-        found += training.notes
+        found += [Note("training", each) for each in training.notes]
         if short := cut_short(training):
-            found.append(f"In {mode}, {LABELS[model]} has not converged: {short}.")
+            found.append(Note("training", f"{LABELS[model]} has not converged: {short}."))
     return found
 
 
@@ -151,55 +167,9 @@ def _further_targets(everyone: Mapping[str, Predictions]) -> list[FurtherTarget]
     ]
 
 
-def paired(a: str, b: str, everyone: Mapping[str, Predictions]) -> PairedDifference:
-    """``significance.difference`` of those two: the headline target, all windows, horizons, VDs.
-
-    Of a model that lacks a forecast there is none: what it can forecast is not what it was asked for.
-    """
-    first, second = (
-        np.abs(each.forecast[..., 0] - each.observed[..., 0]) for each in (everyone[a], everyone[b])
-    )  # (S, W, H, V)
-    seen = _observed(everyone[a])
-    lacking = any(np.isnan(each[:, seen]).any() for each in (first, second))
-    found = Difference() if lacking else difference(first, second, _date(everyone[a]))
-    return PairedDifference(
-        a=a,
-        b=b,
-        mae=_defined(found.mae),
-        low=_defined(found.low),
-        high=_defined(found.high),
-        p=_defined(found.p),
-        boot_low=_defined(found.boot_low),
-        boot_high=_defined(found.boot_high),
-        p_dm=_defined(found.p_dm),
-        days=found.days,
-        vds=found.vds,
-    )
-
-
-def _defined(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _days(predictions: Predictions) -> int:
-    """How many days have an observation."""
-    seen = _observed(predictions)
-    dates = np.broadcast_to(_date(predictions)[..., None], seen.shape)[seen]
-    return int(numbered_days(dates).max()) + 1 if len(dates) else 0
-
-
-def _observed(predictions: Predictions) -> np.ndarray:
-    """(W, H, V) whether there is a valid observation of the headline target."""
-    return np.isfinite(predictions.observed[..., 0])
-
-
-def _date(predictions: Predictions) -> np.ndarray:
-    """(W, H) the local day of each interval that was forecast."""
-    local = calendar.local(predictions.times.ravel(), predictions.time_zone)
-    return local.normalize().to_numpy().reshape(predictions.times.shape)
-
-
 def in_words(comparison: Comparison) -> str:
-    """What was measured between the models, without a verdict on it."""
-    mae, low, high = signed(comparison.differences[0], "mae", "low", "high")
-    return f"MAE of xLSTM minus LSTM {mae} {comparison.unit}, 95 % interval {low} to {high}"
+    """What was measured between the models, without an answer."""
+    found = comparison.differences[0]
+    if found.relative is None:
+        return "no observation that both models have a forecast of"
+    return f"xLSTM's error is {abs(found.relative):.2%} {'lower' if found.relative < 0 else 'higher'} than LSTM's"

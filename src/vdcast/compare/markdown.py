@@ -9,6 +9,7 @@ from vdcast.scores.tables import (
     cut_markdown,
     difference_markdown,
     further_targets,
+    line_markdown,
     score_markdown,
 )
 from vdcast.scores.words import DILEMMA, R2, seeds_in_words
@@ -31,7 +32,7 @@ def comparison_markdown(comparison: Comparison | NoComparison) -> str:
         lines += [f"**No comparison: {prose(comparison.problem)}.**", ""]
     if isinstance(comparison, NoComparison):
         return "\n".join(lines)
-    lines += [f"**{prose(each)}**\n" for each in (*comparison.notes, *comparison.losses)]
+    lines += [f"**{prose(note.words)}**\n" for note in comparison.notes]
     lines += _differences(comparison)
     lines += _scores(comparison)
     lines += ["![error by horizon](by_horizon.png)", "", "![error by hour of day](by_hour.png)", ""]
@@ -49,17 +50,22 @@ def _differences(it: Comparison) -> list[str]:
         f"{markdown(it.target)} in {markdown(it.unit)}; {it.windows} test windows. {seeds_in_words(it.seeds)} "
         f"MAPE over observations of at least {it.mape_floor:g}. Skill: 1 - MAE / MAE of the best naive forecast. {R2}",
         "",
-        f"## Differences in MAE, {markdown(it.unit)}, "
-        + ("all VDs" if len(it.vds) > 1 else f"VD {markdown(it.target_vd)}"),
+        "## xLSTM against LSTM, "
+        + (f"{len(it.vds)} VDs" if len(it.vds) > 1 else f"VD {markdown(it.target_vd)}"),
         "",
-        difference_markdown(it.differences),
+        difference_markdown(it.differences, it.unit),
         "",
-        "Interval and p hold for other days, VDs and seeds; the 95 % interval of the block bootstrap for other days and "
-        "VDs, too narrow where there are few days; the Diebold-Mariano test on overlapping windows for none of "
-        "these, and too often sees a difference. Each p stands alone here; the verdict, corrected for all comparisons "
-        f"of all modes, is in [the report](../../report.md). '{LABELS[it.best_naive]}' is the naive forecast with the "
-        "lowest MAE on these very observations: chosen with hindsight, it can only make it harder for a model to be "
-        "called better.",
+        "The difference is the mean over VDs of 2 (A - B) / (A + B); its interval holds for other days, VDs and trainings, "
+        "and the shares say how much of its variance is whose. The block bootstrap and the Diebold-Mariano test are of the "
+        "pooled difference, and decide nothing. Each interval stands alone here; the answer, which allows for all of them, is "
+        "in [the report](../../report.md).",
+        "",
+        "## Against simpler forecasts",
+        "",
+        line_markdown([row for row in it.lines if row.place != "vd"]),
+        "",
+        f"'{LABELS[it.best_naive]}' is the naive forecast with the lowest MAE on these very observations: chosen with "
+        "hindsight, it is the hardest to beat.",
         "",
     ]
 

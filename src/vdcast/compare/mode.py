@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from vdcast.compare.charts import charts_of, telling_series
-from vdcast.compare.comparison import compared, in_words
+from vdcast.compare.comparison import Side, compared, in_words
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.errors import InputError
 from vdcast.escape import terminal
@@ -40,17 +40,10 @@ def compare(mode: str, settings: Params) -> None:
     target_vd = next(iter(every_vd.values())).vd_ids[settings.modes.target_vd_index]
     comparison = compared(
         mode,
-        predictions,
+        {model: side(run, predictions[model]) for model, run in runs.items()},
         baselines,
         conditions=store.read_conditions(NAIVE / "conditions.h5").of(predictions["lstm"].vd_ids),
         target_vd=target_vd,
-        trainings={
-            model: io.read(RUNS / run / "training.json", Training, f"train@{run}")
-            for model, run in runs.items()
-        },
-        costs={
-            model: io.read(RUNS / run / "cost.json", Cost, f"evaluate@{run}") for model, run in runs.items()
-        },
         settings=settings.evaluate,
     )
     _write(folder, comparison)
@@ -61,6 +54,15 @@ def compare(mode: str, settings: Params) -> None:
     draw(folder, comparison, predictions, baselines, histories)
     words = f"no comparison: {comparison.problem}" if comparison.problem else in_words(comparison)
     print(f"{mode}: {terminal(words)}; read {folder}/comparison.md; next, the verdict: dvc repro report")
+
+
+def side(run: str, predictions: Predictions) -> Side:
+    """What ``train`` and ``evaluate`` left of ``run``. Raises InputError where one is missing or damaged."""
+    return Side(
+        predictions,
+        io.read(RUNS / run / "training.json", Training, f"train@{run}"),
+        io.read(RUNS / run / "cost.json", Cost, f"evaluate@{run}"),
+    )
 
 
 def comparable(predictions: Mapping[str, Predictions], baselines: Named) -> Named:

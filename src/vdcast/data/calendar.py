@@ -11,11 +11,6 @@ def local(timestamps: np.ndarray, time_zone: str) -> pd.DatetimeIndex:
     return pd.to_datetime(timestamps, unit="s", utc=True).tz_convert(time_zone)
 
 
-def hour_of_day(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
-    """0 to 23, (T,)."""
-    return local(timestamps, time_zone).hour.to_numpy()
-
-
 def hour_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """0 (Monday 00:00 to 00:59) to 167, (T,)."""
     when = local(timestamps, time_zone)

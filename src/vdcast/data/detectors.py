@@ -45,7 +45,8 @@ class Detectors:
 
     def select(self, vd_ids: Sequence[str], features: Sequence[str]) -> "Detectors":
         """Those detectors and features, in that order; a view where both are neighbours in the table."""
-        v = [self.vd_ids.index(vd) for vd in vd_ids]
+        place = {vd: v for v, vd in enumerate(self.vd_ids)}
+        v = [place[vd] for vd in vd_ids]
         f = [self.features.index(feature) for feature in features]
         return replace(
             self,
@@ -75,7 +76,7 @@ class Prepared:
     parts: dict[str, Detectors]
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F), 1 where a series is constant
-    profile: np.ndarray  # (7S, V, F) float32 what is usual in each slot of the week, ``vdcast.data.profile``
+    profile: np.ndarray  # (7Z, V, F) float32 what is usual in each slot of the week, ``vdcast.data.profile``
     own_day_out: np.ndarray | None = (
         None  # (T, V, F) float32 the same of each training step, its own day left out
     )

@@ -1,9 +1,54 @@
-"""Files that appear under their name whole or not at all."""
+"""Files that appear under their name whole or not at all, and end in a checksum of what they hold.
+
+The checksum is a CRC-32, which finds every flipped bit and every damaged stretch of 32: it is against disks that fail, not
+against people. Formats that are read from their beginning or by an index, as h5 and torch's are, do not mind what follows.
+"""
 
 import contextlib
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+
+SEAL = b"vdcast crc32 "  # and eight hexadecimal digits
+SEAL_BYTES = len(SEAL) + 8
+AT_ONCE = 16 << 20  # bytes
+
+
+class Damaged(ValueError):
+    """A file ends in another checksum than that of what it holds."""
+
+
+class Unsealed(ValueError):
+    """A file does not end in a checksum: it is none of ours, or of an earlier version."""
+
+
+def seal(path: Path) -> None:
+    """Write the checksum of ``path`` behind what it holds."""
+    end = SEAL + f"{_checksum(path, os.path.getsize(path)):08x}".encode()
+    with path.open("ab") as file:
+        file.write(end)
+
+
+def check_seal(path: Path) -> None:
+    """Raises Damaged where ``path`` is not as it was sealed, Unsealed where it never was. Reads all of it once, little at a time."""
+    size = os.path.getsize(path) - SEAL_BYTES
+    with path.open("rb") as file:
+        file.seek(max(size, 0))
+        end = file.read()
+    if size < 0 or not end.startswith(SEAL):
+        raise Unsealed("it ends in no checksum")
+    if end != SEAL + f"{_checksum(path, size):08x}".encode():
+        raise Damaged("it is not what its checksum says")
+
+
+def _checksum(path: Path, size: int) -> int:
+    """Of the first ``size`` bytes."""
+    crc = 0
+    with path.open("rb") as file:
+        while size and (part := file.read(min(size, AT_ONCE))):
+            crc, size = zlib.crc32(part, crc), size - len(part)
+    return crc
 
 
 @contextlib.contextmanager

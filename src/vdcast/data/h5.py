@@ -9,7 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from vdcast.data.files import replacing
+from vdcast.data.files import Damaged, Unsealed, check_seal, replacing, seal
 from vdcast.errors import InputError
 
 SCHEMA = 2
@@ -37,13 +37,14 @@ def writing(path: Path) -> Iterator[h5py.File]:
                 raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
             raise
         file.close()
+        seal(partial)
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
     """The h5 file at ``path``, to be read.
 
-    Raises InputError where it is missing or damaged, or, also from within the body, where it is of another schema.
+    Raises InputError where it is missing or is not what its checksum says, or, also from within the body, where it is of another schema.
     """
     try:
         file = h5py.File(path, "r")
@@ -53,12 +54,15 @@ def opened(path: Path) -> Iterator[h5py.File]:
         raise InputError(f"'{path}' is not a readable h5 file ({error}); {AGAIN}") from None
     with file:
         try:
+            check_seal(Path(path))
             yield file
-        except KeyError as error:
+        except (KeyError, Unsealed) as error:
             raise InputError(
                 f"h5 file '{path}' does not follow vdcast's schema {SCHEMA} ({error.args[0]}); "
                 "delete it and run `dvc repro`, or set data.format to the format that it has"
             ) from None
+        except Damaged as error:
+            raise InputError(f"h5 file '{path}' is damaged ({error}); {AGAIN}") from None
         except InputError:
             raise
         except (ValueError, TypeError, AttributeError, IndexError, OverflowError) as error:

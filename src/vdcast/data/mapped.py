@@ -12,13 +12,8 @@ class Mapped(np.memmap):
 
     _mmap: mmap.mmap | None  # numpy's name for the map
 
-    @property
-    def on_file(self) -> bool:
-        """Not so of what was computed or gathered from a map: that lies in memory."""
-        return self._mmap is not None
-
     def __reduce__(self):
-        if self._mmap is None:
+        if self._mmap is None:  # computed or gathered from a map: it lies in memory
             return self.view(np.ndarray).__reduce__()
         whole = np.frombuffer(self._mmap, np.uint8)  # begins at a multiple of the granularity
         begin = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY

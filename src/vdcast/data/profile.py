@@ -1,12 +1,12 @@
 """What is usual at a time of the week: the anchor of every forecast, from the training part alone.
 
-The week has 7S slots of local time. Sums A and counts n of the valid observations in each slot are all that is
+The week has 7Z slots of local time, Z a day. The total and the count of the valid observations in each slot are all that is
 needed. Both are smoothed over neighbouring slots, which keeps them sums and counts. With days of one type (Monday to
 Friday, Saturday, Sunday) added up, and all days added up,
 
-    all  = A_all / n_all, which leans on the mean of the series where no day was observed
-    type = (A_type + SHRINK_TYPE * all) / (n_type + SHRINK_TYPE)
-    day  = (A_day + SHRINK_DAY * type) / (n_day + SHRINK_DAY)
+    all  = total_all / count_all, which leans on the mean of the series where no day was observed
+    type = (total_type + SHRINK_TYPE * all) / (count_type + SHRINK_TYPE)
+    day  = (total_day + SHRINK_DAY * type) / (count_day + SHRINK_DAY)
 
 so a weekday that was seen often stands for itself, and one that was seen once leans on its type. A hole in the data
 is a count of nothing: the profile leans on the level above there. It is NaN, a hole itself, where a series has no
@@ -30,19 +30,19 @@ BLOCK = 1 << 21  # numbers of a week that are worked on at once, whatever the nu
 
 
 def slots(timestamps: np.ndarray, time_zone: str, interval: int) -> np.ndarray:
-    """Slot of the week, 0 (Monday, 00:00) to 7S - 1, of each time step, (T,)."""
+    """Slot of the week, 0 (Monday, 00:00) to 7Z - 1, of each time step, (T,)."""
     when = calendar.local(timestamps, time_zone)
     second = (when.hour * 3600 + when.minute * 60 + when.second).to_numpy()
     return when.day_of_week.to_numpy() * slots_a_day(interval) + second // max(interval, SHORTEST)
 
 
 def slots_a_day(interval: int) -> int:
-    """S, for time steps of ``interval`` seconds."""
+    """Z, for time steps of ``interval`` seconds."""
     return -(-calendar.DAY // max(interval, SHORTEST))
 
 
 def of_part(part: Detectors) -> np.ndarray:
-    """(7S, V, F) float32: the profile of the training part ``part``."""
+    """(7Z, V, F) float32: the profile of the training part ``part``."""
     slot = slots(part.timestamps, part.time_zone, part.interval)
     _, V, F = part.values.shape
     made = np.empty((7 * slots_a_day(part.interval), V, F), np.float32)
@@ -78,7 +78,7 @@ def _blocks(part: Detectors) -> list[slice]:
 
 
 def _sums(values: np.ndarray, slot: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and count (7S, V, F) of the valid ``values`` (T, V, F) by slot of the week."""
+    """Sum and count (7Z, V, F) of the valid ``values`` (T, V, F) by slot of the week."""
     total, count = np.zeros((2, 7 * slots_a_day(interval), *values.shape[1:]))
     np.add.at(total, slot, np.nan_to_num(values))
     np.add.at(count, slot, np.isfinite(values))
@@ -86,15 +86,17 @@ def _sums(values: np.ndarray, slot: np.ndarray, interval: int) -> tuple[np.ndarr
 
 
 def _profile(total: np.ndarray, count: np.ndarray, interval: int) -> np.ndarray:
-    """(7S, V, F) of ``_sums``; NaN where a series has no observation."""
+    """(7Z, V, F) of ``_sums``; NaN where a series has no observation."""
     with np.errstate(invalid="ignore"):
         whole = total.sum(0) / count.sum(0)
-    A, n = (_smoothed(each, interval).reshape(7, -1, *each.shape[1:]) for each in (total, count))
+    totals, counts = (_smoothed(each, interval).reshape(7, -1, *each.shape[1:]) for each in (total, count))
     day = max(interval, SHORTEST) / interval  # steps that a day adds to a slot
-    of_all = _towards(A.sum(0), n.sum(0), whole, 1e-6)
-    of_type = [_towards(A[days].sum(0), n[days].sum(0), of_all, SHRINK_TYPE * day) for days in TYPES]
+    of_all = _towards(totals.sum(0), counts.sum(0), whole, 1e-6)
+    of_type = [
+        _towards(totals[days].sum(0), counts[days].sum(0), of_all, SHRINK_TYPE * day) for days in TYPES
+    ]
     level = np.repeat(of_type, [len(days) for days in TYPES], axis=0)
-    return _towards(A, n, level, SHRINK_DAY * day).reshape(total.shape)
+    return _towards(totals, counts, level, SHRINK_DAY * day).reshape(total.shape)
 
 
 def _towards(total: np.ndarray, count: np.ndarray, level: np.ndarray, weight: float) -> np.ndarray:
@@ -102,7 +104,7 @@ def _towards(total: np.ndarray, count: np.ndarray, level: np.ndarray, weight: fl
 
 
 def _smoothed(sums: np.ndarray, interval: int) -> np.ndarray:
-    """(7S, ...) with each slot's neighbours in the week; Sunday's last slot lies beside Monday's first."""
+    """(7Z, ...) with each slot's neighbours in the week; Sunday's last slot lies beside Monday's first."""
     slot = max(interval, SHORTEST)
     reach = 3 * WIDTH // slot
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * slot / WIDTH) ** 2)

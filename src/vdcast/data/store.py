@@ -18,11 +18,12 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 ===================  ==============  ============================================================
 ``scaler/mean``      (V, F) f8
 ``scaler/std``       (V, F) f8       1 where a series is constant
-``profile``          (7S, V, F) f4   what is usual in each slot of the week
+``profile``          (7Z, V, F) f4   what is usual in each slot of the week
 ``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
 ===================  ==============  ============================================================
 
-The same input gives the same bytes, so DVC's cache hits.
+The same input gives the same bytes, so DVC's cache hits. Behind what HDF5 knows of lies a checksum of the whole file
+(``vdcast.data.files``), which is checked as it is opened.
 
 ``values`` lie in one piece, time first: a window of all detectors is one stretch of the file, and the file can be
 mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rather than read.

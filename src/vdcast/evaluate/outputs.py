@@ -1,4 +1,4 @@
-"""A run's headline figures: metrics.json."""
+"""A run's headline figures on the test part: test.json."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ def headline(
     mape_floor: float,
     horizons: Sequence[int],
 ) -> dict[str, float]:
-    """One flat set of figures, few enough for a line of `dvc exp show`: the target VD, then all VDs of the run.
+    """One flat set of figures, few enough to be read beside those of another experiment: the target VD, then all VDs of the run.
 
     Keys are ``<target>_<metric>`` for the target VD, with ``_all_vds`` for every VD together, and of the
     first target ``<target>_mae_<minutes>min`` for each of ``horizons`` (steps) of the target VD.

@@ -15,7 +15,6 @@ from vdcast.models.shared.device import choose_device
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Params, Run
 from vdcast.records import io
-from vdcast.records.training import Training
 from vdcast.scores import intervals
 from vdcast.scores.csv_files import write_csv
 from vdcast.scores.words import shown
@@ -43,14 +42,12 @@ def evaluate(run: Run, settings: Params) -> None:
     )
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, target_vd)
-    (folder / "metrics.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+    (folder / "test.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
     io.write(folder / "cost.json", measure(trained, test, device))
-    training = io.read(folder / "training.json", Training, f"train@{run.name}")
     run_report.write_run_report(
         folder,
         trained,
         predictions,
-        training=training,
         baselines=baselines,
         target_vd=target_vd,
         mape_floor=mape_floor,

@@ -12,6 +12,8 @@ from vdcast.forecasts.predictions import Named, Predictions, of
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
+from vdcast.params.times import minutes
+from vdcast.records import io
 from vdcast.records.training import Training
 from vdcast.scores import cuts, figures, intervals
 from vdcast.scores.words import cut_short, seeds_in_words
@@ -26,19 +28,19 @@ def write_run_report(
     trained: Trained,
     predictions: Predictions,
     *,
-    training: Training,
     baselines: Named,
     target_vd: str,
     mape_floor: float,
 ) -> None:
     """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training left there."""
-    history = pd.read_csv(folder / "history.csv")
     target, unit, run = predictions.targets[0], predictions.units[0], trained.settings
+    history = pd.read_csv(folder / "history.csv")
+    training = io.read(folder / "training.json", Training, f"train@{run.name}")
     figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
     series = (intervals.fan_over_time if predictions.quantiles else cuts.over_time)(
         predictions, target_vd, target
     )
-    ahead = f"{trained.task.horizon * trained.task.interval / 60:g} min ahead"
+    ahead = f"{minutes(trained.task.horizon * trained.task.interval)} ahead"
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **baselines}
@@ -79,8 +81,9 @@ def _data(task: Task, training: Training, windows: int) -> list[str]:
         "## Data",
         "",
         f"{len(task.vd_ids)} VDs ({_listed(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
-        f"inputs {_listed(task.features)}, forecast {_listed(task.targets)}; lookback {task.length} and "
-        f"horizon {task.horizon} steps of {task.interval / 60:g} minutes. "
+        f"inputs {_listed(task.features)}, forecast {_listed(task.targets)}; lookback "
+        f"{minutes(task.length * task.interval)}, horizon {minutes(task.horizon * task.interval)}, a value every "
+        f"{minutes(task.interval)}. "
         f"{training.windows} training windows, {windows} test windows.",
         "",
     ]

@@ -65,5 +65,5 @@ def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
 
 
 def coverages(levels: Sequence[float]) -> list[float]:
-    """(I,) nominal coverage of each central interval, the widest first."""
+    """(intervals,) nominal coverage of each central interval, the widest first."""
     return [round(1 - 2 * level, 9) for level in levels[: len(levels) // 2]]

@@ -1,13 +1,11 @@
 """Stage ``ingest``: ``data.raw`` of params.yaml becomes ``data/detectors.h5`` and ``reports/quality/``."""
 
 import argparse
-from pathlib import Path
 
 from vdcast.errors import one_sentence
-from vdcast.layout import DETECTORS, REPORTS
+from vdcast.layout import DETECTORS, REPORTS, SPOOL
 
 REPORT = REPORTS / "quality"
-SCRATCH = Path(".scratch/ingest")
 
 
 def main() -> None:
@@ -19,7 +17,7 @@ def main() -> None:
         settings, why = detect.resolved(params.load().data)
         if why:
             print(why)
-        report = pipeline.ingest(settings, DETECTORS, REPORT, SCRATCH)
+        report = pipeline.ingest(settings, DETECTORS, REPORT, SPOOL)
         skipped = f", {len(report['files']['bad'])} bad files skipped" if report["files"]["bad"] else ""
         print(
             f"{DETECTORS}: {report['steps']} steps x {report['detectors']} detectors x "

@@ -3,25 +3,31 @@
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from vdcast.errors import InputError
-from vdcast.ingest.records import GAP, NO_VEHICLE, OBSERVED
+from vdcast.ingest.records import GAP, IMPOSSIBLE, NO_VEHICLE, OBSERVED
 from vdcast.ingest.spool import BLOCK, Grid, Spool, unpack
 
 MAX_CONFLICTS = 0.2  # of the records: beyond, the interval or the choice of files is wrong, not the data
 MAX_IMPOSSIBLE = (
     0.5,
     1000,
-)  # of the values, and how many there must be to tell: beyond, they are another quantity
+)  # of the numbers of a feature, and how many there must be to tell: beyond, they are another quantity
 FEWEST = 12  # steps with records that tell how far apart records are
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
 FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
+
+
+Blocks = Iterator[
+    tuple[np.ndarray, np.ndarray]
+]  # values (n, V, F) f4 and causes (n, V, F) u1, in order of time
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,18 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
     blocks = last // BLOCK - first // BLOCK + 1
     if blocks > max(SPARSE[0], SPARSE[1] * spool.blocks_with_records()) or _far_off(spool, grid):
         spool.check_pieces()
-        start, end = (datetime.fromtimestamp(grid.time(s), UTC).isoformat() for s in span)
+        start, end = (said(grid.time(step)) for step in span)
         raise InputError(
             f"records run from {start} ('{spool.name_of_extreme('first')}') to {end} "
             f"('{spool.name_of_extreme('last')}') with next to nothing between; remove the file whose time is wrong"
         )
     vd_ids = spool.vd_ids()
     return Layout(grid, first, last - first + 1, tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)))
+
+
+def said(seconds: int) -> str:
+    """Unix seconds as a message has them."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
 def _far_off(spool: Spool, grid: Grid) -> bool:
@@ -82,60 +93,136 @@ def _far_off(spool: Spool, grid: Grid) -> bool:
     return bool(((seconds > FAR[0]) & (seconds > FAR[1] * lighter * BLOCK * grid.interval)).any())
 
 
-def blocks(
-    spool: Spool, layout: Layout, features: int, counts: Counter
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Values (n, V, F) f4 and causes (n, V, F) u1, in order of time; adds to ``counts``.
+@dataclass(frozen=True)
+class Cells:
+    """A block of the table, a cell per step and detector: values and causes (cells, F), and how late each record was."""
+
+    values: np.ndarray
+    cause: np.ndarray
+    late: np.ndarray  # (cells,) seconds past the step's start of the last record; -1: there is none
+
+    @classmethod
+    def empty(cls, number: int, features: int) -> "Cells":
+        return cls(
+            np.full((number, features), np.nan, "f4"),
+            np.full((number, features), GAP, "u1"),
+            np.full(number, -1, "i4"),
+        )
+
+
+class Laid(NamedTuple):
+    """A block of the table, and what went into it."""
+
+    values: np.ndarray  # (n, V, F)
+    cause: np.ndarray  # (n, V, F)
+    at: np.ndarray  # the steps with a record
+    records: int
+    numbers: np.ndarray  # (F,) values of the records, impossible ones among them
+    impossible: np.ndarray  # (F,)
+
+
+def end_of(layout: Layout, steps: int, now: int) -> Layout | None:
+    """The last ``steps`` steps of ``layout``, or all if there are fewer, that had ended by ``now``; None without any."""
+    last = min(layout.first + layout.steps, layout.grid.step(now)) - 1
+    first = max(layout.first, last - steps + 1)
+    return None if last < layout.first else Layout(layout.grid, first, last - first + 1, layout.vd_ids)
+
+
+def finer(layout: Layout, fine: Layout) -> Layout:
+    """The part of ``fine`` that lies in the steps of ``layout``, which is of its grid or a coarser one."""
+    first = max(fine.first, fine.grid.step(layout.grid.time(layout.first)))
+    beyond = fine.grid.step(layout.grid.time(layout.first + layout.steps))
+    return Layout(fine.grid, first, min(fine.first + fine.steps, beyond) - first, fine.vd_ids)
+
+
+def blocks(spool: Spool, layout: Layout, names: Sequence[str], counts: Counter) -> Blocks:
+    """Values (n, V, F) f4 and causes (n, V, F) u1 of the features ``names``, in order of time; adds to ``counts``.
 
     Two records of a detector in one step: of the observed values the later one stands, in the order of
     the files; a missing one never replaces an observed one. Raises InputError where too many differ.
     """
+    numbers, impossible = np.zeros((2, len(names)), "i8")
     spacing, previous, filled = 0, None, 0  # steps between records, whatever the detector
+    for laid in _laid_blocks(spool, layout, len(names), counts):
+        at = laid.at
+        if len(at):
+            spacing = int(
+                np.gcd.reduce(np.diff(at, prepend=at[0] if previous is None else previous), initial=spacing)
+            )
+            previous, filled = at[-1], filled + len(at)
+        numbers += laid.numbers
+        impossible += laid.impossible
+        yield laid.values, laid.cause
+    spool.check_all_given()
+    interval = layout.grid.interval
+    _check_crowded(counts, interval)
+    if spacing > 1 and filled >= FEWEST:
+        raise InputError(
+            f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
+            f"{interval} s; set that to the interval of the files, or take the product that has it"
+        )
+    _check_impossible(names, numbers, impossible)
+    _check_conflicting(counts)
+
+
+def some_blocks(spool: Spool, layout: Layout, names: Sequence[str], counts: Counter) -> Blocks:
+    """As ``blocks``, of those steps of the spool alone that ``layout`` has."""
+    numbers, impossible = np.zeros((2, len(names)), "i8")
+    for laid in _laid_blocks(spool, layout, len(names), counts):
+        counts["records"] += laid.records
+        numbers += laid.numbers
+        impossible += laid.impossible
+        yield laid.values, laid.cause
+    _check_crowded(counts, layout.grid.interval)
+    _check_impossible(names, numbers, impossible)
+    _check_conflicting(counts)
+
+
+def _laid_blocks(spool: Spool, layout: Layout, features: int, counts: Counter) -> Iterator[Laid]:
+    """Block by block, in order of time."""
     column = {vd: i for i, vd in enumerate(layout.vd_ids)}
     columns: dict[int, np.ndarray] = {}  # of each set of detectors; the last few
     V, end = len(column), layout.first + layout.steps
     for block in range(layout.first // BLOCK, (end - 1) // BLOCK + 1):
-        values = np.full((BLOCK * V, features), np.nan, "f4")
-        cause = np.full((BLOCK * V, features), GAP, "u1")
-        # seconds past the step's start of the last record; -1: there is none
-        late = np.full(BLOCK * V, -1, "i4")
+        cells = Cells.empty(BLOCK * V, features)
+        laid, (numbers, impossible) = 0, np.zeros((2, features), "i8")
         for vdset, records, data in spool.pieces(block):
             if vdset not in columns:
                 if len(columns) > 64:
                     columns.clear()
                 columns[vdset] = np.array([column[vd] for vd in spool.vdset(vdset)])
             step, vd, new_late, new_cause, new = unpack(data, records, features)
+            numbers += np.isin(new_cause, (OBSERVED, IMPOSSIBLE)).sum(axis=0)
+            impossible += (new_cause == IMPOSSIBLE).sum(axis=0)
+            laid += records
             cell = step.astype("i8") * V + columns[vdset][vd]
-            _lay(cell, new_late, new, new_cause, values, cause, late, counts)
+            _lay(cell, new_late, new, new_cause, cells, counts)
         rows = slice(max(layout.first - block * BLOCK, 0), min(end - block * BLOCK, BLOCK))
-        seen = late.reshape(BLOCK, V)[rows] >= 0
+        seen = cells.late.reshape(BLOCK, V)[rows] >= 0
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
-        if len(at):
-            spacing = int(
-                np.gcd.reduce(np.diff(at, prepend=at[0] if previous is None else previous), initial=spacing)
-            )
-            previous, filled = at[-1], filled + len(at)
-        shape = (BLOCK, V, features)
-        yield values.reshape(shape)[rows], cause.reshape(shape)[rows]
-    spool.check_all_given()
+        values, cause = (each.reshape(BLOCK, V, features)[rows] for each in (cells.values, cells.cause))
+        yield Laid(values, cause, at, laid, numbers, impossible)
+
+
+def _check_crowded(counts: Counter, interval: int) -> None:
     if counts["crowded"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['crowded']} of {counts['records']} records fall on an interval in which their detector has a "
-            f"record of another time; is data.interval = {layout.grid.interval} s that of the files?"
+            f"record of another time; is data.interval = {interval} s that of the files?"
         )
-    interval = layout.grid.interval
-    if spacing > 1 and filled >= FEWEST:
-        raise InputError(
-            f"all records lie multiples of {spacing * interval} s apart, and the interval that they are announced with is "
-            f"{interval} s; set that to the interval of the files, or take the product that has it"
-        )
-    read = counts["records"] * features
-    if read >= MAX_IMPOSSIBLE[1] and counts["impossible_values"] > MAX_IMPOSSIBLE[0] * read:
-        raise InputError(
-            f"{counts['impossible_values']} impossible values in {read}: negative, faster than data.max_speed, or above "
-            "100 %; are they the quantity and the unit that data says?"
-        )
+
+
+def _check_impossible(names: Sequence[str], numbers: np.ndarray, impossible: np.ndarray) -> None:
+    for name, n, wrong in zip(names, numbers.tolist(), impossible.tolist(), strict=True):
+        if n >= MAX_IMPOSSIBLE[1] and wrong > MAX_IMPOSSIBLE[0] * n:
+            raise InputError(
+                f"{wrong} of {n} values of {name} are impossible: negative, faster than data.max_speed, or above 100 %; are "
+                "they the quantity and the unit that data says? Name numbers that stand for none in data.missing_codes"
+            )
+
+
+def _check_conflicting(counts: Counter) -> None:
     if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
@@ -155,13 +242,13 @@ def coarser(layout: Layout, interval: int, time_zone: str) -> Layout:
 
 
 def coarser_blocks(
-    blocks: Iterator[tuple[np.ndarray, np.ndarray]],
+    blocks: Blocks,
     fine: Layout,
     coarse: Layout,
     names: list[str],
     min_share: float,
     counts: Counter,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Blocks:
     """``blocks`` of the ``fine`` layout on the ``coarse`` one: values and causes, as ``_together`` makes them."""
     k = coarse.grid.interval // fine.grid.interval
     lead = (fine.grid.time(fine.first) - coarse.grid.time(coarse.first)) // fine.grid.interval
@@ -219,12 +306,11 @@ def _lay(
     when: np.ndarray,
     x: np.ndarray,
     why: np.ndarray,
-    values: np.ndarray,
-    cause: np.ndarray,
-    late: np.ndarray,
+    cells: Cells,
     counts: Counter,
 ) -> None:
-    """Lay N records, ``when`` (N,), ``x`` and ``why`` (N, F) into ``cell`` (N,), over what is there, one after the other."""
+    """Lay R records, ``when`` (R,), ``x`` and ``why`` (R, F) into ``cell`` (R,), over what is there, one after the other."""
+    values, cause, late = cells.values, cells.cause, cells.late
     order = np.argsort(cell, kind="stable")
     cell, when, x, why = cell[order], when[order].astype("i4"), x[order], why[order]
     first = np.r_[True, cell[1:] != cell[:-1]]
@@ -241,7 +327,7 @@ def _lay(
     row = np.arange(len(cell))[:, None]
     latest = np.maximum.accumulate(
         np.where(seen, row, -1), axis=0
-    )  # (N, F) observed at or before each record
+    )  # (R, F) observed at or before each record
     before = np.vstack([np.full((1, x.shape[1]), -1), latest[:-1]])
     standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
     differs = seen & ~np.isnan(standing) & (x != standing)

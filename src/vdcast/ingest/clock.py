@@ -65,7 +65,7 @@ def date_alone(text: str) -> bool:
 
 
 def column(texts: np.ndarray, date_order: str | None) -> tuple[np.ndarray, bool]:
-    """A column of times (N,) as datetime64[s], and whether they are UTC (they carry an offset) or local.
+    """A column of times (rows,) as datetime64[s], and whether they are UTC (they carry an offset) or local.
 
     The first one tells the layout and all must follow it; 24:00 is the end of its day. Raises ValueError naming
     the row, counted from 0, as the first argument: a time that is none, or a date whose order is not known.
@@ -96,7 +96,7 @@ def column(texts: np.ndarray, date_order: str | None) -> tuple[np.ndarray, bool]
 
 
 def of_day(texts: np.ndarray) -> np.ndarray:
-    """A column of times of day (N,) as seconds since midnight, m8[s]: "23:55", "11:55 PM", 24:00 at most.
+    """A column of times of day (rows,) as seconds since midnight, m8[s]: "23:55", "11:55 PM", 24:00 at most.
 
     Raises ValueError naming the row as the first argument.
     """
@@ -117,7 +117,7 @@ def of_day(texts: np.ndarray) -> np.ndarray:
 
 
 def outside(values: np.ndarray) -> np.ndarray:
-    """Which of datetime64 (N,) no detector has lived in."""
+    """Which of datetime64 (rows,) no detector has lived in."""
     years = values.astype("M8[Y]").astype("i8") + 1970
     return (years < EPOCH_YEARS[0]) | (years > EPOCH_YEARS[1])
 
@@ -237,9 +237,9 @@ class Localiser:
     def utc(
         self, local: np.ndarray, groups: np.ndarray | None = None, values: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Unix seconds (N,) i8 of naive datetime64[s] (N,), and which of them exist (N,) bool.
+        """Unix seconds (rows,) i8 of naive datetime64[s] (rows,), and which of them exist (rows,) bool.
 
-        ``groups`` (N,) says whose row each is; ``values`` (N, F) tell a copy of a row from the row of the second hour.
+        ``groups`` (rows,) says whose row each is; ``values`` (rows, F) tell a copy of a row from the row of the second hour.
         Raises InputError where it cannot be told which of the two hours a row means.
         """
         early, late, exists = self._both(local)
@@ -250,7 +250,7 @@ class Localiser:
         return early, exists
 
     def _both(self, local: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Unix seconds (N,) of each time as the first and as the second of its name, and which exist."""
+        """Unix seconds (rows,) of each time as the first and as the second of its name, and which exist."""
         index = pd.DatetimeIndex(local)
         first = index.tz_localize(self.zone, ambiguous=np.ones(len(index), bool), nonexistent="NaT")
         second = index.tz_localize(self.zone, ambiguous=np.zeros(len(index), bool), nonexistent="NaT")
@@ -272,7 +272,7 @@ class Localiser:
         groups: np.ndarray | None,
         values: np.ndarray | None,
     ) -> list[int]:
-        """The rows of the ``repeated`` hour, ``span`` (N,) seconds long, that are its second, in standard time."""
+        """The rows of the ``repeated`` hour, ``span`` (rows,) seconds long, that are its second, in standard time."""
         codes, names = (np.zeros(len(local), int), [None]) if groups is None else pd.factorize(groups)
         order = np.argsort(codes, kind="stable")
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))

@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -164,33 +164,55 @@ def table_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """
     rows = _table(path)
     wanted = set(vd_ids)
-    held = {
-        name: len(wanted & {(row[name] or "").strip() for row in rows})
-        for name in rows[0]
-        if name is not None
-    }
+    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
+    held = {name: len(wanted & {(row.get(name) or "").strip() for row in rows}) for name in names}
     most = max(held.values())
     columns = [name for name, n in held.items() if n == most]
     if not most or len(columns) != 1:
         what = f"columns {' and '.join(columns)} both hold" if most else "no column holds"
         raise InputError(f"data.vd_list '{path.name}': {what} the names of the detectors, as {vd_ids[0]!r}")
-    by_vd = {
-        (row[columns[0]] or "").strip(): {(k or "").strip().lower(): v for k, v in row.items()}
-        for row in rows
+    column = {name.strip().lower(): name for name in names}
+    known = {
+        what: next((column[n] for n in called if n in column), None) for what, called in _COLUMNS.items()
     }
-    found = [by_vd.get(vd, {}) for vd in vd_ids]
+    by_vd = by_name(
+        path.name,
+        (
+            (
+                (row.get(columns[0]) or "").strip(),
+                {what: str(row.get(name) or "").strip() if name else "" for what, name in known.items()},
+            )
+            for row in rows
+        ),
+        wanted,
+    )
 
     def cells(what: str) -> list[str]:
-        name = next((name for name in _COLUMNS[what] if name in {k for row in found for k in row}), None)
-        return [str(row.get(name) or "").strip() for row in found]
+        return [by_vd[vd][what] if vd in by_vd else "" for vd in vd_ids]
 
     return {
-        "lon": np.array([_coordinate([{"at": cell}], "at", 180) for cell in cells("lon")], "f8"),
-        "lat": np.array([_coordinate([{"at": cell}], "at", 90) for cell in cells("lat")], "f8"),
+        "lon": np.array([_degrees(cell, 180) for cell in cells("lon")], "f8"),
+        "lat": np.array([_degrees(cell, 90) for cell in cells("lat")], "f8"),
         "road": np.array(cells("road"), "U"),
         "direction": np.array(cells("direction"), "U"),
         "lanes": np.array([lane_count(cell) for cell in cells("lanes")], "i4"),
     }
+
+
+def by_name(file: str, rows: Iterable[tuple[str, dict]], wanted: set[str]) -> dict[str, dict]:
+    """The row of each name of ``wanted``. Raises InputError where several differ: which is meant nobody knows."""
+    found: dict[str, dict] = {}
+    for name, row in rows:
+        if name in wanted and found.setdefault(name, row) != row:
+            raise InputError(
+                f"data.vd_list '{file}' has rows of {name[:40]!r} that differ; leave the one that is meant in it"
+            )
+    return found
+
+
+def _degrees(cell: str, limit: float) -> float:
+    """A coordinate, with whatever mark of decimals: there are no thousands of degrees."""
+    return _coordinate([{"at": cell.replace(",", ".")}], "at", limit)
 
 
 def _table(path: Path) -> list[dict]:
@@ -198,6 +220,7 @@ def _table(path: Path) -> list[dict]:
     file = RawFile(path, None, path.name, path.stat().st_size, "")
     data = file.read().removeprefix(BOM)
     if data.lstrip()[:1] in (b"{", b"["):
+        json_keys.check(file, data)
         with json_errors(file, "list of detectors"):
             document = msgspec.json.decode(data)
         lists = (

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from vdcast.ingest import clock
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import AHEAD, STATUS, Records, by_lane, observed
+from vdcast.ingest.records import AHEAD, STATUS, LaneValues, Records, by_lane, observed
 from vdcast.ingest.xml_tables import BOM
 from vdcast.params.formats import TaiwanLanes
 
@@ -28,18 +28,18 @@ NEVER = np.iinfo("i8").min  # the time of a record that has none
 
 @dataclass
 class Lanes:
-    """One snapshot: G detectors, L lanes, M vehicle classes of a lane; numbers are f8, NaN where absent."""
+    """One snapshot: R records of detectors, their lanes, and vehicle classes of these; numbers are f8, NaN where absent."""
 
     updated: str | None  # time of the snapshot
     interval: np.ndarray  # () seconds
     ids: list[str]  # per detector
     times: list[str | None]
-    status: np.ndarray  # (G,)
-    detector: np.ndarray  # (L,) i8
-    speed: np.ndarray  # (L,)
-    occupancy: np.ndarray  # (L,)
-    lane: np.ndarray  # (M,) i8
-    volume: np.ndarray  # (M,)
+    status: np.ndarray  # (R,)
+    detector: np.ndarray  # (lanes,) i8
+    speed: np.ndarray  # (lanes,)
+    occupancy: np.ndarray  # (lanes,)
+    lane: np.ndarray  # (classes,) i8
+    volume: np.ndarray  # (classes,)
     counts: Counter = field(default_factory=Counter)
 
 
@@ -76,12 +76,14 @@ def records(file: RawFile, settings: TaiwanLanes, lanes: Lanes, shift: int = 0) 
     if lanes.ids and not dated.any():
         raise file.bad(f"not one of its {len(lanes.ids)} VDs has a time")
     values, cause, impossible = by_lane(
-        groups=len(lanes.ids),
-        group=lanes.detector,
-        speed=lanes.speed,
-        occupancy=lanes.occupancy,
-        lane=lanes.lane,
-        volume=lanes.volume,
+        LaneValues(
+            records=len(lanes.ids),
+            record=lanes.detector,
+            speed=lanes.speed,
+            occupancy=lanes.occupancy,
+            lane=lanes.lane,
+            volume=lanes.volume,
+        ),
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,

@@ -1,13 +1,16 @@
 """From raw files to the h5 table and its quality report, in bounded memory."""
 
+import contextlib
 import importlib
 import sys
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -16,6 +19,7 @@ from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.ingest import assemble, files, quality
+from vdcast.ingest.assemble import Blocks, Layout
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.records import Records
 from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
@@ -29,6 +33,7 @@ STREAMED = 64 << 20  # a larger file is parsed here, piece by piece, rather than
 UNPARSED = {"on_bad_file", "vd_list", "min_share"}  # settings that no parser looks at
 
 Result = tuple[Parsed, list[Piece]] | InputError
+Done = TypeVar("Done")
 
 
 def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
@@ -36,19 +41,89 @@ def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
 
     Raises InputError for the first bad file, or where nothing could be read.
     """
-    if not settings.raw.strip():
-        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
+    return _twice(lambda: _ingest(settings, table, report, scratch))
+
+
+def recent(settings: Known, scratch: Path, *, steps: int, now: int) -> tuple[Detectors, int]:
+    """The last ``steps`` steps, or all if there are fewer, that had ended by ``now``; and when the last of all began.
+
+    What is new under ``settings.raw`` is read and kept. Times are Unix seconds. Raises InputError as ``ingest`` does,
+    and where no step had.
+    """
+    return _twice(lambda: _recent(settings, scratch, steps, now))
+
+
+def _twice(work: Callable[[], Done]) -> Done:
+    """What ``work`` gives; where it finds that what was kept is damaged, again from the raw files."""
     try:
-        return _ingest(settings, table, report, scratch)
+        return work()
     except Damaged as error:
         print(f"vdcast: {error}", file=sys.stderr, flush=True)
     try:
-        return _ingest(settings, table, report, scratch)
+        return work()
     except Damaged as error:
         raise InputError(f"{error}, and was damaged again; is the disk sound?") from None
 
 
 def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
+    module = format_of(settings)
+    raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
+    with _spooled(settings, scratch) as (spool, parsed):
+        layout = assemble.coarser(parsed, settings.interval, settings.time_zone)
+        counts = spool.counts()
+        info = _info(module, raw / vd_list, layout.vd_ids) if vd_list else {}
+        silent = (
+            _silent(module.listed(raw / vd_list), layout.vd_ids)
+            if vd_list and hasattr(module, "listed")
+            else []
+        )
+        empty = _empty(settings, layout.vd_ids, info)
+        tally = quality.Tally(layout.steps, len(layout.vd_ids), len(empty.features))
+
+        def values() -> Iterator[np.ndarray]:
+            blocks = assemble.blocks(spool, parsed, empty.features, counts)
+            for block, cause in _on_grid(settings, blocks, counts, parsed=parsed, layout=layout):
+                tally.add(block, cause)
+                yield block
+
+        timestamps = layout.timestamps
+        store.write_blocks(table, empty, timestamps, values())
+        return quality.write(
+            report,
+            empty,
+            timestamps,
+            tally,
+            quality.Reading(
+                counts,
+                {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
+                silent,
+            ),
+        )
+
+
+def _recent(settings: Known, scratch: Path, steps: int, now: int) -> tuple[Detectors, int]:
+    with _spooled(settings, scratch) as (spool, parsed):
+        layout = assemble.coarser(parsed, settings.interval, settings.time_zone)
+        newest = layout.grid.time(layout.first + layout.steps - 1)
+        end = assemble.end_of(layout, steps, now)
+        if end is None:
+            raise InputError(
+                f"data.raw '{settings.raw}': no step of {settings.interval} s had ended by {assemble.said(now)}; the first one begins at "
+                f"{assemble.said(layout.grid.time(layout.first))}; is the clock right?"
+            )
+        fine = assemble.finer(end, parsed)
+        empty = _empty(settings, layout.vd_ids, {})
+        counts: Counter = Counter()
+        blocks = assemble.some_blocks(spool, fine, empty.features, counts)
+        values = [block for block, _ in _on_grid(settings, blocks, counts, parsed=fine, layout=end)]
+        return replace(empty, values=np.concatenate(values), timestamps=end.timestamps), newest
+
+
+@contextlib.contextmanager
+def _spooled(settings: Known, scratch: Path) -> Iterator[tuple[Spool, Layout]]:
+    """Every file of ``settings.raw``, parsed, and where its records lie. Raises InputError as ``ingest`` does."""
+    if not settings.raw.strip():
+        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
     module = format_of(settings)
     grid = assemble.grid(
         settings.spacing if isinstance(settings, Coarser) else settings.interval, settings.time_zone
@@ -69,50 +144,32 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
                 "of them comes first cannot be told; join them, or give them a column of times"
             )
         parse_all(settings, spool, grid)
-        features = module.features(settings)
-        parsed = assemble.layout(spool, grid, module.ORDERED)
-        layout = assemble.coarser(parsed, settings.interval, settings.time_zone)
-        counts = spool.counts()
-        tally = quality.Tally(layout.steps, len(layout.vd_ids), len(features))
-        info = _info(module, raw / vd_list, layout.vd_ids) if vd_list else {}
-        silent = (
-            _silent(module.listed(raw / vd_list), layout.vd_ids)
-            if vd_list and hasattr(module, "listed")
-            else []
-        )
-        empty = Detectors(
-            values=np.empty((0, len(layout.vd_ids), len(features)), "f4"),
-            timestamps=np.empty(0, "i8"),
-            vd_ids=layout.vd_ids,
-            features=tuple(name for name, _ in features),
-            units=tuple(unit for _, unit in features),
-            interval=layout.grid.interval,
-            time_zone=settings.time_zone,
-            source=f"{settings.format}: {raw.name}",
-            info=info,
-        )
+        yield spool, assemble.layout(spool, grid, module.ORDERED)
 
-        def values() -> Iterator[np.ndarray]:
-            blocks = assemble.blocks(spool, parsed, len(features), counts)
-            if layout is not parsed:
-                assert isinstance(settings, Coarser)  # no other has a second grid
-                names = [name for name, _ in features]
-                blocks = assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
-            for block, cause in blocks:
-                tally.add(block, cause)
-                yield block
 
-        timestamps = layout.timestamps
-        store.write_blocks(table, empty, timestamps, values())
-        return quality.write(
-            report,
-            empty,
-            timestamps,
-            tally,
-            counts,
-            {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
-            silent,
-        )
+def _empty(settings: Known, vd_ids: tuple[str, ...], info: dict[str, np.ndarray]) -> Detectors:
+    """The table of ``settings`` before its first row."""
+    features = format_of(settings).features(settings)
+    return Detectors(
+        values=np.empty((0, len(vd_ids), len(features)), "f4"),
+        timestamps=np.empty(0, "i8"),
+        vd_ids=vd_ids,
+        features=tuple(name for name, _ in features),
+        units=tuple(unit for _, unit in features),
+        interval=settings.interval,
+        time_zone=settings.time_zone,
+        source=f"{settings.format}: {Path(settings.raw).name}",
+        info=info,
+    )
+
+
+def _on_grid(settings: Known, blocks: Blocks, counts: Counter, *, parsed: Layout, layout: Layout) -> Blocks:
+    """``blocks`` of the layout ``parsed``, that of the files, on ``layout``."""
+    if parsed.grid == layout.grid:
+        return blocks
+    assert isinstance(settings, Coarser)  # no other has a second grid
+    names = [name for name, _ in format_of(settings).features(settings)]
+    return assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
 
 
 def _info(module, vd_list: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:

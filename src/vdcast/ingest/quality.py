@@ -1,6 +1,7 @@
 """What the data is worth: ``quality.json`` for programs, ``quality.md`` with plots for people."""
 
 from collections import Counter
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import numpy as np
 from vdcast import escape
 from vdcast.data.detectors import Detectors
 from vdcast.ingest.records import AHEAD, CAUSES, OBSERVED
+from vdcast.params.times import minutes
 
 BINS = 168  # columns of the coverage map
 NEAR_CONSTANT = 0.95  # of the values equal to the one observed before
@@ -39,7 +41,7 @@ COUNTS = {
 
 
 class Tally:
-    """Running counts over blocks of T steps of V detectors and F features; memory is O(V F)."""
+    """Running counts over blocks of T steps of V detectors and F features; memory grows with V times F."""
 
     def __init__(self, steps: int, detectors: int, features: int):
         shape = (detectors, features)
@@ -85,18 +87,25 @@ class Tally:
         )
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What reading the raw files came to."""
+
+    counts: Counter  # of ``COUNTS``
+    files: dict  # how many were read; which were bad, which passed over
+    silent: list[str]  # detectors that a list names, and no file
+
+
 def write(
     folder: Path,
     table: Detectors,
     timestamps: np.ndarray,
     tally: Tally,
-    counts: Counter,
-    files: dict,
-    silent: list[str],
+    reading: Reading,
 ) -> dict:
     """Write ``quality.json``, ``quality.md`` and the plots to ``folder``; returns what the JSON says."""
     folder.mkdir(parents=True, exist_ok=True)
-    report = summary(table, timestamps, tally, counts, files, silent)
+    report = summary(table, timestamps, tally, reading)
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)
     (folder / "quality.json").write_bytes(text + b"\n")
     plots = plot(folder, table, timestamps, tally)
@@ -104,10 +113,8 @@ def write(
     return report
 
 
-def summary(
-    table: Detectors, timestamps: np.ndarray, tally: Tally, counts: Counter, files: dict, silent: list[str]
-) -> dict:
-    """Everything that the report says, as JSON types; shares are of all steps. ``silent``: listed, and in no file."""
+def summary(table: Detectors, timestamps: np.ndarray, tally: Tally, reading: Reading) -> dict:
+    """Everything that the report says, as JSON types; shares are of all steps."""
     T = tally.steps
     verdict = tally.verdict()
     series = []
@@ -150,10 +157,10 @@ def summary(
             }
             for f, feature in enumerate(table.features)
         },
-        "counts": {name: counts[name] for name in COUNTS if counts[name]},
-        "files": files,
+        "counts": {name: reading.counts[name] for name in COUNTS if reading.counts[name]},
+        "files": reading.files,
         "located": _located(table),
-        "silent": silent,
+        "silent": reading.silent,
         "series": series,
     }
 
@@ -176,14 +183,14 @@ def markdown(report: dict, plots: list[str]) -> str:
     lines = [
         f"# What the data is worth: {escape.markdown(report['source'])}",
         "",
-        f"{report['steps']} steps of {report['interval']} s, from {report['first']} to {report['last']} "
+        f"{report['steps']:,} times, {minutes(report['interval'])} apart, from {report['first']} to {report['last']} "
         f"({report['time_zone']}), {report['detectors']} detectors ({report['located']} with coordinates), "
         f"features {features}.",
         "",
         *_warnings(report),
         "## Missing, by cause",
         "",
-        "Share of all steps and detectors. " + "; ".join(f"*{k}*: {v}" for k, v in _EXPLAINED.items()) + ".",
+        "Share of all times and detectors. " + "; ".join(f"*{k}*: {v}" for k, v in _EXPLAINED.items()) + ".",
         "",
         "| feature | missing | " + " | ".join(CAUSES.values()) + " |",
         "|---" * (len(CAUSES) + 2) + "|",
@@ -198,14 +205,14 @@ def markdown(report: dict, plots: list[str]) -> str:
     lines += [
         f"## Worst series (of {len(worst)}; all are in quality.json)",
         "",
-        "| VD | feature | missing | mostly | longest gap, steps | mean | min | max | |",
+        "| VD | feature | missing | mostly | longest gap | mean | min | max | |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for s in worst[:LISTED]:
         mostly = max(s["by_cause"], key=s["by_cause"].get, default="")
         numbers = " | ".join("" if s[k] is None else f"{s[k]:g}" for k in ("mean", "min", "max"))
         lines.append(
-            f"| {escape.markdown(s['vd'])} | {escape.markdown(s['feature'])} | {_percent(s['missing'])} | {mostly} | {s['longest_gap']} | "
+            f"| {escape.markdown(s['vd'])} | {escape.markdown(s['feature'])} | {_percent(s['missing'])} | {mostly} | {minutes(s['longest_gap'] * report['interval'])} | "
             f"{numbers} | {s['verdict']} |"
         )
     lines += ["", "## What was read", "", f"- {report['files']['read']} files"]

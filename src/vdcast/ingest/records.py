@@ -22,9 +22,9 @@ LARGEST = float(np.finfo("f4").max)  # what the table can hold; beyond, it would
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """N records of F features; ``vd`` (N,) indexes ``vd_ids``, ``time`` (N,) is Unix seconds, UTC.
+    """R records of F features; ``vd`` (R,) indexes ``vd_ids``, ``time`` (R,) is Unix seconds, UTC.
 
-    ``values`` (N, F) f4 is NaN exactly where ``cause`` (N, F) u1 is not OBSERVED. ``counts`` says what
+    ``values`` (R, F) f4 is NaN exactly where ``cause`` (R, F) u1 is not OBSERVED. ``counts`` says what
     happened on the way, for the quality report.
     """
 
@@ -62,51 +62,59 @@ def observed(x: np.ndarray, cause: np.ndarray) -> np.ndarray:
     return np.where(cause == OBSERVED, x, np.nan).astype("f4")
 
 
+@dataclass(frozen=True, kw_only=True)
+class LaneValues:
+    """What the lanes of R records say, f8, NaN where absent; a volume is that of a class of vehicles in a lane."""
+
+    records: int  # R
+    record: np.ndarray  # (lanes,) the record that a lane belongs to
+    speed: np.ndarray  # (lanes,)
+    occupancy: np.ndarray  # (lanes,)
+    lane: np.ndarray  # (classes,) the lane that a volume belongs to
+    volume: np.ndarray  # (classes,)
+
+
 def by_lane(
+    x: LaneValues,
     *,
-    groups: int,
-    group: np.ndarray,
-    speed: np.ndarray,
-    occupancy: np.ndarray,
-    lane: np.ndarray,
-    volume: np.ndarray,
     codes: Sequence[float],
     max_speed: float,
     missing_when: str,
     speed_unit: float | np.ndarray = 1.0,
     max_occupancy: float = 100.0,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Lanes to VDs: speed, volume, occupancy (G, 3) f4, causes (G, 3) u1, and how many impossible values.
+    """Lanes to VDs: speed, volume, occupancy (R, 3) f4, causes (R, 3) u1, and how many impossible values.
 
-    ``group`` (L,) says which VD a lane belongs to, ``lane`` (M,) which lane a class volume belongs to.
     Volume is the sum over lanes and classes, occupancy the mean over lanes, speed the mean over lanes
     weighted by their volumes; a lane that no vehicle passed has no speed and does not count. Where no
     lane of a VD has a volume, its speed is the plain mean. ``missing_when`` "any": a value is missing
-    when one that counts is missing; "all": when all are. ``speed_unit``, () or (L,), is what one of ``speed`` is
-    in the unit of ``max_speed`` and of the result; codes are those of the file, before that.
+    when one that counts is missing; "all": when all are. ``speed_unit``, () or (lanes,), is what one of ``speed``
+    is in the unit of ``max_speed`` and of the result; codes are those of the file, before that.
     """
     strict = missing_when == "any"
-    lanes = len(group)
-    volume_cause = judge(volume, codes, 0)
-    speed_cause = judge(speed, codes, 0, max_speed / speed_unit)
-    speed = speed * speed_unit
-    occupancy_cause = judge(occupancy, codes, 0, max_occupancy)
+    record, lanes = x.record, len(x.record)
+    volume_cause = judge(x.volume, codes, 0)
+    speed_cause = judge(x.speed, codes, 0, max_speed / speed_unit)
+    speed = x.speed * speed_unit
+    occupancy_cause = judge(x.occupancy, codes, 0, max_occupancy)
     impossible = sum(int((c == IMPOSSIBLE).sum()) for c in (volume_cause, speed_cause, occupancy_cause))
 
-    flow, flow_cause = _reduce(lanes, lane, volume, volume_cause, strict)  # (L,)
-    total, total_cause = _reduce(groups, group, flow, flow_cause, strict)  # (G,)
+    flow, flow_cause = _reduce(lanes, x.lane, x.volume, volume_cause, strict)  # (lanes,)
+    total, total_cause = _reduce(x.records, record, flow, flow_cause, strict)  # (R,)
     total_cause[(total_cause == OBSERVED) & (total > LARGEST)] = IMPOSSIBLE
-    share, share_cause = _reduce(groups, group, occupancy, occupancy_cause, strict, mean=True)
+    share, share_cause = _reduce(
+        x.records, record, x.occupancy, occupancy_cause, strict, weight=np.ones(lanes)
+    )
 
     known = flow_cause == OBSERVED
-    weighted = np.bincount(group[known], minlength=groups) > 0  # (G,) some lane has a volume
+    weighted = np.bincount(record[known], minlength=x.records) > 0  # (R,) some lane has a volume
     counts = ~(known & (flow == 0))
-    weight = np.where(weighted[group], np.where(known, flow, 0), 1)
-    lane_cause = np.where(weighted[group] & ~known, np.maximum(speed_cause, flow_cause), speed_cause)
+    weight = np.where(weighted[record], np.where(known, flow, 0), 1)
+    lane_cause = np.where(weighted[record] & ~known, np.maximum(speed_cause, flow_cause), speed_cause)
     mean, mean_cause = _reduce(
-        groups, group[counts], speed[counts], lane_cause[counts], strict, mean=True, weight=weight[counts]
+        x.records, record[counts], speed[counts], lane_cause[counts], strict, weight=weight[counts]
     )
-    mean_cause[weighted & (np.bincount(group[counts], minlength=groups) == 0)] = NO_VEHICLE
+    mean_cause[weighted & (np.bincount(record[counts], minlength=x.records) == 0)] = NO_VEHICLE
 
     cause = np.stack([mean_cause, total_cause, share_cause], axis=1)
     return observed(np.stack([mean, total, share], axis=1), cause), cause, impossible
@@ -118,10 +126,9 @@ def _reduce(
     x: np.ndarray,
     cause: np.ndarray,
     strict: bool,
-    mean: bool = False,
     weight: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Sum or (weighted) mean of ``x`` per ``index`` (size,) f8, and the cause where that is missing (size,) u1."""
+    """Sum, or mean by ``weight``, of ``x`` per ``index`` (size,) f8, and the cause where that is missing (size,) u1."""
     good = cause == OBSERVED
     bad = ~good
     seen = np.bincount(index, minlength=size)
@@ -132,7 +139,7 @@ def _reduce(
     seen_good = np.bincount(index, minlength=size)
     total: np.ndarray = np.bincount(index, x if weight is None else x * weight, minlength=size)
     missing = (seen_good < seen) | (seen == 0) if strict else seen_good == 0
-    if mean:
+    if weight is not None:
         with np.errstate(invalid="ignore"):  # 0 / 0 where nothing counts, which is missing
-            total = total / (seen_good if weight is None else np.bincount(index, weight, minlength=size))
+            total = total / np.bincount(index, weight, minlength=size)
     return total, np.where(missing, worst, OBSERVED).astype("u1")

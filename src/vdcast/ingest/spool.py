@@ -14,6 +14,7 @@ pieces and memory is bounded by detectors x ``BLOCK``, however many files there 
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -130,7 +131,7 @@ def pack(records: Iterable[Records], grid: Grid, parsed: Parsed) -> Iterator[Pie
 
 
 def unpack(data: bytes, records: int, features: int) -> tuple[np.ndarray, ...]:
-    """Step in block, detector in file, seconds past the step's start (each (N,)), cause and value (N, F) of a piece."""
+    """Step in block, detector in file, seconds past the step's start (each (R,)), cause and value (R, F) of a piece."""
     data = zlib.decompress(data)
     ends = np.cumsum([0, records, 4 * records, 4 * records, features * records, 4 * features * records])
     step, vd, late, cause, values = (
@@ -146,6 +147,12 @@ class Spool:
     def __init__(self, folder: Path, settings: str):
         digest = hashlib.sha256(settings.encode() + _code()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
+        self._lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise _in_use(folder) from None
         path = folder / f"{digest}.sqlite"
         for other in folder.glob("*.sqlite*"):
             if not other.name.startswith(digest):
@@ -158,7 +165,9 @@ class Spool:
         except (sqlite3.Error, Damaged, UnicodeDecodeError) as error:  # SQLite may quote the damage
             with contextlib.suppress(sqlite3.Error):
                 self._db.close()
-            raise self._told(error) from None
+            told = self._told(error)
+            self._lock.close()
+            raise told from None
 
     def _open(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -180,8 +189,11 @@ class Spool:
             self._db.execute("COMMIT")
         with contextlib.suppress(sqlite3.Error):
             self._db.close()
-        if isinstance(error, sqlite3.Error | Damaged | UnicodeDecodeError):
-            raise self._told(error) from None
+        try:
+            if isinstance(error, sqlite3.Error | Damaged | UnicodeDecodeError):
+                raise self._told(error) from None
+        finally:
+            self._lock.close()
 
     def _told(self, error: Exception) -> Exception:
         """What the caller should hear of ``error``. Where the file is damaged, it is gone: all in it can be read again."""
@@ -420,8 +432,12 @@ def _in_words(error: sqlite3.Error, path: Path) -> Exception:
         case sqlite3.SQLITE_IOERR:
             return OSError(errno.EIO, str(error), str(path))
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return InputError(f"'{path}' is in use by another ingest; run this again when that has ended")
+            return _in_use(path)
     return error
+
+
+def _in_use(path: Path) -> InputError:
+    return InputError(f"'{path}' is in use by another ingest or forecast; run this again when that has ended")
 
 
 def _code_of(error: sqlite3.Error) -> int:

@@ -6,7 +6,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +30,10 @@ REPEATED = (
 )
 _UNNAMED = re.compile(r"(Unnamed: \d+|__index_level_\d+__)?")  # what pandas calls, or leaves for, an index
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
-_COMMA_DECIMAL = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|0,\d+|\d{1,3}(\.\d{3})+,\d+)")
+_COMMA_DECIMAL = re.compile(r"[+-]?(\d+,(\d{1,2}|\d{4,})|(0|\d{4,}),\d+|\d{1,3}(\.\d{3})+,\d+)")
+_DOT_GROUPS = re.compile(r"[+-]?\d{1,3}(\.\d{3}){2,}")
 _COMMA_GROUPS = re.compile(r"[+-]?\d{1,3}(,\d{3}){2,}(\.\d+)?|[+-]?\d{1,3}(,\d{3})+\.\d+")
+_DOT_EITHER = r"^\s*[+-]?[1-9]\d{0,2}(\.\d{3})+\s*$"  # a fraction, or thousands with dots between them
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d")
 _HOUR = re.compile(r"(\d{1,2})(\.0*)?")
 
@@ -91,15 +93,12 @@ def _csv(
     header, delimiter, rows = _header(file, stream, settings, (*texts, *(numbers or ())), texts)
     columns = _choose(file, header, texts, numbers)
     line = 1 if settings.header is False else 2
-    wanted = [header.index(name) for name in columns if name not in texts]
+    chosen = set(columns).difference(texts)
+    wanted = [i for i, name in enumerate(header) if name in chosen]
     decimal, thousands = _marks(settings, (row[i].strip() for row in rows for i in wanted if i < len(row)))
-    types = {name: pa.string() if name in texts or thousands else pa.float64() for name in columns}
+    types = {name: pa.string() if name in texts else pa.float64() for name in columns}
     latest = None
-    for part in read_csv(file, stream, header, types, line, delimiter, decimal):
-        if thousands:
-            part = _ungrouped(
-                file, part, [name for name in columns if name not in texts], thousands, decimal, line
-            )
+    for part in read_csv(file, stream, header, types, line, Marks(delimiter, decimal, thousands)):
         if latest is not None:
             yield latest
         latest = line, part
@@ -110,40 +109,61 @@ def _csv(
     yield latest
 
 
-def _marks(settings: Table, cells: Iterator[str]) -> tuple[str, str | None]:
-    """The mark of decimals and that of thousands: as set, or as only they can be meant in ``cells``, numbers."""
+def _marks(settings: Table, cells: Iterator[str]) -> tuple[str | None, str | None]:
+    """The mark of decimals and that of thousands: as set, or as only they can be meant in ``cells``, numbers.
+
+    Where the one is a comma, the other is a dot: nothing else can a dot be there. None: no cell tells.
+    """
     if settings.decimal or settings.thousands:
-        return settings.decimal or ("," if settings.thousands == "." else "."), settings.thousands
+        decimal = settings.decimal or ("," if settings.thousands == "." else ".")
+        return decimal, settings.thousands or ("." if decimal == "," else None)
     for cell in cells:
-        if _COMMA_DECIMAL.fullmatch(cell):
-            return ",", "." if "." in cell else None
+        if _COMMA_DECIMAL.fullmatch(cell) or _DOT_GROUPS.fullmatch(cell):
+            return ",", "."
         if _COMMA_GROUPS.fullmatch(cell):
             return ".", ","
-    return ".", None
+    return None, None
 
 
-def _ungrouped(
-    file: RawFile, part: pa.Table, names: Sequence[str], thousands: str, decimal: str, line: int
-) -> pa.Table:
-    """``part`` with its numbers, which are text with marks of thousands, as f8."""
-    mark, point = re.escape(thousands), re.escape(decimal)
-    plain = rf"^\s*[+-]?(\d{{1,3}}({mark}\d{{3}})+|\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
-    for name in names:
-        column = part.column(name).combine_chunks()
-        good = pa.compute.fill_null(pa.compute.match_substring_regex(column, plain), True)
-        if not pa.compute.all(good).as_py():
-            at = good.to_numpy(zero_copy_only=False).argmin()
-            raise file.bad(
-                f"line {line + int(at)}: {column[int(at)].as_py()!r} is no number with {thousands!r} between thousands"
-            )
-        column = pa.compute.replace_substring(pa.compute.utf8_trim_whitespace(column), thousands, "")
-        if decimal == ",":
-            column = pa.compute.replace_substring(column, ",", ".")
-        try:
-            part = part.set_column(part.column_names.index(name), name, column.cast(pa.float64()))
-        except pa.ArrowInvalid as error:
-            raise file.bad(f"line {line} or after: {error}") from None
-    return part
+def _point(file: RawFile, text: pa.Array, rows: int, line: int) -> str | None:
+    """``.`` where a number of ``text`` can be nothing but a fraction with it, None where none has a dot.
+
+    Raises InputError where every dot may as well stand between thousands.
+    """
+    dotted = pa.compute.filter(text, pa.compute.match_substring(text, "."))
+    if not len(dotted):
+        return None
+    if not pa.compute.all(pa.compute.match_substring_regex(dotted, _DOT_EITHER)).as_py():
+        return "."
+    at = pa.compute.index(text, dotted[0]).as_py()
+    raise file.bad(
+        f"line {line + at % rows}: {dotted[0].as_py()[:40]!r} may be a fraction or have a dot between thousands; set "
+        "data.decimal or data.thousands to '.' (a format without these keys wants commas between its columns)"
+    )
+
+
+def _from_text(
+    file: RawFile, text: pa.Array, rows: int, line: int, decimal: str, thousands: str | None
+) -> pa.Array:
+    """Numbers ``text``, columns of ``rows`` one after another of which the first is in ``line``, as f8."""
+    mark, point = re.escape(thousands or ""), re.escape(decimal)
+    grouped = (
+        rf"[1-9]\d{{0,2}}({mark}\d{{3}})+|" if thousands else ""
+    )  # no number begins with the thousands of 0
+    plain = rf"^\s*[+-]?({grouped}\d*)({point}\d*)?([eE][+-]?\d+)?\s*$"
+    good = pa.compute.fill_null(pa.compute.match_substring_regex(text, plain), True)
+    if not pa.compute.all(good).as_py():
+        at = pa.compute.index(good, False).as_py()
+        cell = text[at].as_py()
+        with_marks = f" with {thousands!r} between thousands" if thousands else ""
+        raise file.bad(f"line {line + at % rows}: {cell[:40]!r} is no number{with_marks}{_hint(cell)}")
+    text = pa.compute.utf8_trim_whitespace(text)
+    if thousands:
+        text = pa.compute.replace_substring(text, thousands, "")
+    try:
+        return pa.compute.replace_substring(text, decimal, ".").cast(pa.float64())
+    except pa.ArrowInvalid as error:
+        raise file.bad(f"line {line} or after: {error}") from None
 
 
 class _AsUtf8(io.RawIOBase):
@@ -193,48 +213,73 @@ def ended(stream: "io.BufferedReader[Any]") -> bool:
     return stream.raw.last == b"\n"
 
 
+class Marks(NamedTuple):
+    """What stands between the cells of CSV, and in its numbers."""
+
+    delimiter: str
+    decimal: str | None = None  # None: whatever the numbers show
+    thousands: str | None = None
+
+
+COMMAS = Marks(",")
+
+
 def read_csv(
     file: RawFile,
     body: BinaryIO,
     names: Sequence[str],
     types: dict[str, pa.DataType],
     line: int,
-    delimiter: str = ",",
-    decimal: str | None = None,
+    marks: Marks = COMMAS,
 ) -> Iterator[pa.Table]:
-    """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns."""
+    """Rows of CSV without a header, the first in ``line`` of the file, strictly typed; ``names`` are of all columns.
+
+    Where commas split the columns a dot is that of a fraction, unless ``marks`` say otherwise; where
+    something else does, the numbers themselves must tell what it is.
+    """
+    numbers = [name for name, kind in types.items() if kind == pa.float64()]
+    decimal = marks.decimal
+    as_text = marks.thousands is not None or (decimal is None and marks.delimiter != ",")
     try:
         reader = pa.csv.open_csv(
             body,
             pa.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=list(names)),
-            pa.csv.ParseOptions(newlines_in_values=False, delimiter=delimiter),
+            pa.csv.ParseOptions(newlines_in_values=False, delimiter=marks.delimiter),
             pa.csv.ConvertOptions(
-                column_types=types,
+                column_types=types | dict.fromkeys(numbers, pa.string()) if as_text else types,
                 include_columns=list(types),
                 null_values=NULLS,
                 strings_can_be_null=True,
                 decimal_point=decimal or ".",
             ),
         )
-        yield from (pa.Table.from_batches([batch]) for batch in reader)
+        first = line
+        for batch in reader:
+            part, rows = pa.Table.from_batches([batch]), batch.num_rows
+            if as_text and numbers:
+                text = pa.concat_arrays([batch.column(name) for name in numbers])
+                decimal = decimal or _point(file, text, rows, first)
+                x = _from_text(file, text, rows, first, decimal or ".", marks.thousands)
+                columns = {name: x.slice(i * rows, rows) for i, name in enumerate(numbers)}
+                part = pa.table({name: columns.get(name, part.column(name)) for name in part.column_names})
+            yield part
+            first += rows
     except pa.ArrowInvalid as error:
         if "Empty CSV" in str(error):
             raise file.bad("has a header and no row") from None
         if "UTF8" in str(error):
             raise file.bad(f"cannot be read as utf-8 text ({error}); set data.encoding") from None
+        invalid = re.search(r"invalid value '([^']*)'", str(error))
         raise file.bad(
-            f"is not a table of numbers as expected: {in_lines(error, line)}{_hint(str(error))}"
+            f"is not a table of numbers as expected: {in_lines(error, line)}{_hint(invalid[1]) if invalid else ''}"
         ) from None
     except (pa.ArrowException, UnicodeError, LookupError) as error:
         raise file.bad(f"cannot be read as text ({error}); set data.encoding") from None
 
 
-def _hint(error: str) -> str:
+def _hint(cell: str) -> str:
     """What a number with a comma in it may need."""
-    found = re.search(r"invalid value '([^']*)'", error)
-    comma = (
-        found and "," in found[1] and _NUMBER.fullmatch(found[1].replace(",", "", found[1].count(",") - 1))
-    )
+    comma = "," in cell and _NUMBER.fullmatch(cell.replace(",", "", cell.count(",") - 1))
     return "; set data.thousands or data.decimal to ','" if comma else ""
 
 
@@ -306,9 +351,8 @@ def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str
         return cells[delimiter], delimiter
     many = {mark: found for mark, found in cells.items() if len(found) > 1}
     if len(many) > 1 and needed:
-        many = {mark: found for mark, found in many.items() if set(needed) <= set(found)} or {
-            ",": cells.get(",", [line])
-        }
+        right = {mark: found for mark, found in many.items() if set(needed) <= set(found)}
+        many = right or dict([next(iter(many.items()))])  # which of the names it lacks is said then
     if len(many) > 1:
         raise file.bad(
             f"its columns may be split by {' or '.join(DELIMITERS[mark] for mark in many)}; set data.delimiter"
@@ -335,7 +379,7 @@ def _may_be_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 def _distinct(file: RawFile, names: list[str]) -> list[str]:
     if len(set(names)) < len(names):
         repeated = sorted(name for name, n in Counter(names).items() if n > 1)
-        raise file.bad(f"names column {repeated[0]!r} twice")
+        raise file.bad(f"names column {repeated[0][:40]!r} twice")
     return names
 
 
@@ -374,8 +418,12 @@ def _parquet(
             plain = dict(zip(part.column_names, map(_plain, part.columns), strict=True))
             for column in plain.values():
                 column.validate(full=True)  # text may be no UTF-8
-            codes = settings.missing_codes
-            part = pa.table({n: c if n in texts else _numbers(c, codes) for n, c in plain.items()})
+            part = pa.table(
+                {
+                    n: _texts(file, n, c) if n in texts else _numbers(file, n, c, settings, line)
+                    for n, c in plain.items()
+                }
+            )
             yield line, part
             line += part.num_rows
             left -= part.num_rows
@@ -410,10 +458,41 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _numbers(column: pa.ChunkedArray, codes: Sequence[float]) -> pa.ChunkedArray:
+def _numbers(
+    file: RawFile, name: str, column: pa.ChunkedArray, settings: Table, line: int
+) -> pa.ChunkedArray:
+    if pa.types.is_boolean(column.type):
+        raise file.bad(f"column {name[:40]!r} holds true and false, not numbers")
     if column.type in (pa.float16(), pa.float32()):
-        return pa.chunked_array([widened(column.to_numpy(), codes)])
+        return pa.chunked_array([widened(column.to_numpy(), settings.missing_codes)])
+    if pa.types.is_string(column.type):
+        text = column.combine_chunks()
+        decimal, thousands = _marks(settings, (cell.strip() for cell in text[:200].to_pylist() if cell))
+        decimal = decimal or _point(file, text, len(text), line) or "."
+        return pa.chunked_array([_from_text(file, text, len(text), line, decimal, thousands)])
     return column.cast(pa.float64())
+
+
+def _texts(file: RawFile, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A column of names or times; whole numbers that pandas has made fractions of are whole again."""
+    if not pa.types.is_floating(column.type):
+        return column
+    x = column.to_numpy().astype("f8")
+    most = 2.0 ** (24 if column.type in (pa.float16(), pa.float32()) else 53)
+    if (odd := ~np.isnan(x) & ((x != np.floor(x)) | (abs(x) >= most))).any():
+        raise file.bad(
+            f"column {name[:40]!r} holds the fraction {x[odd.argmax()]:.17g}, which names nothing: names are text or whole numbers"
+        )
+    return column.cast(pa.int64())
+
+
+def names_of(file: RawFile, column: pa.DictionaryArray) -> list[str]:
+    """The different names of a column, without spaces around them. Raises InputError where two differ in these alone."""
+    names = [name.strip() for name in column.dictionary.to_pylist()]
+    if len(set(names)) < len(names):
+        twice = next(name for name, n in Counter(names).items() if n > 1)
+        raise file.bad(f"names detector {twice[:40]!r} with and without spaces around it: one, or two?")
+    return names
 
 
 def _sheet(
@@ -428,9 +507,9 @@ def _sheet(
     line = 1 if settings.header is False else 2
     if not rows:
         raise file.bad("has a header and no row")
-    part = {}
+    part, place = {}, {name: i for i, name in enumerate(header)}
     for name in columns:
-        cells = [row[header.index(name)] for row in rows]
+        cells = [row[place[name]] for row in rows]
         part[name] = (
             sheets.as_text(cells) if name in texts else sheets.as_numbers(file, name, cells, NULLS, line)
         )
@@ -466,7 +545,7 @@ def _choose(
 
 
 def number(part: pa.Table, name: str) -> np.ndarray:
-    """A column as (N,) f8, NaN where it is empty."""
+    """A column as (rows,) f8, NaN where it is empty."""
     return part.column(name).to_numpy()
 
 
@@ -474,7 +553,6 @@ def number(part: pa.Table, name: str) -> np.ndarray:
 
 
 def times(
-    file: RawFile,
     part: pa.Table,
     settings: TimedTable,
     localiser: clock.Localiser,
@@ -482,10 +560,11 @@ def times(
     values: np.ndarray,
     row: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The times of a part, whose first row is in line ``row``, as Unix seconds (N,), and which of them exist.
+    """The times of a part, whose first row is in line ``row``, as Unix seconds (rows,), and which of them exist.
 
-    ``groups`` (N,) says whose row each is, ``values`` (N, F) what it holds: see ``clock.Localiser``.
+    ``groups`` (rows,) says whose row each is, ``values`` (rows, F) what it holds: see ``clock.Localiser``.
     """
+    file = localiser.file
     if len(settings.time_columns) == 1:
         column = part.column(settings.time_columns[0])
         time, aware = local(file, column, settings, row)
@@ -544,7 +623,7 @@ def _hours(texts: np.ndarray, settings: TimedTable) -> np.ndarray:
 
 
 def days(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> np.ndarray:
-    """A column of dates as datetime64[s] (N,): the midnight of each in ``settings.time_zone``.
+    """A column of dates as datetime64[s] (rows,): the midnight of each in ``settings.time_zone``.
 
     An offset is believed where it makes that midnight. Raises InputError for dates with another time of day.
     """
@@ -562,7 +641,7 @@ def days(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> n
 
 
 def local(file: RawFile, column: pa.ChunkedArray, settings: Table, row: int) -> tuple[np.ndarray, bool]:
-    """A column of times as datetime64[s] (N,), and whether they are UTC or local."""
+    """A column of times as datetime64[s] (rows,), and whether they are UTC or local."""
     if pa.types.is_date(column.type):
         column = column.cast(pa.timestamp("s"))
     if pa.types.is_timestamp(column.type) and not column.null_count:

@@ -116,7 +116,7 @@ def check(
 
 
 def parents(file: RawFile, parent: pa.RecordBatch, child: pa.RecordBatch) -> np.ndarray:
-    """The row of ``parent`` that each row of ``child`` lies in, (N,) i8.
+    """The row of ``parent`` that each row of ``child`` lies in, (rows,) i8.
 
     Raises InputError where rows of ``parent`` cannot be told apart: an element holds two lists of them.
     """

@@ -28,6 +28,8 @@ from vdcast.machines.dvc_cli import (
 )
 from vdcast.processes import cpus, has_ended, none_left, reap, uninterrupted, visible_gpus
 
+SECONDS_BETWEEN_LINES = 10.0  # of a run, where the output is no terminal
+
 
 def repro_side_by_side(targets: list[str], jobs: int | None) -> None:
     """Bring ``targets`` up to date. Raises InputError, at the end, where a run failed."""
@@ -71,6 +73,10 @@ class Training:
             )  # fmt: skip
         return cls(stage, slot, log, process, time.perf_counter())
 
+    @property
+    def run(self) -> str:
+        return self.stage.removeprefix("train@")
+
     def said(self) -> str:
         """Its last words."""
         with self.log.open("rb") as file:
@@ -79,13 +85,13 @@ class Training:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def row(self) -> str:
+        """Its name, which its last words need not repeat, its state and the time that it has taken."""
         code = self.process.returncode
         state = "training" if code is None else "failed" if code else "trained"
         seconds = self.seconds or time.perf_counter() - self.began
         clock = f"{int(seconds) // 60:3}:{int(seconds) % 60:02}"
-        return (
-            f"{self.stage.removeprefix('train@'):30} {state:9} {clock}  {self.said() if code is None else ''}"
-        )
+        words = self.said().removeprefix(f"{self.run} ") if code is None else ""
+        return f"{self.run:30} {state:9} {clock}  {words}"
 
     def failure(self) -> str:
         """Why it failed, and the command that tries it again."""
@@ -134,9 +140,11 @@ def share(slot: int, slots: int, gpus: list[str]) -> dict[str, str]:
 
 
 class Display:
-    """A line per run: kept up to date on a terminal, elsewhere printed as a run begins and ends."""
+    """A line per run: kept up to date on a terminal, elsewhere printed as it begins, says something new, and ends."""
 
     def __init__(self, trainings: list[Training]):
+        self.trainings, self.printed = trainings, time.perf_counter()
+        self.told: dict[str, str] = {}  # the last words of each run that were printed
         console = Console()
         rows = lambda: Text("\n".join(each.row() for each in trainings), overflow="ellipsis", no_wrap=True)  # noqa: E731
         self.live = (
@@ -155,7 +163,13 @@ class Display:
     def refresh(self) -> None:
         if self.live:
             self.live.refresh()
+        elif time.perf_counter() - self.printed >= SECONDS_BETWEEN_LINES:
+            self.printed = time.perf_counter()
+            for each in self.trainings:
+                if each.process.returncode is None and each.said() != self.told.get(each.stage):
+                    self.changed(each)
 
     def changed(self, training: Training) -> None:
         if not self.live:
+            self.told[training.stage] = training.said()
             print(training.row().rstrip(), flush=True)

@@ -1,5 +1,5 @@
-"""params.yaml as typed, checked settings: ``params.load()`` is the only reader of that file."""
+"""params.yaml as typed, checked settings: ``params.load()`` and ``load_live()`` are the only readers of that file."""
 
-from vdcast.params.load import load
+from vdcast.params.load import load, load_live
 
-__all__ = ["load"]
+__all__ = ["load", "load_live"]

@@ -341,10 +341,14 @@ class Auto(Raw):
 
     format: Literal["auto"]
     vd_list: str | None = None
+    interval: Interval | None = None
 
     def settings(self, found: str) -> dict[str, Any]:
-        """What ``data`` says, for the format ``found``."""
-        return {**self.model_dump(exclude_unset=True), "format": found}
+        """What ``data`` says, for the format ``found``; one that has a single interval wants to be told none."""
+        said = {**self.model_dump(exclude_unset=True), "format": found}
+        if "interval" not in FORMATS[found].model_fields and self.interval == FORMATS[found].interval:
+            del said["interval"]
+        return said
 
 
 Known = (

@@ -15,6 +15,7 @@ from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
 from vdcast.params.networks import LSTM, XLSTM
 from vdcast.params.section import Positive, Rate, Section, Share
+from vdcast.params.times import minutes
 
 
 class Prepare(Section):
@@ -38,6 +39,8 @@ class Prepare(Section):
 
 
 class Window(Section):
+    """In steps, whatever the file says it in (``vdcast.params.times``)."""
+
     sequence_length: Positive
     prediction_length: Positive
 
@@ -85,6 +88,8 @@ Baseline = Literal[
 
 
 class Evaluate(Section):
+    primary: ModeName
+    margin: float
     protocol: Literal["metr_la", "pems0x"] | None
     baselines: list[Baseline]
     mape_floor: Annotated[float, Field(ge=0)]
@@ -92,6 +97,16 @@ class Evaluate(Section):
     peak_hours: list[Annotated[int, Field(ge=0, le=23)]]
     congested_speed: Rate
     congested_quantile: Annotated[float, Field(gt=0, lt=1)]
+
+    @field_validator("margin")
+    @classmethod
+    def _a_share(cls, margin):
+        if not 0 < margin <= 0.5:
+            raise ValueError(
+                f"margin {margin:g} is not above 0 and at most 0.5; it is the share of the error, e.g. 0.05 for 5 %, "
+                "within which two models are equal"
+            )
+        return margin
 
     @field_validator("baselines")
     @classmethod
@@ -103,6 +118,15 @@ class Evaluate(Section):
                 f"baselines {names} hold no naive forecast, which skill is against; add persistence"
             )
         return names
+
+
+class Forecast(Section):
+    """Of ``vdcast forecast`` and ``vdcast score``; no stage reads it."""
+
+    folder: Annotated[str, Field(min_length=1)]
+    format: Literal["parquet", "csv"]
+    max_age: Positive
+    alarm: Annotated[float, Field(ge=0)] | None
 
 
 class Run(Section):
@@ -122,6 +146,12 @@ class Pair(Section):
     xlstm: str
 
 
+class Source(Section):
+    """What says how long a step is."""
+
+    data: Data
+
+
 class Sections(Section):
     data: Data
     prepare: Prepare
@@ -132,6 +162,14 @@ class Sections(Section):
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
+    forecast: Forecast
+
+
+class Live(Section):
+    """All that forecasts of new data take."""
+
+    data: Data
+    forecast: Forecast
 
 
 class Params(Sections):
@@ -141,9 +179,9 @@ class Params(Sections):
 
     @model_validator(mode="after")
     def _consistent(self):
-        if (last := max(self.evaluate.horizons)) > self.window.prediction_length:
+        if (last := max(self.evaluate.horizons)) > (end := self.window.prediction_length):
             raise ValueError(
-                f"evaluate.horizons names step {last}; window.prediction_length is {self.window.prediction_length}"
+                f"evaluate.horizons names {self._span(last)}; forecasts end at {self._span(end)} (window.horizon)"
             )
         self._check_protocol()
         self._check_comparisons()
@@ -155,13 +193,23 @@ class Params(Sections):
             longest = run.network.longest
             if longest is not None and longest < self.window.sequence_length:
                 raise ValueError(
-                    f"{run.model}.context_length {longest} (run {run.name}) is below window.sequence_length "
-                    f"{self.window.sequence_length}; it is an upper bound of it"
+                    f"{run.model}.context_length {longest} (run {run.name}) is below the lookback of "
+                    f"{self._span(self.window.sequence_length)}; raise it, or shorten window.lookback"
                 )
         return self
 
+    def _span(self, steps: int) -> str:
+        """So many steps, and how long they are where that is known."""
+        length = self.data.interval and f", {minutes(steps * self.data.interval)}"
+        return f"{steps} steps{length or ''}"
+
     def _check_comparisons(self) -> None:
         """Refuse a comparison of a run that is gone, or is not of the model and mode that it is named for."""
+        if self.evaluate.primary not in self.comparisons:
+            raise ValueError(
+                f"evaluate.primary is {self.evaluate.primary!r}, which `comparisons` lacks; name one of those: "
+                f"{', '.join(self.comparisons)}"
+            )
         for mode, pair in self.comparisons.items():
             for model, name in pair:
                 if name not in self.runs:

@@ -37,19 +37,31 @@ def _sentence(path: str, error: ErrorDetails, section: type[Section]) -> str:
     parent, _, key = path.rpartition(".")
     match error["type"]:
         case "extra_forbidden":
-            return f"{path} is not a setting{suggest(key, _siblings(error['loc'], section))}"
+            of = f" of format {judged_by}" if (judged_by := _format(error["loc"], section)) else ""
+            return f"{path} is not a setting{of}{suggest(key, _siblings(error['loc'], section))}"
         case "missing":
             return f"{path} is missing"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            found = error["input"]
+            given = "is empty" if found is None else f"= {found!r} ({type(found).__name__})"
+            return f"{path} {given}; it must hold settings, a line `key: value` each"
         case "union_tag_not_found":
             return f"{path}.format is missing (allowed: {', '.join(SECTIONS)})"
         case "union_tag_invalid":
-            found = error["ctx"]["tag"]
+            found = error["ctx"]["tag"]  # as text
             return f"{path}.format = {found!r} is not a format{suggest(found, list(SECTIONS))}"
         case "value_error":
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
             found = error["input"]
             return f"{path} = {found!r} ({type(found).__name__}): {error['msg'].lower()}"
+
+
+def _format(loc: tuple, section: type[Section]) -> str | None:
+    """The raw format whose settings the key was looked for in; None elsewhere."""
+    if len(loc) > 2 and loc[0] == "data" and loc[1] in SECTIONS:
+        return loc[1]
+    return next((name for name, settings in SECTIONS.items() if settings is section), None)
 
 
 def _siblings(loc: tuple, section: type[Section]) -> list[str]:
@@ -72,6 +84,9 @@ def _siblings(loc: tuple, section: type[Section]) -> list[str]:
 
 
 def suggest(key: str, allowed: list[str]) -> str:
-    close = difflib.get_close_matches(key, allowed, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    """What may have been meant: names that have ``key`` as a word, as wide_table has wide, or the one most like it."""
+    close = [name for name in allowed if key in name.split("_")] or difflib.get_close_matches(
+        key, allowed, n=1
+    )
+    hint = f"; did you mean {' or '.join(close)}?" if close else ""
     return f"{hint} (allowed: {', '.join(allowed)})" if allowed else hint

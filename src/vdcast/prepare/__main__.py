@@ -20,7 +20,9 @@ def main() -> None:
     with one_sentence():
         from vdcast import params
         from vdcast.data import store
+        from vdcast.params.times import minutes
         from vdcast.prepare import plots_page
+        from vdcast.prepare.amount import amount_of
         from vdcast.prepare.split import asked, prepare
         from vdcast.prepare.usable import check_fits
         from vdcast.prepare.words import describe
@@ -37,12 +39,20 @@ def main() -> None:
             kept=kept,
             target_vd=kept[settings.modes.target_vd_index],
             dropped=dropped,
+            amount=amount_of(prepared.parts),
         )
         store.write_prepared(PREPARED, prepared)
         io.write(PREPARATION, record)
-        REPORT.write_text(describe(prepared, dropped), "utf-8")
-        plots_page.write()  # here, so that it is there for `dvc plots show` whichever model is trained
-        print(f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT})")
+        REPORT.write_text(describe(prepared, record), "utf-8")
+        # here, so that it is there for `dvc plots show` whichever model is trained
+        plots_page.write(table.units[table.features.index(prepared.targets[0])])
+        print(
+            f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
+            f"back {minutes(settings.window.sequence_length * table.interval)} and go "
+            f"{minutes(settings.window.prediction_length * table.interval)} ahead, a value every {minutes(table.interval)}"
+        )
+        if record.amount.too_little:
+            print(record.amount.too_little)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """The page that ``dvc plots show`` and ``dvc plots diff`` fill, able to draw without network.
 
-DVC's own page loads Vega from the internet. This one carries it.
+DVC's own page loads Vega from the internet. This one carries it, and knows the unit of the forecast, which dvc.yaml
+cannot: its labels say "original units".
 """
 
+from vdcast.escape import html
 from vdcast.layout import REPORTS
 from vdcast.vega import vega
 
@@ -16,7 +18,9 @@ window.vegaEmbed = (selector, spec) => {
     place.textContent = `${place.id.replaceAll("_", " ")}: nothing to plot yet; run dvc repro`;
     return;
   }
-  vegaEmbed(place, spec, {renderer: "svg"}).catch((error) => {
+  const inUnit = (key, value) => typeof value === "string" ? value.replace("original units", document.body.dataset.unit) : value;
+  const said = JSON.parse(JSON.stringify(spec), inUnit);
+  vegaEmbed(place, said, {renderer: "svg"}).catch((error) => {
     place.textContent = `${place.id}: ${error.message}`;
     console.error(error);
   });
@@ -39,22 +43,23 @@ HTML = """<!DOCTYPE html>
 </style>
 <script>{vega}</script>
 </head>
-<body>
+<body data-unit="{unit}">
 <h1>LSTM against xLSTM</h1>
 <p>Click a model in a legend to single it out. Drag to move a chart, hold <kbd>Shift</kbd> and scroll
-to zoom it; a double click brings it back.</p>
+to zoom it; a double click brings it back. The days of the last chart are chosen below it.</p>
 {plot_divs}
 </body>
 </html>
 """
 
 
-def page() -> str:
+def page(unit: str) -> str:
     """The HTML that ``plots.html_template`` wants: placeholders for DVC, and all of Vega (about 0.9 MB)."""
-    return HTML.replace("{vega}", vega(EMBED))
+    no_placeholder = html(unit).replace("{", "&#123;")
+    return HTML.replace("{unit}", no_placeholder).replace("{vega}", vega(EMBED))
 
 
-def write() -> None:
-    """Leave the page where .dvc/config says that DVC finds it."""
+def write(unit: str) -> None:
+    """Leave the page where .dvc/config says that DVC finds it; ``unit`` is that of the headline target."""
     PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(page(), "utf-8")
+    PAGE.write_text(page(unit), "utf-8")

@@ -8,6 +8,7 @@ from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.modes import MODES
 from vdcast.params.sections import Params, Prepare
+from vdcast.params.times import minutes
 from vdcast.records.prepare import Dropped
 
 
@@ -101,12 +102,13 @@ def _enough_vds(V: int, settings: Params) -> None:
 
 def _enough_steps(prepared: Prepared, settings: Params) -> None:
     L, H = settings.window.sequence_length, settings.window.prediction_length
+    interval = prepared.parts["train"].interval
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
             raise InputError(
-                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {T} steps, too short for one "
-                f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
-                "shorter windows"
+                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {minutes(T * interval)}, too short for one "
+                f"window with a lookback of {minutes(L * interval)} and a horizon of {minutes(H * interval)}; give more "
+                "data, a larger share or shorter windows"
             )
 
 
@@ -123,7 +125,7 @@ def _all_observed(prepared: Prepared, settings: Params) -> None:
             valid = np.any(observed(part, target)[L:], axis=0)  # (V,); no window forecasts the steps before
             if silent := [part.vd_ids[v] for v in needed if not valid[v]]:
                 raise InputError(
-                    f"VD {silent[0]} has no valid {target} in the {name} part, past its first {L} steps"
+                    f"VD {silent[0]} has no valid {target} in the {name} part, past its first {minutes(L * part.interval)}"
                     f"{f' (and {len(silent) - 1} more VDs)' if len(silent) > 1 else ''}, so no model of it could be "
                     "judged; leave it out of prepare.vds or change prepare.split"
                 )

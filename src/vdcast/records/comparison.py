@@ -5,6 +5,8 @@ seeds), an ensemble (``lstm_ensemble``, ``xlstm_ensemble``: the mean of their se
 several) or a baseline. ``scope`` is ``target_vd`` or, where the mode has several VDs, ``all_vds`` too.
 """
 
+from typing import Literal
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -32,24 +34,54 @@ class CutRow(Scores, frozen=True, kw_only=True):
     label: int | float | str
 
 
-class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """MAE of ``a`` minus MAE of ``b`` over all VDs of the mode, not rounded.
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a variance or its degrees of freedom, by what would be another one next time; 0 where there is one alone."""
 
-    Its 95 % interval ``low`` to ``high``, two-sided ``p`` of it, ``boot_low`` to ``boot_high`` of a block bootstrap
-    and ``p_dm`` of the Diebold-Mariano test, before any correction for how many tests the report makes.
+    days: float
+    vds: float
+    seeds_a: float  # trainings of ``a``
+    seeds_b: float
+
+
+class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """Errors of ``a`` against those of ``b``, over all VDs of the mode, not rounded.
+
+    ``relative`` is the mean over VDs of their relative difference, 2 (A - B) / (A + B); ``variance`` and ``df``
+    are of it, null without two days. ``mae`` is the difference of the errors pooled over VDs, in units; ``boot_low`` to
+    ``boot_high``, a block bootstrap, and ``p_dm``, of Diebold and Mariano, are of that. Nothing is corrected for how many
+    differences a report holds.
     """
 
     a: str
     b: str
+    relative: float | None
+    variance: Parts | None
+    df: Parts | None
+    correlation: float | None  # of neighbouring days, as it was allowed for
     mae: float | None
-    low: float | None
-    high: float | None
-    p: float | None
     boot_low: float | None
     boot_high: float | None
     p_dm: float | None
     days: int
     vds: int
+    seeds: int
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """A model against a simpler forecast, somewhere; ``relative`` as of a difference, with its standard error.
+
+    ``place`` is whole (all VDs of the mode), horizon (``label``: minutes ahead, all VDs) or vd (``label``: its id).
+    """
+
+    model: str
+    simpler: str
+    place: Literal["whole", "horizon", "vd"]
+    label: float | str
+    relative: float | None
+    error: float | None  # null without two days
+    df: float | None
+    mae: float | None  # of the model
+    mae_simpler: float | None
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,6 +120,13 @@ class QuantileScores(msgspec.Struct, frozen=True, kw_only=True):
     cuts: dict[str, dict[str, dict[str, list[QuantileRow]]]]  # by scope, cut and model
 
 
+class Note(msgspec.Struct, frozen=True):
+    """A sentence on what weakens an answer. Of the kind ``seeds`` or ``training`` it makes every answer provisional."""
+
+    kind: Literal["seeds", "training", "days", "data"]
+    words: str
+
+
 class Comparison(
     msgspec.Struct, frozen=True, kw_only=True, tag_field="status", tag="compared", omit_defaults=True
 ):
@@ -107,16 +146,16 @@ class Comparison(
     mape_floor: float
     congested: str  # the rule, in words
     peak: str  # the rule, in words
-    notes: list[str]  # sentences on what could not be judged
-    losses: list[str]  # a sentence for each model that loses to a baseline somewhere
+    notes: list[Note]  # what weakens any answer
     scores: dict[str, dict[str, Scores]]  # by scope and name
     # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input)
     # and, in all_vds, vd. Every name has the same labels in the same order
     cuts: dict[str, dict[str, dict[str, list[CutRow]]]]
-    # the naive forecast with the lowest MAE on the very observations of ``differences``, as skill has it: chosen with
-    # hindsight, the opponent can only make it harder for a model to be called better
-    best_naive: str
-    differences: list[PairedDifference]  # xlstm - lstm, then each against ``best_naive``
+    best_naive: str  # the naive forecast with the lowest MAE on the very observations that are compared
+    differences: list[
+        PairedDifference
+    ]  # xlstm - lstm, then that of their ensembles where there are several seeds
+    lines: list[Line]  # each model against ``best_naive``, and against each fitted forecast
     cost: dict[str, Spent]  # by model
     further_targets: list[FurtherTarget]
     quantiles: QuantileScores | None = None

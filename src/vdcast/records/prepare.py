@@ -13,6 +13,14 @@ class Dropped(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Amount(msgspec.Struct, frozen=True, kw_only=True):
+    """How much data there is."""
+
+    days: dict[str, float]  # of train, validation and test
+    weeks: int  # whole ones in the training part: how often it sees every weekday
+    too_little: str | None  # the sentence on what the answer is worth, where there is too little
+
+
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """VDs are ids, in the order in which modes count them."""
 
@@ -20,3 +28,4 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     kept: list[str]
     target_vd: str
     dropped: list[Dropped]
+    amount: Amount

@@ -4,17 +4,31 @@ from typing import Literal
 
 import msgspec
 
-from vdcast.records.comparison import PairedDifference, Scores, Spent
+from vdcast.records.comparison import Line, PairedDifference, Scores, Spent
 
-Status = Literal["better", "no_difference", "no_verdict"]
+Status = Literal["better", "equal", "undecided", "no_verdict"]
 
 
 class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
-    """``p_holm`` is corrected for all comparisons of the page; ``words`` have no full stop."""
+    """With the interval ``low`` to ``high`` that leaves ``level`` outside; ``words`` have no full stop."""
 
-    p_holm: float | None
+    level: float
+    low: float | None
+    high: float | None
+    smallest: float | None  # the true difference that this design shows in 80 % of cases
     status: Status
     better: str | None  # the name of the better one
+    words: str
+    takes: str | None  # of an undecided one, what it would take
+
+
+class JudgedLine(Line, frozen=True, kw_only=True):
+    """``status`` is of the model: better than the simpler forecast, worse, equal within the margin, or undecided."""
+
+    level: float
+    low: float | None
+    high: float | None
+    status: Literal["better", "worse", "equal", "undecided", "no_verdict"]
     words: str
 
 
@@ -23,28 +37,42 @@ class ModeVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
     status: Status
     better: str | None
+    provisional: bool  # of one seed, or of trainings that their limit ended
     words: str
+    takes: str | None
     per_second: str | None
     per_parameter: str | None
     cost_words: str
 
 
 class Overall(msgspec.Struct, frozen=True, kw_only=True):
-    """All modes together; ``divided`` where each model is better in some mode."""
+    """The answer of the page: that of the primary mode."""
 
-    status: Status | Literal["divided"]
+    mode: str
+    status: Status
     better: str | None
-    words: str
-    cost_words: str
+    provisional: bool
+    words: str  # sentences: what to do, by how much, and what would decide it
+
+
+class Weakness(msgspec.Struct, frozen=True, kw_only=True):
+    """Sentences of one kind on what weakens the answer."""
+
+    title: str
+    sentences: list[str]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     overall: Overall
+    losses: str  # a sentence on simpler forecasts
     modes: dict[str, ModeVerdict]
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
+    lines: dict[str, list[JudgedLine]]  # by mode, those of single VDs left out
+    against: dict[str, list[str]]  # by mode, sentences on all lines
+    weaknesses: list[Weakness]
+    same_vd: str | None  # why two modes agree on the target VD
     rule: str
-    warnings: list[str]  # the sentences that come before any verdict
-    unbeaten: str | None  # the sentence to be said where no model loses to a simpler forecast
+    margin: float
 
 
 class ModeFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -16,14 +16,16 @@ Modes = Mapping[str, Comparison]
 
 
 def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Verdict) -> str:
-    """``report.md``: verdict, a matrix of models and modes with baselines, cost, and where to read on."""
+    """``report.md``: the answer, a matrix of models and modes with baselines, what weakens it, cost, where to read on."""
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
-    lines = ["# LSTM against xLSTM", "", *(f"**{prose(each)}**\n" for each in verdict.warnings)]
+    lines = ["# LSTM against xLSTM", "", f"**{prose(verdict.overall.words)}**", ""]
     if not scored:
-        return "\n".join(lines)
-    lines += _verdict(verdict, next(iter(scored.values())).seeds)
+        return "\n".join(lines + _weaknesses(verdict))
+    lines += [prose(verdict.losses), ""]
     lines += _matrices(scored, everywhere=len(scored) == len(modes))
-    lines += _against_naive(verdict)
+    lines += _weaknesses(verdict)
+    lines += _modes(verdict, next(iter(scored.values())).seeds)
+    lines += _against_simpler(verdict)
     lines += _cost(scored)
     lines += further_targets(scored)
     lines += intervals.page_section(scored)
@@ -38,20 +40,25 @@ def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Ver
     return "\n".join(lines)
 
 
-def _verdict(verdict: Verdict, seeds: int) -> list[str]:
-    overall = verdict.overall
-    return [
-        *([verdict.unbeaten, ""] if verdict.unbeaten else []),
-        f"**{prose(sentence(overall.words))}** {sentence(overall.cost_words)}",
-        "",
-        *(
-            f"- `{mode}`: {prose(sentence(each.words))} {sentence(each.cost_words)}"
-            for mode, each in verdict.modes.items()
-        ),
-        "",
-        f"{verdict.rule} {seeds_in_words(seeds)}",
-        "",
-    ]
+def _weaknesses(verdict: Verdict) -> list[str]:
+    """What weakens the answer, a paragraph a kind."""
+    if not verdict.weaknesses:
+        return []
+    said = [f"- {it.title}. {' '.join(map(prose, it.sentences))}" for it in verdict.weaknesses]
+    return ["## What weakens the answer", "", *said, ""]
+
+
+def _modes(verdict: Verdict, seeds: int) -> list[str]:
+    lines = ["## Mode by mode", ""]
+    for mode, each in verdict.modes.items():
+        provisional = " (provisional)" if each.provisional else ""
+        takes = f" To decide, it would take {each.takes}." if each.takes else ""
+        lines += [
+            f"- `{mode}`{provisional}: {prose(sentence(each.words))}{takes} {sentence(each.cost_words)}"
+        ]
+        lines += [f"  - {prose(sentence(row.words))}" for row in verdict.differences.get(mode, [])[1:]]
+    same = [prose(verdict.same_vd), ""] if verdict.same_vd else []
+    return [*lines, "", *same, f"{verdict.rule} {seeds_in_words(seeds)}", ""]
 
 
 def _matrices(scored: Modes, everywhere: bool) -> list[str]:
@@ -99,17 +106,10 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
     return pd.DataFrame(columns).to_markdown(disable_numparse=True)
 
 
-def _against_naive(verdict: Verdict) -> list[str]:
-    return [
-        "## Against the naive forecast that hindsight finds best",
-        "",
-        *(
-            f"- `{mode}`: {prose(sentence(row.words))}"
-            for mode, rows in verdict.differences.items()
-            for row in rows[1:]
-        ),
-        "",
-    ]
+def _against_simpler(verdict: Verdict) -> list[str]:
+    """Each model against the best naive forecast and the fitted ones."""
+    said = [f"- `{mode}`: {prose(each)}" for mode, lines in verdict.against.items() for each in lines]
+    return ["## Against simpler forecasts", "", *said, ""]
 
 
 def _cost(scored: Modes) -> list[str]:

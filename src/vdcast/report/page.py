@@ -9,6 +9,7 @@ import base64
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -29,6 +30,7 @@ from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
+from vdcast.report.words import share
 from vdcast.scores import intervals
 from vdcast.scores.names import LABELS
 from vdcast.scores.tables import further_targets
@@ -38,17 +40,33 @@ from vdcast.vega import vega
 PAGE = REPORTS / "index.html"
 SECTIONS = {
     "verdict": "Verdict",
-    "matrix": "Matrix",
+    "costs": "Cost",
     "modes": "Modes",
     "detectors": "Detectors",
     "data": "Data",
     "settings": "Settings",
     "reproduce": "Reproduce",
 }
-ANSWERS = {"no_difference": "No difference shown", "no_verdict": "No verdict"}  # by status
+ANSWERS = {
+    "equal": "Equal within {margin}",
+    "undecided": "Undecided",
+    "no_verdict": "No verdict",
+}  # by status
 LISTED = 20  # series and bad files in the section on data
 CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where the results come from: the data, the settings, the code."""
+
+    quality: dict  # quality.json
+    coverage: str  # PNG in base64
+    prepared: str  # Markdown
+    settings: str  # YAML
+    commit: dict | None
+    experiment: str  # its name; empty outside of one
 
 
 def write_page(
@@ -61,46 +79,29 @@ def write_page(
     first = next(iter(comparisons.values()))
     data = page_data.merged(charts, series, target_vd=first.target_vd, baseline=first.best_naive)
     quality = read_bytes(REPORTS / "quality" / "quality.json", "ingest")
-    PAGE.write_text(
-        render(
-            comparisons,
-            verdict,
-            data,
-            quality=msgspec.json.decode(quality),
-            coverage=base64.b64encode(read_bytes(REPORTS / "quality" / "coverage.png", "ingest")).decode(
-                "ascii"
-            ),
-            prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
-            settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
-            commit=commit(Path()),
-            experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
-        ),
-        "utf-8",
+    coverage = read_bytes(REPORTS / "quality" / "coverage.png", "ingest")
+    origin = Origin(
+        quality=msgspec.json.decode(quality),
+        coverage=base64.b64encode(coverage).decode("ascii"),
+        prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
+        settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
+        commit=commit(Path()),
+        experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
     )
+    PAGE.write_text(render(comparisons, verdict, data, origin), "utf-8")
 
 
-def render(
-    comparisons: Mapping[str, Comparison],
-    verdict: Verdict,
-    data: dict,
-    *,
-    quality: dict,
-    coverage: str,
-    prepared: str,
-    settings: str,
-    commit: dict | None,
-    experiment: str,
-) -> str:
-    """The page as HTML. ``data`` is of ``page_data.merged``, ``prepared`` Markdown, ``settings`` YAML."""
+def render(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict, origin: Origin) -> str:
+    """The page as HTML. ``data`` is of ``page_data.merged``."""
     facts = _facts(comparisons, verdict, data)
     return _environment().get_template("index.html").render(
         **_about_results(comparisons, verdict, data, facts),
-        **_about_data(quality),
-        coverage=coverage,
-        prepared=_html(prepared.partition("\n")[2]),
-        settings=Markup("\n").join(map(terminal, settings.split("\n"))),
-        commit=commit,
-        experiment=experiment,
+        **_about_data(origin.quality),
+        coverage=origin.coverage,
+        prepared=_html(origin.prepared.partition("\n")[2]),
+        settings=Markup("\n").join(map(terminal, origin.settings.split("\n"))),
+        commit=origin.commit,
+        experiment=origin.experiment,
         versions={"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("vdcast", "torch", "xlstm", "dvc", "numpy")},
         packed=page_data.packed(facts | data | {"vds": list(map(terminal, data["vds"]))}),
@@ -122,12 +123,13 @@ def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) 
         "target_vd": terminal(first.target_vd),
         "models": MODELS,
         "everyone": [name for name in everyone if name in data["modes"][first.mode]["errors"]],
+        "margin": verdict.margin,
         "labels": {who: LABELS[who] for who in (*everyone, "observed")},
         "differences": {
-            mode: {key: getattr(rows[0], key) for key in ("mae", "low", "high")}
+            mode: {key: getattr(rows[0], key) for key in ("relative", "low", "high")}
             | {"better": verdict.modes[mode].better}
             for mode, rows in verdict.differences.items()
-            if rows[0].mae is not None
+            if rows[0].relative is not None
         },
         "costs": [
             {"mode": mode, "model": model, "label": LABELS[model]}
@@ -153,7 +155,8 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "sections": SECTIONS,
         "what": {name: mode.what for name, mode in MODES.items()},
         "sentence": sentence,
-        "answers": ANSWERS,
+        "answers": {status: words.format(margin=share(verdict.margin)) for status, words in ANSWERS.items()},
+        "margin": share(verdict.margin),
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
         "cuts": CUTS,

@@ -18,7 +18,8 @@ def write_report(settings: Params) -> None:
     """summary.json, report.md and index.html, of the comparisons that params.yaml names."""
     modes = read_comparisons(settings.comparisons)
     dropped = dropped_in_words(read_preparation(), settings.modes.target_vd_index)
-    verdict = judge(modes, dropped)
+    primary, margin = settings.evaluate.primary, settings.evaluate.margin
+    verdict = judge(modes, primary=primary, margin=margin, dropped=dropped)
     io.write(REPORTS / "summary.json", summary_of(modes, verdict))
     (REPORTS / "report.md").write_text(report_markdown(modes, verdict), "utf-8")
     figures.cost(REPORTS / "cost.png", modes)
@@ -26,8 +27,7 @@ def write_report(settings: Params) -> None:
     if not scored:
         raise InputError(f"no mode could be compared; {REPORTS}/report.md says why")
     page.write_page(scored, verdict, *read_charts(scored))
-    for mode, each in verdict.modes.items():
-        print(terminal(f"{mode}: {each.words}"))
+    print(terminal(verdict.overall.words))
     print(
         f"open {page.PAGE} or read {REPORTS}/report.md; next: dvc plots show, or change a model: dvc exp run -S xlstm.num_blocks=8"
     )

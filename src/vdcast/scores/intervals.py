@@ -20,7 +20,7 @@ from vdcast.scores.names import LABELS
 
 
 def widest_interval(predictions: Predictions, target_vd: str) -> dict[str, float]:
-    """A few figures for metrics.json: wQL, and coverage and width of the widest interval, of the target VD."""
+    """A few figures for test.json: wQL, and coverage and width of the widest interval, of the target VD."""
     assert predictions.quantiles is not None
     one, widest = predictions.of([target_vd]), coverages(predictions.quantiles.levels)[0]
     figures: dict[str, float] = {}

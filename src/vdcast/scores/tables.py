@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from vdcast.escape import markdown
-from vdcast.records.comparison import Comparison, CutRow, PairedDifference, Scores, Spent
+from vdcast.records.comparison import Comparison, CutRow, Line, PairedDifference, Scores, Spent
+from vdcast.scores.answers import half_width, standard_error
 from vdcast.scores.names import LABELS
-from vdcast.scores.words import LATENCY_BATCH, decimals, p_value, shown, significant
+from vdcast.scores.words import LATENCY_BATCH, p_value, shown, significant
 
 FIGURES = {  # title and form by field of ``Scores``
     "mae": ("MAE", ".2f"),
@@ -19,13 +21,6 @@ FIGURES = {  # title and form by field of ``Scores``
     "r2": ("R2", ".3f"),
     "skill": ("skill", "+.3f"),
 }
-
-
-def signed(row: PairedDifference, *names: str) -> list[str]:
-    """Those figures of a difference, with so many decimals that none hides its sign."""
-    values = [getattr(row, name) for name in names]
-    spec = f"+.{decimals(*values, 0.0, least=3)}f"
-    return [shown(value, spec) for value in values]
 
 
 def score_markdown(rows: Mapping[str, Scores]) -> str:
@@ -66,15 +61,16 @@ def _said(label: float | int | str) -> int | str:
     return f"{label:g}" if isinstance(label, float) else label
 
 
-def difference_markdown(differences: list[PairedDifference]) -> str:
+def difference_markdown(differences: list[PairedDifference], unit: str) -> str:
     """A line per pair."""
     rows = [
         {
             "": f"{LABELS[row.a]} - {LABELS[row.b]}",
-            "difference": signed(row, "mae")[0],
-            "95 % interval": " to ".join(signed(row, "low", "high")),
-            "block bootstrap": " to ".join(signed(row, "boot_low", "boot_high")),
-            "p": p_value(row.p),
+            "difference": "undefined" if row.relative is None else f"{row.relative:+.2%}",
+            "95 % interval": interval_95(row),
+            "of its variance": shares(row),
+            f"pooled, {unit}": shown(row.mae, "+.4f"),
+            "block bootstrap": f"{shown(row.boot_low, '+.4f')} to {shown(row.boot_high, '+.4f')}",
             "p, Diebold-Mariano": p_value(row.p_dm),
             "test days": row.days,
             "VDs": row.vds,
@@ -82,6 +78,49 @@ def difference_markdown(differences: list[PairedDifference]) -> str:
         for row in differences
     ]
     return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def interval_95(row: PairedDifference) -> str:
+    """Of that difference alone."""
+    if row.relative is None or row.variance is None or row.df is None:
+        return "undefined"
+    parts = (np.array(structs.astuple(each)) for each in (row.variance, row.df))
+    half = float(half_width(*standard_error(*parts)))
+    return f"{row.relative - half:+.2%} to {row.relative + half:+.2%}"
+
+
+def shares(row: PairedDifference) -> str:
+    """How much of the variance is of days, VDs and trainings."""
+    if row.variance is None or not (whole := sum(structs.astuple(row.variance))):
+        return "undefined" if row.variance is None else "none"
+    of = {
+        "days": row.variance.days,
+        "VDs": row.variance.vds,
+        "trainings": row.variance.seeds_a + row.variance.seeds_b,
+    }
+    return ", ".join(f"{name} {each / whole:.0%}" for name, each in of.items())
+
+
+def line_markdown(lines: list[Line]) -> str:
+    """A line per model and simpler forecast."""
+    rows = [
+        {
+            "": f"{LABELS[row.model]} - {LABELS[row.simpler]}",
+            "minutes ahead": f"{row.label:g}" if row.place == "horizon" else "all",
+            "difference": "undefined" if row.relative is None else f"{row.relative:+.2%}",
+            "95 % interval": _interval_of(row),
+            "MAE": f"{shown(row.mae)} and {shown(row.mae_simpler)}",
+        }
+        for row in lines
+    ]
+    return pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+
+
+def _interval_of(row: Line) -> str:
+    if row.relative is None or row.error is None or row.df is None:
+        return "undefined"
+    half = float(half_width(np.asarray(row.error), np.asarray(row.df)))
+    return f"{row.relative - half:+.2%} to {row.relative + half:+.2%}"
 
 
 def further_targets(modes: Mapping[str, Comparison]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Train one run of params.yaml: data/prepared.h5 -> runs/<run>/model.pt, history.csv, training.json.
+"""Train one run of params.yaml: data/prepared.h5 -> runs/<run>/model.pt, history.csv, training.json, metrics.json.
 
     python -m vdcast.train lstm-single_vd
     python -m vdcast.train lstm-single_vd --share 2/8    # on one of 8 machines: its part of the training

@@ -19,28 +19,31 @@ from vdcast.train import ranks
 from vdcast.train.data import TrainingData
 from vdcast.train.fitted import Fitted
 from vdcast.train.meter import parameters_per_copy
+from vdcast.train.validation import validation_figures
 
 LISTED = 5  # copies or detectors that a sentence names
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """The three files of a trained run, in memory."""
+    """The four files of a trained run, in memory."""
 
     trained: Trained
     history: pd.DataFrame  # a row per epoch
     training: Training
+    metrics: dict[str, dict[str, float]]  # ``validation_figures``
 
 
 def outputs_of(run: Run, task: Task, prepared: Prepared, data: TrainingData, fitted: Fitted) -> Outputs:
-    """The model, its intervals calibrated on the validation part; its learning curves; what training it took."""
+    """The model, its intervals calibrated on the validation part; its learning curves; what it took and gives there."""
     weights = {name: value.cpu() for name, value in fitted.weights.items()}
     trained = Trained(weights=weights, run=run.model_dump(), task=task)
     if run.train.quantiles:
         with one_thread():  # as the training had: the margins are the same wherever it ran
             trained = trained.calibrated_on(prepared.parts["validation"], data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
-    return Outputs(trained, history, record(run, task, data, fitted))
+    metrics = validation_figures(run.name, fitted, data)
+    return Outputs(trained, history, record(run, task, data, fitted), metrics)
 
 
 def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training:
@@ -66,16 +69,27 @@ def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training
 
 
 def write(run: Run, outputs: Outputs) -> None:
-    """``runs/<run>/model.pt``, ``history.csv`` and ``training.json``, and in a few words what is in them."""
+    """``runs/<run>/model.pt``, ``history.csv``, ``training.json`` and ``metrics.json``, and in a few words what is in them."""
     folder, training = RUNS / run.name, outputs.training
     outputs.trained.save(folder / "model.pt")
     outputs.history.to_csv(folder / "history.csv", float_format="%.6g")
     io.write(folder / "training.json", training)
+    io.write(folder / "metrics.json", outputs.metrics)
     for each in (*([training.problem] if training.problem else []), *training.notes):
         print(terminal(f"{run.name}: {each}"))
     print(
         f"{run.name}: {training.copies} {'copy' if training.copies == 1 else 'copies'} trained in "
-        f"{training.seconds:.0f} s, {training.epochs} epochs; next: dvc repro evaluate@{run.name}"
+        f"{training.seconds:.0f} s, {training.epochs} epochs{in_words(outputs)}; next: dvc repro evaluate@{run.name}"
+    )
+
+
+def in_words(outputs: Outputs) -> str:
+    """The validation error, in the unit of the headline target; nothing where there is none."""
+    figures, task = next(iter(outputs.metrics.values())), outputs.trained.task
+    if "val_mae" not in figures:
+        return ""
+    return terminal(
+        f", {task.targets[0]} MAE {figures['val_mae']:.2f} {task.units[0]} on the validation part"
     )
 
 

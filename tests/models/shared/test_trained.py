@@ -31,10 +31,10 @@ def test_it_forecasts_from_its_file_alone_in_units(
     trained, test = train(detectors, prepare_settings, request.getfixturevalue(network), mode, seeds=(0, 1))
     trained.save(tmp_path / "model.pt")
     loaded = Trained.load(tmp_path / "model.pt")
-    forecast = loaded.forecast(test)
+    forecast = loaded.forecast_all(test)
     W = len(test.timestamps) - 8
     assert forecast.shape == (2, W, 3, 3, 1) and forecast.dtype == np.float32
-    np.testing.assert_array_equal(forecast, trained.forecast(test))
+    np.testing.assert_array_equal(forecast, trained.forecast_all(test))
     # in units: near the level of each detector, not near 0 and 1
     level = np.nanmean(test.values[:, :, 0], axis=0)
     np.testing.assert_allclose(forecast.mean(axis=(0, 1, 2))[:, 0], level, rtol=0.5)
@@ -43,34 +43,51 @@ def test_it_forecasts_from_its_file_alone_in_units(
 @pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_one_seed_forecasts_as_it_does_among_others(detectors, prepare_settings, small_lstm, mode):
     trained, test = train(detectors, prepare_settings, small_lstm, mode, seeds=(0, 1))
-    one = trained.one_seed.forecast(test)
+    one = trained.one_seed.forecast_all(test)
     assert one.shape[0] == 1
-    np.testing.assert_allclose(one[0], trained.forecast(test)[0], rtol=1e-5)
+    np.testing.assert_allclose(one[0], trained.forecast_all(test)[0], rtol=1e-5)
 
 
 def test_it_forecasts_what_comes_after_the_last_observation(detectors, prepare_settings, small_lstm):
     trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
-    known = trained.forecast(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
+    known = trained.forecast_all(test)[:, 10]  # the window of steps 10 to 15, and 16 to 18 ahead
     ahead = trained.forecast_next(test.rows(0, 16))
     np.testing.assert_allclose(ahead, known, rtol=1e-5)
-    with pytest.raises(InputError, match="looks back 6 steps of 3600 s; a fixture has 5"):
+    with pytest.raises(InputError, match="looks back 360 min; a fixture has 300 min"):
         trained.forecast_next(test.rows(0, 5))
+
+
+def test_a_forecast_is_a_table_of_what_comes_next(detectors, prepare_settings, small_lstm):
+    trained, test = train(
+        detectors, prepare_settings, small_lstm, "multi_vd", (0, 1), quantiles=(0.1, 0.5, 0.9)
+    )
+    recent = test.rows(0, 16)
+    table = trained.forecast(recent)
+    assert list(table) == ["origin", "time", "minutes", "vd", "target", "unit", "forecast", "q0.1", "q0.9"]
+    assert table.vd.tolist() == [vd for vd in detectors.vd_ids for _ in range(3)]
+    last = recent.timestamps[-1]
+    assert [each.timestamp() - last for each in table.time[:3]] == [3600, 7200, 10800]
+    assert str(table.time.dt.tz) == "Asia/Taipei" and table.unit.tolist() == ["veh/h"] * 9
+    by_vd = trained.forecast_next(recent).mean(axis=0)[..., 0].T  # (V, H)
+    np.testing.assert_allclose(table.forecast, by_vd.ravel(), rtol=1e-6)
+    low = trained.quantiles_next(recent)[0.1].mean(axis=0)[..., 0].T
+    np.testing.assert_allclose(table["q0.1"], low.ravel(), rtol=1e-6)
 
 
 def test_a_model_trained_with_the_kernel_of_gpus_forecasts_on_a_cpu(detectors, prepare_settings, small_xlstm):
     trained, test = train(detectors, prepare_settings, small_xlstm, "multi_vd")
     network = trained.run["network"] | {"slstm_backend": "cuda"}
     from_gpu = replace(trained, run=trained.run | {"network": network})
-    np.testing.assert_array_equal(from_gpu.forecast(test), trained.forecast(test))
+    np.testing.assert_array_equal(from_gpu.forecast_all(test), trained.forecast_all(test))
 
 
 @pytest.mark.parametrize("mode", ["independent_multi_vd", "global_multi_vd"])
 def test_a_detector_that_a_network_takes_alone_sees_no_other(detectors, prepare_settings, small_xlstm, mode):
     trained, test = train(detectors, prepare_settings, small_xlstm, mode)
-    before = trained.forecast(test)
+    before = trained.forecast_all(test)
     values = test.values.copy()
     values[:, 1] = values[::-1, 1]
-    after = trained.forecast(Detectors(**{**vars(test), "values": values}))
+    after = trained.forecast_all(Detectors(**{**vars(test), "values": values}))
     np.testing.assert_array_equal(before[:, :, :, [0, 2]], after[:, :, :, [0, 2]])
     assert not np.array_equal(before[:, :, :, 1], after[:, :, :, 1])
 
@@ -113,10 +130,10 @@ def test_who_forecasts_no_other_detector_says_so(detectors, prepare_settings, sm
 
 def test_every_detector_of_multi_vd_may_use_every_other(detectors, prepare_settings, small_lstm):
     trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
-    before = trained.forecast(test)
+    before = trained.forecast_all(test)
     values = test.values.copy()
     values[:, 1] = values[::-1, 1]
-    after = trained.forecast(Detectors(**{**vars(test), "values": values}))
+    after = trained.forecast_all(Detectors(**{**vars(test), "values": values}))
     assert (np.abs(before - after).max(axis=(0, 1, 2, 4)) > 0).all()
 
 
@@ -139,6 +156,7 @@ def test_the_file_holds_what_it_always_held(tmp_path, detectors, prepare_setting
         ("features", list),
         ("targets", list),
         ("units", list),
+        ("feature_units", list),
         ("interval", int),
         ("time_zone", str),
         ("margins", type(None)),
@@ -157,9 +175,9 @@ def test_the_file_is_the_same_bytes_under_any_name(tmp_path, detectors, prepare_
 def test_other_data_than_it_was_trained_for_is_one_sentence(detectors, prepare_settings, small_lstm):
     trained, test = train(detectors, prepare_settings, small_lstm, "multi_vd")
     with pytest.raises(InputError, match="was trained on VD 'VD-B'; a fixture lacks it"):
-        trained.forecast(test.select(["VD-A", "VD-國"], test.features))
+        trained.forecast_all(test.select(["VD-A", "VD-國"], test.features))
     with pytest.raises(InputError, match="was trained on feature 'speed'; a fixture lacks it"):
-        trained.forecast(test.select(test.vd_ids, ["volume"]))
+        trained.forecast_all(test.select(test.vd_ids, ["volume"]))
 
 
 def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
@@ -200,7 +218,7 @@ def test_quantiles_come_calibrated_out_of_the_file(
     validation = prepare(detectors, prepare_settings)[0].parts["validation"]
     before = fan.quantiles(test)
     assert before.levels == (0.1, 0.5, 0.9) and not before.margins.any()
-    assert before.raw.shape == (*fan.forecast(test).shape, 3) and (np.diff(before.raw) >= 0).all()
+    assert before.raw.shape == (*fan.forecast_all(test).shape, 3) and (np.diff(before.raw) >= 0).all()
 
     calibrated = fan.calibrated_on(validation)
     calibrated.save(tmp_path / "model.pt")
@@ -210,7 +228,7 @@ def test_quantiles_come_calibrated_out_of_the_file(
     np.testing.assert_array_equal(after.margins, calibrated.margins.numpy())
     assert after.margins.shape == (2, 3, 3, 1, 3) and not after.margins[..., 1].any()
     assert loaded.pools.shape == (3, 3, 1, 1)
-    np.testing.assert_array_equal(loaded.forecast(test), fan.forecast(test))
+    np.testing.assert_array_equal(loaded.forecast_all(test), fan.forecast_all(test))
 
     # on the part that they come from, the margins give the coverage that was asked for
     observed = np.stack(

@@ -35,6 +35,7 @@ def task(part: Detectors, sharing: Sharing, **changes) -> Task:
     shape = part.values.shape[1:]
     profile = np.zeros((7 * 86_400 // part.interval, *shape), np.float32)
     alike = dict(vd_ids=part.vd_ids, features=part.features, targets=part.features[:1], units=part.units[:1])
+    alike |= dict(feature_units=part.units)
     scale = dict(mean=np.zeros(shape), std=np.ones(shape), profile=profile)
     time = dict(length=3, horizon=2, interval=part.interval, time_zone=part.time_zone)
     return Task(**alike | scale | time | changes, sharing=sharing)

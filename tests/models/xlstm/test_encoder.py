@@ -11,6 +11,7 @@ from vdcast.models.xlstm import backends
 from vdcast.models.xlstm.backends import FastestScan, slstm_by_kernel
 from vdcast.models.xlstm.encoder import XLSTM
 from vdcast.models.xlstm.mlstm import MLSTMLayer, mlstm_cell, mlstm_cell_backward
+from vdcast.models.xlstm.parts import Sizes
 from vdcast.models.xlstm.scan import slstm
 
 with warnings.catch_warnings():
@@ -34,10 +35,8 @@ def build(embedding_dim, num_blocks, slstm_at, num_heads, copies=1, dropout=0.0,
     torch.manual_seed(seed)
     return XLSTM(
         copies,
-        embedding_dim=embedding_dim,
-        num_blocks=num_blocks,
+        Sizes(embedding_dim, num_heads, num_blocks),
         slstm_at=slstm_at,
-        num_heads=num_heads,
         context_length=32,
         dropout=dropout,
         **settings,

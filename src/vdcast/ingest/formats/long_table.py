@@ -14,7 +14,7 @@ import pyarrow as pa
 from vdcast.ingest import clock, tables
 from vdcast.ingest.detector_lists import table_info as info
 from vdcast.ingest.files import RawFile
-from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.ingest.records import STATUS, LaneValues, Records, by_lane, observed
 from vdcast.params.formats import SPEEDS, LongTable
 
 __all__ = ["ORDERED", "SUFFIXES", "features", "info", "parse"]
@@ -59,12 +59,12 @@ def _parts(file: RawFile, settings: LongTable, localiser: clock.Localiser) -> It
         if vd.null_count:
             raise file.bad(f"line {line} or after: a row has no {settings.vd_column}")
         vd = vd.cast(pa.string()).combine_chunks().dictionary_encode()
-        names = np.array([name.strip() for name in vd.dictionary.to_pylist()], object)
+        names = tables.names_of(file, vd)
         index = vd.indices.to_numpy()
         x = np.stack([tables.number(part, name) for name in columns], axis=1)
         keys = _keys(part, [settings.vd_column, *(settings.sum_over or ())])
-        time, exists = tables.times(file, part, settings, localiser, keys, x, line)
-        yield line, part, names.tolist(), index, time, exists, x
+        time, exists = tables.times(part, settings, localiser, keys, x, line)
+        yield line, part, names, index, time, exists, x
 
 
 def _valid(part: pa.Table, settings: LongTable) -> np.ndarray:
@@ -120,7 +120,7 @@ def _summed(file: RawFile, settings: LongTable, localiser: clock.Localiser, part
     key = np.stack([time, vd, lane], axis=1)[exists][::-1]
     _, last = np.unique(key, axis=0, return_index=True)
     row = np.flatnonzero(exists)[::-1][np.sort(last)][::-1]
-    unique, group = np.unique(np.stack([time, vd], axis=1)[row], axis=0, return_inverse=True)
+    unique, record = np.unique(np.stack([time, vd], axis=1)[row], axis=0, return_inverse=True)
     given = {name.lower(): x[row, f] for f, name in enumerate(settings.units)}
     speed_unit = next(
         (unit.strip().lower() for name, unit in settings.units.items() if name.lower() == "speed"), "km/h"
@@ -128,10 +128,12 @@ def _summed(file: RawFile, settings: LongTable, localiser: clock.Localiser, part
     high = {name.lower(): tables.limits(name, unit, settings)[1] for name, unit in settings.units.items()}
     nothing = np.full(len(row), np.nan)
     values, cause, impossible = by_lane(
-        groups=len(unique),
-        group=group.ravel(),
-        lane=np.arange(len(row)),
-        **{name: given.get(name, nothing) for name in ("speed", "volume", "occupancy")},
+        LaneValues(
+            records=len(unique),
+            record=record.ravel(),
+            lane=np.arange(len(row)),
+            **{name: given.get(name, nothing) for name in ("speed", "volume", "occupancy")},
+        ),
         codes=settings.missing_codes,
         max_speed=settings.max_speed / SPEEDS[speed_unit],
         max_occupancy=high.get("occupancy", 100.0),

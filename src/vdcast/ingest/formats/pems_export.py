@@ -17,7 +17,7 @@ import pyarrow as pa
 from vdcast.ingest import clock, tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
-from vdcast.ingest.records import STATUS, Records, by_lane, observed
+from vdcast.ingest.records import STATUS, LaneValues, Records, by_lane, observed
 from vdcast.params.formats import SPEEDS, PemsExport
 
 SUFFIXES = (".csv", ".txt", ".tsv")
@@ -46,7 +46,7 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
         share = next((name for name in header if name.startswith("% Observed")), None)
         types = {name: pa.float64() for name in header if name in used or name == share}
         types = {header[0]: pa.string(), **types}
-        parts = list(tables.read_csv(file, stream, header, types, 2, delimiter))
+        parts = list(tables.read_csv(file, stream, header, types, 2, tables.Marks(delimiter)))
         if not tables.ended(stream):
             raise file.bad(tables.CUT)
     table = pa.concat_tables(parts)
@@ -55,7 +55,9 @@ def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     texts = table.column(header[0]).to_numpy()
     order, deduced = _date_order(file, texts, settings)
     try:
-        local, _ = clock.column(texts, order)
+        local, aware = clock.column(texts, order)
+        if aware:
+            raise ValueError(0, "its time carries an offset, and an export's times are local")
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {at + 2}: {what}") from None
@@ -137,23 +139,25 @@ def _factor(file: RawFile, name: str, quantity: str, unit: str, interval: int) -
 def _aggregate(
     table: pa.Table, found: dict[str, list[tuple[str, float]]], settings: PemsExport
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """(N, 3) speed, volume, occupancy by the rules for lanes, causes (N, 3), impossible values."""
-    N, lanes = table.num_rows, len(next(iter(found.values())))
-    cells = {name: np.full((N, lanes), np.nan) for name in ("speed", "volume", "occupancy")}
+    """(R, 3) speed, volume, occupancy by the rules for lanes, causes (R, 3), impossible values."""
+    R, lanes = table.num_rows, len(next(iter(found.values())))
+    cells = {name: np.full((R, lanes), np.nan) for name in ("speed", "volume", "occupancy")}
     for quantity, columns in found.items():
         for k, (name, _) in enumerate(columns):
             cells[quantity][:, k] = tables.number(table, name)
     return by_lane(
-        groups=N,
-        group=np.repeat(np.arange(N), lanes),
-        lane=np.arange(N * lanes),
-        speed=cells["speed"].ravel(),
-        volume=cells["volume"].ravel(),
-        occupancy=cells["occupancy"].ravel(),
+        LaneValues(
+            records=R,
+            record=np.repeat(np.arange(R), lanes),
+            lane=np.arange(R * lanes),
+            speed=cells["speed"].ravel(),
+            volume=cells["volume"].ravel(),
+            occupancy=cells["occupancy"].ravel(),
+        ),
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
-        speed_unit=np.tile([factor for _, factor in found.get("speed", [])] or [1.0] * lanes, N),
+        speed_unit=np.tile([factor for _, factor in found.get("speed", [])] or [1.0] * lanes, R),
     )
 
 

@@ -1,4 +1,4 @@
-"""PEMS03, PEMS04, PEMS07, PEMS08: ``data`` (T, N, F) of flow, occupancy 0..1 and speed mph, every 5 minutes.
+"""PEMS03, PEMS04, PEMS07, PEMS08: ``data`` (T, V, F) of flow, occupancy 0..1 and speed mph, every 5 minutes.
 
 The file has no timestamps: ``start`` gives the local time of the first row (PEMS04: 2018-01-01, PEMS08:
 2016-07-01), the others follow every ``interval``; ``rows`` says by which clock, where clocks change. The
@@ -35,13 +35,13 @@ def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
     counted = clock.Counted(file, settings.time_zone, settings.spacing, start, settings.rows)
     row = 0
     for x in _rows(file, settings):
-        n, N, _ = x.shape
+        n, V, _ = x.shape
         time, exists = counted.utc(row, n)
         values, cause, impossible = _judged(x[exists], settings)
         yield Records(
-            vd_ids=[str(i) for i in range(N)],
-            vd=np.tile(np.arange(N), len(values)),
-            time=np.repeat(time[exists], N),
+            vd_ids=[str(i) for i in range(V)],
+            vd=np.tile(np.arange(V), len(values)),
+            time=np.repeat(time[exists], V),
             values=observed(values, cause).reshape(-1, x.shape[2]),
             cause=cause.reshape(-1, x.shape[2]),
             counts=clock.taken(counted.localiser) + Counter(impossible_values=impossible),
@@ -50,7 +50,7 @@ def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
 
 
 def _rows(file: RawFile, settings: PemsNpz) -> Iterator[np.ndarray]:
-    """The array (n, N, F) f8, some rows at a time; nothing in it is unpickled."""
+    """The array (n, V, F) f8, some rows at a time; nothing in it is unpickled."""
     features = len(settings.features)
     try:
         with file.seekable() as stream, zipfile.ZipFile(stream) as archive:
@@ -63,7 +63,7 @@ def _rows(file: RawFile, settings: PemsNpz) -> Iterator[np.ndarray]:
                 read = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}
                 shape, fortran, dtype = read[version[0]](member)
                 if len(shape) != 3 or shape[2] != features:
-                    raise file.bad(f"its array is {shape}, not (T, N, {features}) as data.features says")
+                    raise file.bad(f"its array is {shape}, not (T, V, {features}) as data.features says")
                 if dtype.kind not in "fiu" or fortran:
                     raise file.bad(
                         f"its array is {dtype}{' in Fortran order' * fortran}, not rows of numbers"
@@ -94,7 +94,7 @@ def _rows(file: RawFile, settings: PemsNpz) -> Iterator[np.ndarray]:
 
 
 def _judged(x: np.ndarray, settings: PemsNpz) -> tuple[np.ndarray, np.ndarray, int]:
-    """Values (n, N, F) in our units and why they are missing; how many are impossible."""
+    """Values (n, V, F) in our units and why they are missing; how many are impossible."""
     values, cause = np.empty_like(x), np.empty(x.shape, "u1")
     for f, name in enumerate(settings.features):
         factor = {"volume": 1, "occupancy": 100, "speed": MPH}[name]

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from vdcast.errors import InputError
 from vdcast.ingest import clock, tables
-from vdcast.ingest.detector_lists import lane_count
+from vdcast.ingest.detector_lists import by_name, lane_count
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
 from vdcast.ingest.records import IMPOSSIBLE, NO_VEHICLE, OBSERVED, STATUS, Records, judge, observed
@@ -68,7 +68,9 @@ def _records(
     station = part.column("station").combine_chunks().dictionary_encode()
     vd, names = station.indices.to_numpy(), station.dictionary.to_pylist()
     try:
-        local, _ = clock.column(part.column("time").to_numpy(), "mdy")
+        local, aware = clock.column(part.column("time").to_numpy(), "mdy")
+        if aware:
+            raise ValueError(0, "its time carries an offset, and these files' times are local")
     except ValueError as error:
         at, what = error.args
         raise file.bad(f"line {line + at}: {what}") from None
@@ -88,7 +90,7 @@ def _records(
 
 
 def quantities(x: np.ndarray, codes: Sequence[float], max_speed: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """Speed mph, volume, occupancy 0..1, (N, 3), as km/h, volume, %, judged: (N, 3) f8, causes (N, 3) u1, impossible."""
+    """Speed mph, volume, occupancy 0..1, (R, 3), as km/h, volume, %, judged: (R, 3) f8, causes (R, 3) u1, impossible."""
     highest = (max_speed / MPH, np.inf, 1)  # codes are those of the file, in its units
     cause = np.stack([judge(x[:, f], codes, 0, high) for f, high in enumerate(highest)], axis=1)
     impossible = int((cause == IMPOSSIBLE).sum())
@@ -99,12 +101,12 @@ def quantities(x: np.ndarray, codes: Sequence[float], max_speed: float) -> tuple
 
 def listed(path: Path) -> list[str]:
     """Every station of the metadata."""
-    return [station for station in _stations(path) if station]
+    return list(dict.fromkeys(station for station, _ in _stations(path) if station))
 
 
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """What the metadata says of each station."""
-    rows = _stations(path)
+    rows = by_name(path.name, _stations(path), set(vd_ids))
     found = [rows.get(vd, {}) for vd in vd_ids]
     return {
         "lon": np.array([_float(row.get("Longitude")) for row in found], "f8"),
@@ -115,8 +117,8 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _stations(path: Path) -> dict[str, dict]:
-    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), by station."""
+def _stations(path: Path) -> list[tuple[str, dict]]:
+    """The clearinghouse's station metadata, ``d07_text_meta_2024_05_01.txt`` (tab-separated), each with its station."""
     try:
         with path.open(encoding="utf-8", errors="replace", newline="") as stream:
             rows = list(csv.DictReader(stream, delimiter="\t"))
@@ -126,7 +128,7 @@ def _stations(path: Path) -> dict[str, dict]:
         raise InputError(
             f"'{path}' is not PeMS station metadata: tab-separated with ID, Fwy, Dir, Latitude ..."
         )
-    return {row["ID"]: row for row in rows}
+    return [(row["ID"], row) for row in rows]
 
 
 def _float(text: str | None) -> float:

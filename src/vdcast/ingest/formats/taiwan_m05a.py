@@ -21,10 +21,10 @@ import pyarrow.csv
 
 from vdcast.errors import InputError
 from vdcast.ingest import clock, tables
-from vdcast.ingest.detector_lists import read_csv
+from vdcast.ingest.detector_lists import by_name, read_csv
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
-from vdcast.ingest.records import Records, by_lane
+from vdcast.ingest.records import LaneValues, Records, by_lane
 from vdcast.params.formats import TaiwanM05A
 
 SUFFIXES = (".csv",)
@@ -66,19 +66,21 @@ def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
     if shape.unknown is not None:
         line, kind = shape.unknown
         raise file.bad(f"line {line}: vehicle type {kind} is none of {TYPES}")
-    cells = np.full((2, shape.groups * len(settings.vehicle_types)), np.nan)
+    cells = np.full((2, shape.records * len(settings.vehicle_types)), np.nan)
     for i, name in enumerate(("speed", "volume")):
         cells[i, shape.cell] = rows.column(name).to_numpy()[shape.row]
     speed, volume = cells
     speed[(speed == 0) & (volume > 0)] = np.inf
     lanes = np.arange(len(speed))
     values, cause, impossible = by_lane(
-        groups=shape.groups,
-        group=lanes // len(settings.vehicle_types),
-        speed=speed,
-        occupancy=np.zeros(len(speed)),
-        lane=lanes,
-        volume=volume,
+        LaneValues(
+            records=shape.records,
+            record=lanes // len(settings.vehicle_types),
+            speed=speed,
+            occupancy=np.zeros(len(speed)),
+            lane=lanes,
+            volume=volume,
+        ),
         codes=settings.missing_codes,
         max_speed=settings.max_speed,
         missing_when=settings.missing_when,
@@ -121,14 +123,14 @@ def _text(table: pa.Table, name: str) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True)
 class _Shape:
-    """Where the rows of a file go: G groups, one per time and segment, of K cells, one per vehicle type."""
+    """Where the rows of a file go: into R records, one per time and segment, of a cell per vehicle type."""
 
     vd_ids: list[str]
-    vd: np.ndarray  # (G,)
-    time: np.ndarray  # (G,) index of the distinct times
-    groups: int
-    row: np.ndarray  # (M,) rows of wanted types; of repeated ones the last
-    cell: np.ndarray  # (M,) where in (G K,) they go
+    vd: np.ndarray  # (R,)
+    time: np.ndarray  # (R,) index of the distinct times
+    records: int  # R
+    row: np.ndarray  # (rows,) those of wanted types; of repeated ones the last
+    cell: np.ndarray  # (rows,) where in (R * types,) they go
     repeated: int
     unknown: tuple[int, int] | None  # line and vehicle type
 
@@ -144,19 +146,19 @@ def _shape(froms: tuple, tos: tuple, time_of: bytes, kinds: bytes, wanted: tuple
     ends = zip(_values(froms), _values(tos), strict=True)
     index: dict[str, int] = {}
     segment = np.array([index.setdefault(f"{a}-{b}", len(index)) for a, b in ends])
-    groups, group = np.unique(time * len(index) + segment, return_inverse=True)
+    records, record = np.unique(time * len(index) + segment, return_inverse=True)
     columns = {kind: k for k, kind in enumerate(wanted)}
     column = np.array([columns.get(k, -1) for k in kind.tolist()])
-    last = {cell: row for row, cell in enumerate((group * 100 + kind).tolist())}
+    last = {cell: row for row, cell in enumerate((record * 100 + kind).tolist())}
     row = np.array([row for row in last.values() if column[row] >= 0], "i8")
     unknown = np.flatnonzero(~np.isin(kind, TYPES))
     return _Shape(
         vd_ids=list(index),
-        vd=groups % len(index),
-        time=groups // len(index),
-        groups=len(groups),
+        vd=records % len(index),
+        time=records // len(index),
+        records=len(records),
         row=row,
-        cell=group[row] * len(wanted) + column[row],
+        cell=record[row] * len(wanted) + column[row],
         repeated=len(kind) - len(last),
         unknown=(int(unknown[0]) + 1, int(kind[unknown[0]])) if len(unknown) else None,
     )
@@ -189,9 +191,10 @@ def _named(file: RawFile, zone: ZoneInfo) -> int | None:
 
 def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     """From the bureau's gantry table: the middle between both gantries, road and direction of the first."""
-    gantries = _gantries(path)
+    named = [vd.split("-", 1) for vd in vd_ids]
+    gantries = by_name(path.name, _gantries(path), {end for pair in named for end in pair})
     nothing = {"lon": np.nan, "lat": np.nan, "road": "", "direction": ""}
-    ends = [[gantries.get(end, nothing) for end in vd.split("-", 1)] for vd in vd_ids]
+    ends = [[gantries.get(end, nothing) for end in pair] for pair in named]
     return {
         "lon": np.array([np.mean([end["lon"] for end in pair]) for pair in ends], "f8"),
         "lat": np.array([np.mean([end["lat"] for end in pair]) for pair in ends], "f8"),
@@ -200,18 +203,21 @@ def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _gantries(path: Path) -> dict[str, dict]:
+def _gantries(path: Path) -> list[tuple[str, dict]]:
     try:
-        return {
-            row["設定收費區代碼"].strip(): {
-                "lon": float(row["經度"]),
-                "lat": float(row["緯度"]),
-                "road": row["國道別"].strip(),
-                "direction": row["方向"].strip(),
-            }
+        return [
+            (
+                row["設定收費區代碼"].strip(),
+                {
+                    "lon": float(row["經度"]),
+                    "lat": float(row["緯度"]),
+                    "road": row["國道別"].strip(),
+                    "direction": row["方向"].strip(),
+                },
+            )
             for row in read_csv(path.read_bytes())
             if row["設定收費區代碼"]
-        }
+        ]
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise InputError(
             f"'{path.name}' is not the gantry table, CSV with columns 設定收費區代碼, 經度, 緯度, 國道別, 方向 ({error})"

@@ -47,7 +47,7 @@ def parse(file: RawFile, settings: UTD19) -> Iterator[Records]:
             if name in header
         }
         line, cities, found = 2, set(), 0
-        for part in tables.read_csv(file, stream, header, types, line, delimiter):
+        for part in tables.read_csv(file, stream, header, types, line, tables.Marks(delimiter)):
             mine = pa.compute.fill_null(pa.compute.equal(part.column("city"), settings.city), False)
             lines = line + np.flatnonzero(mine.to_numpy())
             cities.update(pa.compute.unique(part.column("city")).to_pylist())
@@ -68,10 +68,12 @@ def _records(
     if part.column("day").null_count or part.column("detid").null_count:
         raise file.bad(f"line {lines[0]} or after: a row has no day or no detid")
     vd = part.column("detid").combine_chunks().dictionary_encode()
-    names, index = [name.strip() for name in vd.dictionary.to_pylist()], vd.indices.to_numpy()
+    names, index = tables.names_of(file, vd), vd.indices.to_numpy()
     seconds = tables.number(part, "interval")
     try:
-        days, _ = clock.column(part.column("day").to_numpy(), None)
+        days, aware = clock.column(part.column("day").to_numpy(), None)
+        if aware or (odd := days != days.astype("M8[D]")).any():
+            raise ValueError(0 if aware else int(odd.argmax()), "its day has a time of day or an offset")
         if (odd := ~((seconds >= 0) & (seconds < clock.DAY))).any():
             raise ValueError(int(odd.argmax()), f"interval {seconds[odd.argmax()]:g} is no second of a day")
     except ValueError as error:

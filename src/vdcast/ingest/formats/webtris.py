@@ -51,7 +51,7 @@ def parse(file: RawFile, settings: WebTRIS) -> Iterator[Records]:
             if name in COLUMNS
         }
         line = 2
-        for part in tables.read_csv(file, stream, names, types, line, delimiter):
+        for part in tables.read_csv(file, stream, names, types, line, tables.Marks(delimiter)):
             yield _records(file, settings, localiser, part, line)
             line += part.num_rows
         if not tables.ended(stream):
@@ -65,7 +65,7 @@ def _records(
         if part.column(name).null_count:
             raise file.bad(f"line {line} or after: a row has no {name}")
     site = part.column(SITE).combine_chunks().dictionary_encode()
-    vd, sites = site.indices.to_numpy(), [name.strip() for name in site.dictionary.to_pylist()]
+    vd, sites = site.indices.to_numpy(), tables.names_of(file, site)
     local = _starts(file, settings, part, line)
     x = np.stack([tables.number(part, name) for name in (SPEED, VOLUME)], axis=1)
     time, exists = localiser.utc(local, np.array(sites, object)[vd], x)

@@ -38,7 +38,7 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
         if counted:
             time, exists = counted.utc(row, len(x))
         else:
-            time, exists = tables.times(file, part, settings, localiser, None, x, line)
+            time, exists = tables.times(part, settings, localiser, None, x, line)
         x, time = x[exists], time[exists]
         cause, impossible = tables.judged(x[..., None], features(settings), settings)
         n, V = x.shape

@@ -56,7 +56,8 @@ class LSTM(nn.Module):
     def forward(self, x: Tensor, last_only: bool = False) -> Tensor:
         """With ``last_only``, (N, B, 1, D): the last step alone."""
         copies = x.shape[0]
-        run = scan if x.is_cuda and copies >= SCAN_FROM else loop
+        at_once = (x.is_cuda and copies >= SCAN_FROM) or torch.compiler.is_exporting()
+        run = scan if at_once else loop
         for layer in range(self.num_layers):
             if layer:
                 x = self.dropout(x)

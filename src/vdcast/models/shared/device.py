@@ -22,9 +22,10 @@ def one_thread() -> Iterator[None]:
 def deterministic(device: str) -> None:
     """On a CPU, same input, same bits; on a GPU torch has no such cumsum, and refuses to compute.
 
-    The fill of new memory guards against reads that we do not make, and costs time.
+    The fill of new memory guards against reads that we do not make, and costs time. What is asked for is what
+    ``torch.use_deterministic_algorithms`` asks for, without its import of the compiler, which takes two seconds.
     """
-    torch.use_deterministic_algorithms(device == "cpu")
+    torch.set_deterministic_debug_mode("error" if device == "cpu" else "default")
     torch.backends.cudnn.allow_tf32 = False  # it would round in the LSTM alone: matrix products are float32
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it as it runs
 

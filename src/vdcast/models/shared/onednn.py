@@ -13,6 +13,8 @@ ONEDNN_FROM = 2**22  # multiplications of one copy
 
 
 def suits_onednn(rows: Tensor, weight: Tensor) -> bool:
+    if torch.compiler.is_exporting():  # the graph is of any batch, and for another machine
+        return False
     if ONEDNN is None or not rows.dtype == weight.dtype == torch.float32 or rows.device.type != "cpu":
         return False
     return rows.shape[1] * weight[0].numel() >= ONEDNN_FROM and not torch.is_autocast_enabled("cpu")

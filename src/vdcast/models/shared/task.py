@@ -28,9 +28,10 @@ class Task:
     features: tuple[str, ...]
     targets: tuple[str, ...]
     units: tuple[str, ...]  # of the targets
+    feature_units: tuple[str, ...]  # (F,)
     mean: np.ndarray  # (V, F) of the training part
     std: np.ndarray  # (V, F)
-    profile: np.ndarray  # (7S, V, F) float32 of the training part
+    profile: np.ndarray  # (7Z, V, F) float32 of the training part
     length: int  # L
     horizon: int  # H
     sharing: Sharing
@@ -50,6 +51,7 @@ class Task:
             features=features,
             targets=prepared.targets,
             units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
+            feature_units=some_part.units,
             mean=prepared.mean[indices],
             std=prepared.std[indices],
             profile=prepared.profile[:, indices],

@@ -1,34 +1,49 @@
 """A trained run as one file, ``model.pt``: enough to forecast without the pipeline.
 
-from vdcast import Trained
-forecast = Trained.load("runs/lstm-multi_vd/model.pt").forecast(detectors)
+import vdcast
+model = vdcast.Trained.load("runs/lstm-multi_vd/model.pt")
+model.forecast(vdcast.read("data/detectors.h5"))  # a DataFrame: what comes after the last observation
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors
-from vdcast.data.files import replacing
-from vdcast.data.h5 import SCHEMA
+from vdcast.data.files import Damaged, check_seal, replacing, seal
+from vdcast.data.h5 import AGAIN, SCHEMA
 from vdcast.errors import InputError, first_line
+from vdcast.forecasts.frame import frame_of
 from vdcast.forecasts.predictions import beside_observed
 from vdcast.forecasts.quantiles import Quantiles, levels_of
+from vdcast.models.shared.autoregression import Autoregression
 from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
-from vdcast.models.shared.windows import Windows, ungrouped
+from vdcast.models.shared.windows import Batch, Windows, ungrouped
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
+from vdcast.params.times import minutes
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights that a file will give are not drawn first, which takes seconds for thousands of copies."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,14 +76,15 @@ class Trained:
             ("VD", vd_ids, part.vd_ids),
             ("feature", self.task.features, part.features),
         ):
-            if lacking := [name for name in needed if name not in given]:
+            present = set(given)
+            if lacking := [name for name in needed if name not in present]:
                 raise InputError(
                     f"run {self.run['name']} was trained on {kind} {lacking[0]!r}; {part.source} lacks it"
                 )
         if part.interval != self.task.interval:
             raise InputError(
-                f"run {self.run['name']} was trained on an interval of {self.task.interval} s; "
-                f"{part.source} has {part.interval} s"
+                f"run {self.run['name']} was trained on an interval of {minutes(self.task.interval)}; "
+                f"{part.source} has {minutes(part.interval)}"
             )
 
     @property
@@ -115,13 +131,30 @@ class Trained:
         """The network with its weights, ready to forecast."""
         copies = len(next(iter(self.weights.values())))
         settings = self.settings
-        model = build(
-            settings.network, windows.sizes, copies=copies, levels=len(levels_of(settings.train.quantiles))
-        )
+        with _Undrawn():
+            model = build(
+                settings.network,
+                windows.sizes,
+                copies=copies,
+                levels=len(levels_of(settings.train.quantiles)),
+            )
         model.load_state_dict(self.weights)
         return model.eval()
 
-    def forecast(self, part: Detectors, device: str = "cpu") -> np.ndarray:
+    def forecast(self, recent: Detectors, device: str = "cpu") -> pd.DataFrame:
+        """What comes after the last step of ``recent``: a row per VD, target and time, as ``frame_of`` has them.
+
+        Raises InputError where ``recent`` is shorter than the lookback, lacks a VD or feature, or has another interval.
+        """
+        window = self.next_window(recent)
+        quantiles = self.quantiles(window, device)
+        beside = beside_observed(
+            quantiles.median, self.task.chosen(window), self.task.targets, self.task.length
+        )
+        ahead = replace(beside, quantiles=quantiles) if self.settings.train.quantiles else beside
+        return frame_of(ahead).drop(columns="observed")
+
+    def forecast_all(self, part: Detectors, device: str = "cpu") -> np.ndarray:
         """Forecasts (S, W, H, V, K) float32, in units, for every window of ``part``."""
         return self.quantiles(part, device).median
 
@@ -129,17 +162,41 @@ class Trained:
     def quantiles(self, part: Detectors, device: str = "cpu") -> Quantiles:
         """Every level of every window of ``part``; without ``train.quantiles``, the median alone."""
         windows = self.windows(part, device)
-        model = self.model(windows).to(device)
-        S, V = len(self.settings.train.seeds), len(self.task.vd_ids)
+        levels = self._in_units(windows, self.model(windows).to(device)).cpu().numpy()
+        levels = levels.astype(np.float32)
+        raw = np.moveaxis(levels, 0, -1)
+        margins = (
+            np.zeros((len(raw), *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
+        )
+        return Quantiles(levels=levels_of(self.settings.train.quantiles), raw=raw, margins=margins)
+
+    def _in_units(self, windows: Windows, answer: Callable[[Batch], Tensor]) -> Tensor:
+        """(P, S, W, H, V, K) of every window, by ``answer`` to a batch, (N, B, H, Q, P) in scaled units."""
+        S, device = len(self.settings.train.seeds), windows.values.device
         groups = torch.tensor(self.task.copies, device=device).repeat(S, 1)  # (N, G * S / N)
-        scaled = torch.cat([model(batch) for batch in windows.in_order(groups)], dim=1)
+        scaled = torch.cat([answer(batch) for batch in windows.in_order(groups)], dim=1)
         by_group = scaled.unflatten(1, (len(windows), -1)).movedim(2, 1)  # (N, G * S / N, W, H, Q, P)
         levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (S, -1))  # (P, S, G, W, H, Q)
-        levels = ungrouped(levels, V).cpu().numpy()  # (P, S, W, H, V, K)
-        levels = (levels * self.task.target_std + self.task.target_mean).astype(np.float32)
-        raw = np.moveaxis(levels, 0, -1)
-        margins = np.zeros((S, *raw.shape[2:]), np.float32) if self.margins is None else self.margins.numpy()
-        return Quantiles(levels=levels_of(self.settings.train.quantiles), raw=raw, margins=margins)
+        scale, shift = (
+            torch.from_numpy(each).to(device) for each in (self.task.target_std, self.task.target_mean)
+        )
+        return ungrouped(levels, len(self.task.vd_ids)) * scale + shift
+
+    @torch.no_grad()
+    def linear(self, part: Detectors) -> np.ndarray:
+        """(S, W, H, V, K) in units: profile and autoregression alone, what it would say without its encoder."""
+        windows = self.windows(part)
+        autoregression = Autoregression(len(next(iter(self.weights.values()))), windows.sizes)
+        prefix = "autoregression."
+        autoregression.load_state_dict(
+            {
+                name.removeprefix(prefix): each
+                for name, each in self.weights.items()
+                if name.startswith(prefix)
+            }
+        )
+        made = self._in_units(windows, lambda batch: (batch.base + autoregression(batch.recent))[..., None])
+        return made[0].numpy()
 
     def calibrated_on(self, part: Detectors, device: str = "cpu") -> "Trained":
         """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
@@ -155,7 +212,7 @@ class Trained:
 
         Raises InputError where ``recent`` has fewer steps than the lookback.
         """
-        return self.forecast(self._next_window(recent), device)[:, 0]
+        return self.forecast_all(self.next_window(recent), device)[:, 0]
 
     def quantiles_next(self, recent: Detectors, device: str = "cpu") -> dict[float, np.ndarray]:
         """The calibrated forecast (S, H, V, K) of each level, by level, as ``forecast_next`` gives the median.
@@ -167,15 +224,16 @@ class Trained:
                 f"run {self.run['name']} was trained for the median alone; set train.quantiles in params.yaml, "
                 "e.g. to [0.1, 0.5, 0.9], and run `dvc repro`"
             )
-        quantiles = self.quantiles(self._next_window(recent), device)
+        quantiles = self.quantiles(self.next_window(recent), device)
         return dict(zip(quantiles.levels, np.moveaxis(quantiles.calibrated[:, 0], -1, 0), strict=True))
 
-    def _next_window(self, recent: Detectors) -> Detectors:
+    def next_window(self, recent: Detectors) -> Detectors:
         """The end of ``recent`` and H unknown steps after it: one window."""
         T, L, H = len(recent.timestamps), self.task.length, self.task.horizon
         if L > T:
             raise InputError(
-                f"run {self.run['name']} looks back {L} steps of {self.task.interval} s; {recent.source} has {T}"
+                f"run {self.run['name']} looks back {minutes(L * self.task.interval)}; {recent.source} has "
+                f"{minutes(T * self.task.interval)}"
             )
         unknown = np.full((H, *recent.values.shape[1:]), np.nan, np.float32)
         later = recent.timestamps[-1] + recent.interval * np.arange(1, H + 1)
@@ -201,6 +259,7 @@ class Trained:
             "features": list(task.features),
             "targets": list(task.targets),
             "units": list(task.units),
+            "feature_units": list(task.feature_units),
             "interval": task.interval,
             "time_zone": task.time_zone,
             "margins": self.margins,
@@ -211,11 +270,13 @@ class Trained:
         torch.save(content, buffer)
         with replacing(path) as partial:
             partial.write_bytes(buffer.getbuffer())
+            seal(partial)
 
     @classmethod
     def load(cls, path: Path) -> "Trained":
         """Read a model.pt; code inside a file is never executed. Raises InputError for any other file."""
         try:
+            check_seal(path)
             content = torch.load(path, weights_only=True, map_location="cpu")
             if content["schema"] != SCHEMA:
                 raise KeyError("schema")
@@ -224,6 +285,7 @@ class Trained:
                 features=tuple(content["features"]),
                 targets=tuple(content["targets"]),
                 units=tuple(content["units"]),
+                feature_units=tuple(content["feature_units"]),
                 mean=np.array(content["mean"]),
                 std=np.array(content["std"]),
                 length=content["length"],
@@ -237,6 +299,8 @@ class Trained:
             return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
+        except Damaged as error:
+            raise InputError(f"model '{path}' is damaged ({error}); {AGAIN}") from None
         except UnpicklingError:  # torch's text would advise to run what is in the file
             raise InputError(
                 f"'{path}' is not a model of this version of vdcast: it is no file of weights, or holds more than "

@@ -5,20 +5,19 @@ same names, each with a leading axis of copies, the same initial weights after t
 ``torch.manual_seed``, and the same outputs and gradients to rounding. Like the package, it keeps a
 swap of names: the weights called ``fgate`` feed the input gate, those called ``igate`` the forget gate.
 
-Letters beside those of the whole package (N copies, B windows, L lookback, D width of the encoder): U inner
-width of an mLSTM block, d width of a head, M cells side by side (a head of a copy, in the mLSTM of a window),
-A steps whose outputs are asked for. Inside, time comes before the batch, (N, L, B, D): a step is one block of
-memory.
+Shapes: N copies, B windows, L lookback, D width of the encoder, U inner width of an mLSTM block, d width of a head,
+M cells side by side (a head of a copy, in the mLSTM of a window), A steps whose outputs are asked for, J blocks of j
+on a diagonal. Inside, time comes before the batch, (N, L, B, D): a step is one block of memory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from vdcast.errors import InputError
 from vdcast.models.xlstm.mlstm import MLSTMBlock
-from vdcast.models.xlstm.parts import Norm, multiple_of_64
+from vdcast.models.xlstm.parts import Norm, Sizes, multiple_of_64
 from vdcast.models.xlstm.slstm import SLSTMBlock
 from vdcast.params import networks
 
@@ -27,10 +26,8 @@ def encoder(network: networks.XLSTM, copies: int) -> "XLSTM":
     """The encoder that ``network`` describes."""
     return XLSTM(
         copies,
-        embedding_dim=network.embedding_dim,
-        num_blocks=network.num_blocks,
+        Sizes(network.embedding_dim, network.num_heads, network.num_blocks),
         slstm_at=network.slstm_at,
-        num_heads=network.num_heads,
         context_length=network.context_length,
         slstm_backend=network.slstm_backend,
         dropout=network.dropout,
@@ -50,41 +47,29 @@ class XLSTM(nn.Module):
     def __init__(
         self,
         copies: int,
+        sizes: Sizes,
         *,
-        embedding_dim: int,
-        num_blocks: int,
-        slstm_at: list[int],
-        num_heads: int,
+        slstm_at: Sequence[int],
         context_length: int,
         slstm_backend: str = "auto",
         dropout: float = 0.0,
     ):
         super().__init__()
-        inner = multiple_of_64(2 * embedding_dim)
-        if embedding_dim % num_heads or inner % num_heads or embedding_dim == num_heads:
+        width, heads, inner = sizes.width, sizes.heads, multiple_of_64(2 * sizes.width)
+        if width % heads or inner % heads or width == heads:
             raise InputError(
-                f"xlstm.num_heads {num_heads} must divide embedding_dim {embedding_dim} and the inner width "
+                f"xlstm.num_heads {heads} must divide embedding_dim {width} and the inner width "
                 f"{inner} that follows from it, and be less than embedding_dim"
             )
         self.context_length = context_length
 
         def block(index: int) -> SLSTMBlock | MLSTMBlock:
             if index in slstm_at:
-                return SLSTMBlock(
-                    copies,
-                    width=embedding_dim,
-                    heads=num_heads,
-                    num_blocks=num_blocks,
-                    dropout=dropout,
-                    index=index,
-                    backend=slstm_backend,
-                )
-            return MLSTMBlock(
-                copies, width=embedding_dim, heads=num_heads, num_blocks=num_blocks, dropout=dropout
-            )
+                return SLSTMBlock(copies, sizes, dropout=dropout, index=index, backend=slstm_backend)
+            return MLSTMBlock(copies, sizes, dropout=dropout)
 
-        self.blocks = nn.ModuleList(map(block, range(num_blocks)))
-        self.post_blocks_norm = Norm(copies, embedding_dim)
+        self.blocks = nn.ModuleList(map(block, range(sizes.blocks)))
+        self.post_blocks_norm = Norm(copies, width)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -102,6 +87,7 @@ class XLSTM(nn.Module):
         ``options`` are those of torch.compile. The recurrence stays eager: compiled by torch 2.13, the gradient
         of its weights is wrong.
         """
+        torch.use_deterministic_algorithms(torch.are_deterministic_algorithms_enabled())  # tells the compiler
         for block in self.blocks:
             assert isinstance(block, SLSTMBlock | MLSTMBlock)
             for name in block.COMPILES:

@@ -10,6 +10,7 @@ from vdcast.models.shared.dropout import Dropout
 from vdcast.models.shared.stacked import in_full_precision, linear
 from vdcast.models.xlstm.parts import (
     Norm,
+    Sizes,
     Weights,
     across_steps,
     causal_conv,
@@ -33,9 +34,10 @@ class MLSTMBlock(nn.Module):
 
     COMPILES = ("layer",)
 
-    def __init__(self, copies: int, *, width: int, heads: int, num_blocks: int, dropout: float):
+    def __init__(self, copies: int, sizes: Sizes, *, dropout: float):
         super().__init__()
-        self.heads, self.num_blocks = heads, num_blocks
+        width, heads = sizes.width, sizes.heads
+        self.heads, self.num_blocks = heads, sizes.blocks
         inner = multiple_of_64(2 * width)
         blocks = (copies, inner // QKV_BLOCK, QKV_BLOCK, QKV_BLOCK)
         gate = {"weight": (copies, heads, 3 * inner), "bias": (copies, heads)}
@@ -103,7 +105,7 @@ class MLSTMBlock(nn.Module):
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.
 
-        q and k only meet in products q . k = (K a)' (Q a): one projection of a, by K'Q, does for both.
+        q and k only meet in products q . k = (W_k a)' (W_q a): one projection of a, by W_k' W_q, does for both.
         """
         layer = self.xlstm
         head = layer.learnable_skip.shape[1] // self.heads
@@ -135,7 +137,7 @@ class MLSTMLayer(torch.autograd.Function):
     One function with its gradient by hand: autograd would pass over these arrays twice as often.
     """
 
-    @staticmethod
+    @staticmethod  # torch takes gradients of arguments alone: each tensor has to be one of its own
     def forward(ctx, u, z, conv, conv_bias, query, value, gate_a, gate_u, gate_bias, scale, skip) -> Tensor:
         N, L, B, _ = u.shape
         heads = gate_a.shape[1] // 2

@@ -1,5 +1,6 @@
 """What both kinds of xLSTM block are made of: weights under the package's names, the convolution, initial values."""
 
+from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,15 @@ from torch.nn import functional
 from vdcast.models.shared.stacked import layer_norm
 
 CONV = 4  # taps of the causal convolution
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What all blocks of a stack share, and their initial weights depend on."""
+
+    width: int  # D
+    heads: int
+    blocks: int  # how many there are
 
 
 class Weights(nn.Module):

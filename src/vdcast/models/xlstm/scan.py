@@ -16,7 +16,23 @@ def slstm(gates: Tensor, recurrent: Tensor) -> Tensor:
     alpha_t = exp(i_t - l_t) = sigma(i_t - log sigma(f_t) - l_{t-1}),
     r_t = r_{t-1} + alpha_t (tanh(z_t) - r_{t-1}), h_t = sigma(o_t) r_t.
     """
-    return SLSTMScan.apply(gates, recurrent)
+    return plain(gates, recurrent) if torch.compiler.is_exporting() else SLSTMScan.apply(gates, recurrent)
+
+
+def plain(gates: Tensor, recurrent: Tensor) -> Tensor:
+    """``slstm`` without what its gradient needs, and nothing written in place: what can be exported."""
+    M, four_d, _, B = gates.shape
+    h = r = gates.new_zeros(M, four_d // 4, B)
+    log_n = torch.full_like(h, -torch.inf)
+    outputs = []
+    for gates_t in gates.unbind(2):
+        i, f, z, o = torch.baddbmm(gates_t, recurrent, h).chunk(4, dim=1)
+        kept = functional.logsigmoid(f) + log_n
+        log_n = torch.logaddexp(i, kept)
+        r = torch.lerp(r, z.tanh(), torch.sigmoid(i - kept))
+        h = o.sigmoid() * r
+        outputs.append(h)
+    return torch.stack(outputs)
 
 
 class SLSTMScan(torch.autograd.Function):

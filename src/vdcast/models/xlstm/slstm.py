@@ -12,6 +12,7 @@ from vdcast.models.xlstm.backends import SCANS
 from vdcast.models.xlstm.parts import (
     ConvSiLU,
     Norm,
+    Sizes,
     Weights,
     across_steps,
     conv_weights,
@@ -32,16 +33,15 @@ class SLSTMBlock(nn.Module):
     def __init__(
         self,
         copies: int,
+        sizes: Sizes,
         *,
-        width: int,
-        heads: int,
-        num_blocks: int,
         dropout: float,
         index: int,
         backend: str,
     ):
         super().__init__()
-        self.heads, self.num_blocks, self.index = heads, num_blocks, index
+        width, heads = sizes.width, sizes.heads
+        self.heads, self.num_blocks, self.index = heads, sizes.blocks, index
         self.scan = SCANS[backend]()
         head = width // heads
         hidden = multiple_of_64(1.3 * width)

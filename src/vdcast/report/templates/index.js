@@ -132,15 +132,17 @@ function drawErrors(prefix, suffix, mode, v) {
 function drawDifference() {
   const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
   const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
+  const x = (field) => ({field, type: "quantitative", title: "error of xLSTM - error of LSTM, per cent of the VD's own", axis: {format: "+%"}});
   const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
-  const tooltip = [{field: "mode"}, {field: "mae", title: "difference", format: "+.3r"}, {field: "low", title: "from", format: "+.3r"}, {field: "high", title: "to", format: "+.3r"}];
+  const tooltip = [{field: "mode"}, {field: "relative", title: "difference", format: "+.2%"}, {field: "low", title: "from", format: "+.2%"}, {field: "high", title: "to", format: "+.2%"}];
   draw("difference", {
     height: 40 + 34 * rows.length,
     data: {values: rows},
     layer: [
+      {mark: {type: "rect", color: "var(--tint)"}, encoding: {x: {datum: -page.margin, type: "quantitative"}, x2: {datum: page.margin}}},
       {mark: {type: "rule", color: "var(--ink)", strokeWidth: 1}, encoding: {x: {datum: 0, type: "quantitative"}}},
-      {mark: {type: "rule", strokeWidth: 3}, encoding: {y, x: {field: "low", type: "quantitative", title: `MAE of xLSTM - MAE of LSTM, ${page.unit}`}, x2: {field: "high"}, color, tooltip}},
-      {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {y, x: {field: "mae", type: "quantitative"}, color, tooltip}},
+      {mark: {type: "rule", strokeWidth: 3}, encoding: {y, x: x("low"), x2: {field: "high"}, color, tooltip}},
+      {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {y, x: x("relative"), color, tooltip}},
     ],
   });
 }
@@ -384,6 +386,7 @@ async function start() {
   drawAll();
   const [first, whole] = [...element("day").options].slice(1); // the first day of the test part is seldom whole
   chooseDay(Number((whole ?? first).value));
+  addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
   let width = innerWidth;
   addEventListener("resize", () => {
     if (innerWidth !== width) drawAll(); // a phone also resizes when its address bar goes

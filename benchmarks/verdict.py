@@ -1,0 +1,238 @@
+"""How often the verdict errs, and what it can show: simulated pages, judged by the code that judges real ones.
+
+    python benchmarks/verdict.py            # some 10 minutes on one core
+    python benchmarks/verdict.py --quick    # seconds, rough
+    python benchmarks/verdict.py --before 99e8535   # the rule of that commit too, at the same budget
+
+A page has three modes. Its pairs of models have errors by training, day and VD: what is common to a day (and like the
+day before), a day's at one VD, a VD's, a training's, and a training's at one VD. How large these are is in
+``CALM``, about the sample's (docs/results.md), and in ``WILD``, four times those. The tables are those of docs/results.md, "How often the rule errs".
+"""
+
+import argparse
+import itertools
+import subprocess
+import time
+import types
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from vdcast.compare.components import Components, components
+from vdcast.report.judge import PRIMARY_LEVEL, SECONDARY_LEVEL
+from vdcast.scores.answers import LEVEL, half_width, holm, p_value, standard_error
+
+PRIMARY = "multi_vd"
+MARGINS = (0.02, 0.03, 0.05)
+EFFECTS = (0.02, 0.03, 0.05, 0.1)
+DAYS = (5, 7, 14, 28)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Standard deviations, shares of the error."""
+
+    day: float
+    cell: float
+    vd: float
+    seed: float
+    copy: float
+
+
+CALM = Sizes(day=0.006, cell=0.015, vd=0.006, seed=0.005, copy=0.008)
+WILD = Sizes(day=0.024, cell=0.06, vd=0.024, seed=0.02, copy=0.032)
+
+
+@dataclass(frozen=True)
+class Setting:
+    days: int = 5
+    vds: int = 10
+    seeds: int = 3
+    correlation: float = 0.3
+    sizes: Sizes = CALM
+    heavy: bool = False  # Student's t of 3 degrees of freedom in place of the normal, for days
+    weekend: float = (
+        0.0  # by how much more one model is better on Saturday and Sunday, of no effect over a week
+    )
+    effect: float = 0.0
+
+
+def errors(rng: np.random.Generator, it: Setting, pages: int, shared: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean absolute errors (pages, S, Y, V) of two models; the first one's are higher by ``effect``.
+
+    Equal models differ by nothing over all days and all VDs like these; of one VD, over all its days.
+    """
+    S, Y, V, sizes = it.seeds, it.days, it.vds, it.sizes
+    good = sizes.day * _days(rng, it, (pages, 1, 1, Y))
+    if it.weekend:
+        weekend = (np.arange(Y) + rng.integers(7, size=(pages, 1, 1, 1))) % 7 >= 5
+        good = good + it.weekend * np.where(weekend, 5, -2) / 7
+    good = (good + sizes.cell * _days(rng, it, (pages, 1, V, Y))).swapaxes(-1, -2)
+    if V > 1:
+        good = good + sizes.vd * rng.normal(size=(pages, 1, 1, V))
+    level = np.exp(rng.normal(0, 0.5, size=(pages, 1, 1, V))) * np.exp(
+        rng.normal(0, 0.2, size=(pages, 1, Y, 1))
+    )
+    found = []
+    for sign in (0.5, -0.5):
+        luck = sizes.copy * rng.normal(size=(pages, S, 1, V))
+        if shared:
+            luck = luck + sizes.seed * rng.normal(size=(pages, S, 1, 1))
+        found.append(level * (1 + sign * (it.effect + good) + luck))
+    return found[0], found[1]
+
+
+def _days(rng: np.random.Generator, it: Setting, shape: tuple[int, ...]) -> np.ndarray:
+    """Of variance 1, an autoregressive series along the last axis."""
+    x = rng.standard_t(3, size=shape) / np.sqrt(3) if it.heavy else rng.normal(size=shape)
+    for day in range(1, shape[-1]):
+        x[..., day] = it.correlation * x[..., day - 1] + np.sqrt(1 - it.correlation**2) * x[..., day]
+    return x
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Of each page, by mode: the difference, its standard error and degrees of freedom, (pages,) each."""
+
+    relative: dict[str, np.ndarray]
+    error: dict[str, np.ndarray]
+    df: dict[str, np.ndarray]
+
+    def low_and_high(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the primary mode."""
+        half = half_width(self.error[PRIMARY], self.df[PRIMARY], PRIMARY_LEVEL)
+        return self.relative[PRIMARY] - half, self.relative[PRIMARY] + half
+
+    def different(self) -> np.ndarray:
+        """(pages,) whether the primary mode's difference is called one."""
+        low, high = self.low_and_high()
+        return (low > 0) | (high < 0)
+
+    def any_different(self) -> np.ndarray:
+        """(pages,) whether any mode's is."""
+        others = [mode for mode in self.relative if mode != PRIMARY]
+        p = np.stack([p_value(self.relative[m], self.error[m], self.df[m]) for m in others], axis=1)
+        called = [any(each < np.array(holm(list(each), SECONDARY_LEVEL))) for each in p]
+        return self.different() | np.array(called)
+
+    def equal(self, margin: float) -> np.ndarray:
+        """(pages,) whether the primary mode's models are called equal."""
+        low, high = self.low_and_high()
+        return (-margin < low) & (high < margin) & ~self.different()
+
+
+def simulated(rng: np.random.Generator, it: Setting, pages: int) -> Pages:
+    found: dict[str, Components] = {}
+    for mode, vds, shared in (
+        (PRIMARY, it.vds, True),
+        ("independent_multi_vd", it.vds, False),
+        ("single_vd", 1, True),
+    ):
+        a, b = errors(rng, replace(it, vds=vds), pages, shared)
+        found[mode] = components(a, b, np.ones((it.days, vds)), shared)
+    judged = {mode: standard_error(each.variance, each.df) for mode, each in found.items()}
+    return Pages(
+        {mode: each.relative.mean(axis=-1) for mode, each in found.items()},
+        {mode: error for mode, (error, _) in judged.items()},
+        {mode: df for mode, (_, df) in judged.items()},
+    )
+
+
+def false_differences(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """The highest share of pages of equal models, over VDs, seeds and sizes, that call any difference."""
+    cases = {
+        "days unlike": {"correlation": 0.0},
+        "alike 0.3": {"correlation": 0.3},
+        "alike 0.6": {"correlation": 0.6},
+        "heavy tails": {"heavy": True},
+        "weekends": {"weekend": 0.01},
+    }
+    rows = []
+    for days in DAYS:
+        row: dict[str, object] = {"test days": days}
+        for name, case in cases.items():
+            shares = []
+            for vds, seeds, sizes in itertools.product((1, 10, 20), (3, 10), (CALM, WILD)):
+                found = simulated(rng, Setting(days=days, vds=vds, seeds=seeds, sizes=sizes, **case), pages)
+                shares.append((found.any_different().mean(), found.different().mean()))
+            page, primary = (max(each) for each in zip(*shares, strict=True))
+            mean = np.mean([each[0] for each in shares])
+            row[name] = f"{page:.1%} ({primary:.1%}), mean {mean:.1%}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def decided(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """What 10 VDs show, days alike by 0.3."""
+    rows = []
+    for (name, sizes), days, seeds in itertools.product({"calm": CALM, "wild": WILD}.items(), DAYS, (3, 10)):
+        it = Setting(days=days, seeds=seeds, sizes=sizes)
+        row: dict[str, object] = {"": name, "test days": days, "seeds": seeds}
+        equal = simulated(rng, it, pages)
+        low, high = equal.low_and_high()
+        row["half interval"] = f"{np.median(high - low) / 2:.1%}"
+        for effect in EFFECTS:
+            row[f"{effect:.0%} called"] = (
+                f"{simulated(rng, replace(it, effect=effect), pages).different().mean():.0%}"
+            )
+        for margin in MARGINS:
+            at = simulated(rng, replace(it, effect=margin), pages).equal(margin).mean()
+            row[f"equal in {margin:.0%}"] = f"{equal.equal(margin).mean():.0%} ({at:.1%})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def before(rng: np.random.Generator, revision: str, pages: int) -> pd.DataFrame:
+    """A difference of 5 % called by today's rule and by that of ``revision``, on the same pages.
+
+    That one called it where p times 9, for nine comparisons on a page, was below 0.05. Its bootstrap and
+    Diebold-Mariano test, which could only take a verdict away, are left out.
+    """
+    source = subprocess.run(
+        ["git", "show", f"{revision}:src/vdcast/compare/significance.py"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    old = types.ModuleType("old")
+    __import__("sys").modules["old"] = old  # where its dataclass looks itself up
+    exec(compile(source, "old", "exec"), old.__dict__)
+    old.bootstrap = lambda table: (0.0, 0.0)
+    rows = []
+    for (name, sizes), days in itertools.product({"calm": CALM, "wild": WILD}.items(), DAYS):
+        row: dict[str, object] = {"": name, "test days": days}
+        for shared, mode in ((True, PRIMARY), (False, "independent_multi_vd")):
+            a, b = errors(rng, Setting(days=days, sizes=sizes, effect=0.05), pages, shared)
+            found = components(a, b, np.ones((days, 10)), shared)
+            error, df = standard_error(found.variance, found.df)
+            now = p_value(found.relative.mean(axis=-1), error, df) < PRIMARY_LEVEL
+            dates = np.arange(days)[:, None]
+            then = [
+                9 * old.difference(*(each[i][:, :, None] for each in (a, b)), dates).p < LEVEL
+                for i in range(pages)
+            ]
+            row[mode] = f"{now.mean():.0%} ({np.mean(then):.0%})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="few pages a case: seconds, rough")
+    parser.add_argument("--before", metavar="REVISION", help="a commit whose rule is compared")
+    given = parser.parse_args()
+    rng, began = np.random.default_rng(0), time.process_time()
+    pages = 100 if given.quick else 2000
+    tables = {"False differences": false_differences(rng, pages), "Decided": decided(rng, pages)}
+    if given.before:
+        tables["A difference of 5 %"] = before(rng, given.before, min(pages, 300))
+    for title, table in tables.items():
+        print(f"## {title}\n\n{table.to_markdown(index=False, disable_numparse=True)}\n")
+    print(f"{pages} pages a case, {time.process_time() - began:.0f} s of CPU")
+
+
+if __name__ == "__main__":
+    main()

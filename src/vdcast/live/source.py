@@ -1,0 +1,89 @@
+"""Which model, which data, and as of when: what every use of a trained run begins with."""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from vdcast import params
+from vdcast.data.detectors import Detectors
+from vdcast.errors import InputError
+from vdcast.escape import terminal
+from vdcast.layout import PARAMS, RUNS
+from vdcast.live import recent
+from vdcast.models.shared.trained import Trained
+from vdcast.params.formats import Data
+from vdcast.params.load import is_name
+from vdcast.params.sections import Forecast
+
+WITHOUT_PARAMS = Forecast(folder="forecasts", format="parquet", max_age=3600, alarm=0.05)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A trained run and the observations that it is used on."""
+
+    trained: Trained
+    data: Data | Path  # raw files, as params.yaml says, or a table
+    settings: Forecast
+    now: int  # Unix seconds
+    replay: bool  # as of a time that was given, so that later observations are no surprise
+
+    @property
+    def run(self) -> str:
+        return self.trained.run["name"]
+
+    def observations(self, steps: int) -> Detectors:
+        """The last ``steps`` steps that had ended by now, or all if there are fewer; what lies beyond is said on stderr.
+
+        Raises InputError where they are not of what the run was trained on.
+        """
+        if isinstance(self.data, Path):
+            table, newest = recent.of_table(self.data, steps=steps, now=self.now)
+        else:
+            table, newest = recent.of_raw(self.data, steps=steps, now=self.now)
+        recent.check_fits(table, self.trained.task, self.run)
+        if newest > self.now and not self.replay:
+            beyond, now = (recent.when(each, table.time_zone) for each in (newest, self.now))
+            warn(f"records of up to {beyond} are left out, as this machine's clock says {now}")
+        return table
+
+
+def source(arguments: argparse.Namespace) -> Source:
+    """What the arguments of ``live.arguments`` name. Raises InputError where they name nothing that can be used."""
+    if (arguments.run is None) == (arguments.model is None):
+        raise InputError("name a run, e.g. lstm-multi_vd, or a file by --model, and not both")
+    if arguments.data is None or PARAMS.exists():
+        settings = params.load_live()
+        data, of_forecast = settings.data, settings.forecast
+    else:
+        of_forecast = WITHOUT_PARAMS
+    trained = Trained.load(arguments.model or RUNS / arguments.run / "model.pt")
+    if not is_name(trained.run["name"]):  # it names a folder, and a file may come from anywhere
+        raise InputError(f"'{arguments.model}' is of a run {trained.run['name']!r}, which is no run's name")
+    return Source(
+        trained=trained,
+        data=arguments.data or data,
+        settings=of_forecast,
+        now=int(time.time()) if arguments.at is None else moment(arguments.at, trained.task.time_zone),
+        replay=arguments.at is not None,
+    )
+
+
+def moment(text: str, time_zone: str) -> int:
+    """Unix seconds of an ISO 8601 time, local where it has no offset. Raises InputError for any other text."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise InputError(
+            f"--at {text!r} is no time such as 2026-10-01T05:00 or 2026-10-01T05:00+08:00"
+        ) from None
+    return int((at if at.tzinfo else at.replace(tzinfo=ZoneInfo(time_zone))).timestamp())
+
+
+def warn(what: str) -> None:
+    """On stderr, of what does not stop us."""
+    print(terminal(f"vdcast: {what}"), file=sys.stderr, flush=True)

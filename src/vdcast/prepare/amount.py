@@ -1,0 +1,42 @@
+"""Whether there is enough data for an answer, and what the answer is worth where there is not."""
+
+import math
+
+from vdcast.data.calendar import DAY
+from vdcast.data.detectors import Detectors
+from vdcast.records.prepare import Amount
+
+WEEK = 7
+# Days that each part should have, and what is so where it has fewer.
+ENOUGH = {
+    "train": (2 * WEEK, "no weekday is seen twice, so what is usual on it cannot be told from chance"),
+    "validation": (WEEK, "the epoch of each network is chosen by less than a week"),
+    "test": (WEEK, "the answer is about these days, and not about a week"),
+}
+PARTS = {"train": "training", "validation": "validation", "test": "test"}
+
+
+def amount_of(parts: dict[str, Detectors]) -> Amount:
+    """Days per part, weeks that the training part sees, and one sentence where that is too little."""
+    days = {name: len(part.timestamps) * part.interval / DAY for name, part in parts.items()}
+    return Amount(
+        days={name: round(each, 2) for name, each in days.items()},
+        weeks=int(days["train"] // WEEK),
+        too_little=too_little(days),
+    )
+
+
+def too_little(days: dict[str, float]) -> str | None:
+    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many in all would do at the same split."""
+    short = {name: enough for name, (enough, _) in ENOUGH.items() if days[name] < enough}
+    if not short:
+        return None
+    total = sum(days.values())
+    needed = math.ceil(max(enough * total / days[name] for name, (enough, _) in ENOUGH.items()))
+    found = [
+        f"the {PARTS[name]} part has {days[name]:.1f} of {enough} days: {ENOUGH[name][1]}"
+        for name, enough in short.items()
+    ]
+    return (
+        f"Too little data for an answer that lasts: {'; '.join(found)}; {needed} days at this split would do."
+    )
