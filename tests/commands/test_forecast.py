@@ -17,7 +17,6 @@ from tests.project import run
 from vdcast.commands.forecast import main
 from vdcast.data import store
 from vdcast.ingest.formats import wide_table
-from vdcast.ingest.spool import Spool
 
 END = "2023-12-05T06:00+08:00"  # of what the fixture has observed
 DATA = {"format": "wide_table", "raw": "feed", "feature": "volume", "unit": "veh/h", "interval": 3600, "time_zone": "Asia/Taipei"}  # fmt: skip
@@ -139,9 +138,22 @@ def test_a_clock_that_is_wrong_is_said(folder, volumes, capsys, monkeypatch):
     )
 
 
+HOLDING = """
+from pathlib import Path
+from vdcast.ingest.spool import Spool
+with Spool(Path(".scratch/ingest"), "{}"):
+    print("held", flush=True)
+    input()
+"""
+
+
 def test_two_at_once_are_one(folder):
-    with Spool(Path(".scratch/ingest"), "{}"):
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDING], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
         assert "in use by another ingest or forecast" in refused("lstm-multi_vd", "--at", END)
+        other.communicate("\n")
     forecast("lstm-multi_vd", "--at", END)
 
 

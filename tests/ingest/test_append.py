@@ -167,6 +167,8 @@ def test_a_kill_leaves_no_half_table_and_the_next_run_ends_the_same(tmp_path):
     root = Path(__file__).parents[2]
     document = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
     document["data"] = {"format": "taiwan_vdlive", "raw": "raw"}
+    document["window"] = {"sequence_length": 20, "prediction_length": 4}
+    document["evaluate"]["horizons"] = [1, 2, 4]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(document))
     environment = {**os.environ, "PYTHONPATH": str(root / "src")}
     table = tmp_path / "data/detectors.h5"

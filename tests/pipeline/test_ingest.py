@@ -24,6 +24,8 @@ def test_a_changed_list_of_vds_runs_ingest_again_and_nothing_else_does(tmp_path)
     put(raw / "VD.json", vd_list(121.5))
     params = yaml.safe_load((clone.path / "params.yaml").read_text("utf-8"))
     params["data"] = {"format": "taiwan_vdlive", "raw": "data/raw/vdlive", "vd_list": "VD.json"}
+    params["window"] = {"lookback": "20min", "horizon": "4min"}
+    params["evaluate"]["horizons"] = ["1min", "4min"]
     (clone.path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     table = clone.path / "data/detectors.h5"
 
