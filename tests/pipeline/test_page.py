@@ -169,7 +169,7 @@ def test_no_cost_prints_as_0(page):
         "0.200", "0.0457", "24.1", "1,235", "156,466", "0",
     ]  # fmt: skip
     costs = page.run("[...document.querySelectorAll('#costs .pair td')].map((cell) => cell.textContent)")
-    assert len(costs) == 6 * 9 and not {"0", "undefined"} & set(costs)
+    assert len(costs) == 2 * len(MODES) * 9 and not {"0", "undefined"} & set(costs)
 
 
 def test_settings_commit_and_commands_are_there(page, finished):

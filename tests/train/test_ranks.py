@@ -46,7 +46,7 @@ def test_two_ranks_train_what_one_process_trains(network, detectors, prepare_set
         )
         small = network.model_copy(update={"batch_size": batch_size})
         levels = [0.1, 0.5, 0.9]
-        return run_of(small, mode, epochs=12, patience=1, seeds=[0, 1], quantiles=levels), in_double(common)
+        return run_of(small, mode, epochs=12, patience=1, seeds=[0, 1], quantiles=levels), [in_double(common)]
 
     trainings = [training("independent_multi_vd", [0, 1, 2], 31), training("global_multi_vd", [0, 1], 43)]
     torch.set_default_dtype(torch.float64)

@@ -29,18 +29,19 @@ def main() -> None:
 
         settings = params.load()
         table = store.read(DETECTORS)
-        prepared, dropped = prepare(table, settings.prepare)
-        check_fits(prepared, settings)
-        kept = list(prepared.parts["train"].vd_ids)
+        folds, dropped = prepare(table, settings.prepare, settings.evaluate.folds)
+        for prepared in folds:
+            check_fits(prepared, settings)
+        kept = list(folds[0].parts["train"].vd_ids)
         record = Preparation(
             asked=asked(table, settings.prepare),
             kept=kept,
             target_vd=kept[settings.modes.target_vd_index],
             dropped=dropped,
         )
-        store.write_prepared(PREPARED, prepared)
+        store.write_prepared(PREPARED, folds)
         io.write(PREPARATION, record)
-        REPORT.write_text(describe(prepared, dropped), "utf-8")
+        REPORT.write_text(describe(folds, dropped), "utf-8")
         plots_page.write()  # here, so that it is there for `dvc plots show` whichever model is trained
         print(f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT})")
 

@@ -101,12 +101,20 @@ def _enough_vds(V: int, settings: Params) -> None:
 
 def _enough_steps(prepared: Prepared, settings: Params) -> None:
     L, H = settings.window.sequence_length, settings.window.prediction_length
+    folds = settings.evaluate.folds
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
         if (T := len(part.timestamps)) < L + H:
+            by, to_change = (
+                (
+                    f"evaluate.folds {folds.model_dump()} leaves the {name} part of a fold",
+                    "fewer or longer folds",
+                )
+                if folds
+                else (f"prepare.split gives the {name} part {share:.0%} =", "a larger share")
+            )
             raise InputError(
-                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {T} steps, too short for one "
-                f"window of sequence_length {L} + prediction_length {H}; give more data, a larger share or "
-                "shorter windows"
+                f"{PARAMS}: {by} {T} steps, too short for one window of sequence_length {L} + prediction_length {H}; give "
+                f"more data, {to_change} or shorter windows"
             )
 
 

@@ -1,5 +1,7 @@
 """``prepare.md``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vdcast.data.detectors import Prepared
@@ -7,8 +9,9 @@ from vdcast.escape import markdown
 from vdcast.records.prepare import Dropped
 
 
-def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
-    """What was kept, what was dropped and why, as markdown."""
+def describe(folds: Sequence[Prepared], dropped: list[Dropped]) -> str:
+    """What was kept, what was dropped and why, as markdown; means are of the first fold."""
+    prepared = folds[0]
     train = prepared.parts["train"]
     lines = [
         "# Prepared data",
@@ -17,7 +20,12 @@ def describe(prepared: Prepared, dropped: list[Dropped]) -> str:
         "",
     ]
     lines += ["| Part | Steps | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
-    for name, part in prepared.parts.items():
+    parts = {
+        f"{name}, fold {n}" if len(folds) > 1 else name: part
+        for n, fold in enumerate(folds, start=1)
+        for name, part in fold.parts.items()
+    }
+    for name, part in parts.items():
         first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
         lines.append(
             f"| {name} | {len(part.timestamps)} | {first} | {last} | {np.isnan(part.values).mean():.2%} |"
