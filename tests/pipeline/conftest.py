@@ -22,7 +22,8 @@ SMALL = {
     "train": {"epochs": 2, "patience": 2, "seeds": [0, 1]},
     "lstm": {"hidden_size": 8, "num_layers": 1, "batch_size": 128},
     "xlstm": {"embedding_dim": 16, "num_blocks": 2, "slstm_at": [1], "num_heads": 2, "batch_size": 128},
-    "modes": {"multi_vd": {"num_vds": 3}, "independent_multi_vd": {"num_vds": 2}},
+    "modes": {"multi_vd": {"num_vds": 3}}
+    | {mode: {"num_vds": 2} for mode in ("independent_multi_vd", "global_multi_vd", "social")},
     "runs": dict.fromkeys(_PARAMS["runs"])  # None: not this one
     | {name: dict(zip(("model", "mode"), name.split("-"), strict=True)) for name in RUNS},
     "comparisons": dict.fromkeys(_PARAMS["comparisons"])
