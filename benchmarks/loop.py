@@ -74,14 +74,14 @@ def loop_table(seconds: float) -> list[str]:
     return ["### The loop against a bare PyTorch step, batch 32, one copy", "", *table(rows), ""]
 
 
-def synthetic(T: int, V: int) -> Detectors:
+def synthetic(T: int, V: int, interval: int = 300) -> Detectors:
     return Detectors(
         values=np.random.default_rng(0).standard_normal((T, V, 1), dtype=np.float32),
-        timestamps=np.arange(T, dtype=np.int64) * 300,
+        timestamps=np.arange(T, dtype=np.int64) * interval,
         vd_ids=tuple(map(str, range(V))),
         features=("volume",),
         units=("veh",),
-        interval=300,
+        interval=interval,
         time_zone="UTC",
         source="synthetic",
     )

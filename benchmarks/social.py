@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from loop import synthetic
 from measure import medians, table
 from sample import budget, data_of, task_of
 from vdcast.data.detectors import Detectors
@@ -22,7 +23,7 @@ def social_table(counts: tuple[int, ...], seconds: float) -> list[str]:
     rows = []
     for model in ("lstm", "xlstm"):
         for V in counts:
-            part = synthetic(60, V)
+            part = placed(60, V)
             alone = task_of(part, Sharing.SHARED)
             tasks = {"alone": alone}
             for weights in ("gaussian", "attention"):
@@ -62,17 +63,8 @@ def step_of(name: str, task, part: Detectors):
     return lambda: run_epoch(stack, samples)
 
 
-def synthetic(T: int, V: int) -> Detectors:
+def placed(T: int, V: int) -> Detectors:
+    """Somewhere on a square that grows with their number."""
     rng = np.random.default_rng(0)
     lon, lat = rng.uniform(0, SPACE * np.sqrt(V), (2, V)) / EARTH * 180 / np.pi
-    return Detectors(
-        values=rng.standard_normal((T, V, 1), dtype=np.float32),
-        timestamps=np.arange(T, dtype=np.int64) * 900,
-        vd_ids=tuple(map(str, range(V))),
-        features=("volume",),
-        units=("veh",),
-        interval=900,
-        time_zone="UTC",
-        source="synthetic",
-        info={"lon": lon, "lat": lat},
-    )
+    return replace(synthetic(T, V, interval=900), info={"lon": lon, "lat": lat})

@@ -4,7 +4,7 @@ import pytest
 from tests.baselines.test_naive import series
 from vdcast.baselines import damped
 from vdcast.baselines.residuals import carried
-from vdcast.data import profile
+from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.params.sections import Window
 
@@ -30,12 +30,12 @@ def part(values, start="2024-01-01", interval=3600) -> Detectors:
 def learnt(parts: dict[str, Detectors], targets=("volume",)) -> Prepared:
     """``parts`` with what ``prepare`` takes from the training part."""
     train = parts["train"]
-    shape = train.values.shape[1:]
+    mean, std = scale.of_values(train.values)
     usual, without = profile.of_part(train), profile.left_out(train)
     return Prepared(
         parts=parts,
-        mean=np.zeros(shape),
-        std=np.ones(shape),
+        mean=mean,
+        std=std,
         profile=usual,
         own_day_out=without,
         targets=targets,

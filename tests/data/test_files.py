@@ -1,6 +1,8 @@
 """A flipped bit anywhere in a file that a stage reads is found, wherever it lies."""
 
 import random
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -41,26 +43,25 @@ def test_a_file_without_one_is_told_from_a_damaged_one(tmp_path, content):
         check_seal(path)
 
 
+def refused_with_any_bit_flipped(path: Path, read: Callable, sentence: str) -> None:
+    whole = path.read_bytes()
+    read(path)
+    for bit in random.Random(0).sample(range(8 * len(whole)), 300):
+        path.write_bytes(flipped(whole, bit))
+        with pytest.raises(InputError, match=sentence):
+            read(path)
+
+
 def test_no_flipped_bit_of_a_model_loads(tmp_path, detectors, prepare_settings, small_lstm):
     path = tmp_path / "model.pt"
     drawn(detectors, prepare_settings, small_lstm).save(path)
-    whole = path.read_bytes()
-    Trained.load(path)
-    for bit in random.Random(0).sample(range(8 * len(whole)), 300):
-        path.write_bytes(flipped(whole, bit))
-        with pytest.raises(InputError, match="damaged|not a model of this version"):
-            Trained.load(path)
+    refused_with_any_bit_flipped(path, Trained.load, "damaged|not a model of this version")
 
 
 def test_no_flipped_bit_of_a_table_is_read(tmp_path, detectors):
     path = tmp_path / "a.h5"
     store.write(path, detectors)
-    whole = path.read_bytes()
-    store.read(path)
-    for bit in random.Random(0).sample(range(8 * len(whole)), 300):
-        path.write_bytes(flipped(whole, bit))
-        with pytest.raises(InputError, match="damaged|readable|schema"):
-            store.read(path)
+    refused_with_any_bit_flipped(path, store.read, "damaged|readable|schema")
 
 
 def test_a_table_that_is_mapped_is_checked_too(tmp_path, detectors, monkeypatch):

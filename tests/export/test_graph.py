@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from tests.live.made import drawn
+from vdcast.data.calendar import second_of_week
 from vdcast.export.graph import Graph
-from vdcast.export.onnx_file import running_max, second_of_week, windows_of
+from vdcast.export.onnx_file import running_max, windows_of
 
 
 @pytest.mark.parametrize("quantiles", [(), (0.1, 0.5, 0.9)])

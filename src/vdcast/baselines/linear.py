@@ -74,7 +74,7 @@ def fit(prepared: Prepared, window: Window) -> Linear:
     # of its own day a training window must not know the answer
     seen = _series(train, prepared.own_day_out[..., 0], window, WINDOWS)
     unseen = _series(validation, at_slots(table, validation), window, WINDOWS)
-    scale = _scale(train.values[..., 0])
+    scale = prepared.std[:, 0]
     H, V = window.prediction_length, len(train.vd_ids)
     least_squares = H * V > FITS
     with (
@@ -136,11 +136,3 @@ def _series(part: Detectors, usual: np.ndarray, window: Window, most: int | None
     residual = part.values[..., 0].astype(np.float64) - usual
     origins = origin_steps(len(residual), window.sequence_length, window.prediction_length)
     return Series(residual, carried(residual), evenly(origins, most or max(1, len(origins))))
-
-
-def _scale(values: np.ndarray) -> np.ndarray:
-    """(V,) standard deviation of the valid ``values`` (T, V), 1 where they do not vary."""
-    seen = np.isfinite(values).any(axis=0)
-    scale = np.ones(values.shape[1])
-    scale[seen] = np.nanstd(values[:, seen], axis=0, dtype=np.float64)
-    return np.where(scale > 0, scale, 1.0)

@@ -7,19 +7,15 @@ units. Both are compared at once, torch and ONNX Runtime, on windows of data/det
 Needs the extra `onnx`: pip install 'vdcast[onnx]'.
 """
 
-import argparse
 from pathlib import Path
 
-from vdcast.errors import InputError, one_sentence
-from vdcast.layout import DETECTORS, RUNS
+from vdcast.errors import one_sentence
+from vdcast.layout import DETECTORS
+from vdcast.live import arguments
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="vdcast export", description=__doc__.split("\n")[0])
-    parser.add_argument("run", nargs="?", metavar="RUN", help="a run of params.yaml, e.g. lstm-multi_vd")
-    parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="a model.pt, in place of runs/RUN/model.pt"
-    )
+    parser = arguments.naming("export", __doc__.split("\n")[0])
     parser.add_argument(
         "--data",
         type=Path,
@@ -29,9 +25,7 @@ def main() -> None:
     )
     given = parser.parse_args()
     with one_sentence():
-        if (given.run is None) == (given.model is None):
-            raise InputError("name a run, e.g. lstm-multi_vd, or a file by --model, and not both")
-        print(export(given.model or RUNS / given.run / "model.pt", given.data))
+        print(export(arguments.model_file(given), given.data))
 
 
 def export(model: Path, data: Path) -> Path:

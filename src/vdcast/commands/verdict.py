@@ -98,7 +98,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
             with suppress(InputError):  # of other windows
                 if len(known) == len(both):
                     check_same_windows(known)
-                    shared = sharing_of(mode) is not Sharing.APART or len(known["new"].vd_ids) == 1
+                    shared = sharing_of(mode) is not Sharing.APART
                     found[mode, model] = paired("new", "old", tally(known), shared)
     return found
 

@@ -51,7 +51,7 @@ def compared(
     for scope, vds in scopes.items():
         scores[scope], by_cut[scope] = _scored(of(everyone, vds), conditions.of(vds), settings)
     best_naive, tallied = _best(scores[list(scopes)[-1]]), tally({**predictions, **baselines})
-    shared = sharing_of(mode) is not Sharing.APART or len(reference.vd_ids) == 1
+    shared = sharing_of(mode) is not Sharing.APART
     judging = notes(scores, by_cut, naive=best_naive, days=tallied.days, target_vd=target_vd, seeds=seeds)
     return Comparison(
         mode=mode,

@@ -11,6 +11,13 @@ def local(timestamps: np.ndarray, time_zone: str) -> pd.DatetimeIndex:
     return pd.to_datetime(timestamps, unit="s", utc=True).tz_convert(time_zone)
 
 
+def second_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
+    """0 (Monday 00:00:00) to 604,799, (T,) int64."""
+    when = local(timestamps, time_zone)
+    second = when.day_of_week * DAY + when.hour * 3600 + when.minute * 60 + when.second
+    return second.to_numpy().astype(np.int64)
+
+
 def hour_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """0 (Monday 00:00 to 00:59) to 167, (T,)."""
     when = local(timestamps, time_zone)

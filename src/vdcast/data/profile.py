@@ -31,9 +31,13 @@ BLOCK = 1 << 21  # numbers of a week that are worked on at once, whatever the nu
 
 def slots(timestamps: np.ndarray, time_zone: str, interval: int) -> np.ndarray:
     """Slot of the week, 0 (Monday, 00:00) to 7Z - 1, of each time step, (T,)."""
-    when = calendar.local(timestamps, time_zone)
-    second = (when.hour * 3600 + when.minute * 60 + when.second).to_numpy()
-    return when.day_of_week.to_numpy() * slots_a_day(interval) + second // max(interval, SHORTEST)
+    return slot_at(calendar.second_of_week(timestamps, time_zone), interval)
+
+
+def slot_at(second_of_week, interval: int):
+    """The slot that each second of the local week lies in; of arrays and tensors alike."""
+    day, second = second_of_week // calendar.DAY, second_of_week % calendar.DAY
+    return day * slots_a_day(interval) + second // max(interval, SHORTEST)
 
 
 def slots_a_day(interval: int) -> int:

@@ -13,7 +13,7 @@ from vdcast.data import calendar, profile
 from vdcast.data.detectors import Detectors
 from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared.trained import Trained
-from vdcast.models.shared.windows import ungrouped
+from vdcast.models.shared.windows import by_seed
 
 WEEK = 7 * calendar.DAY
 MONDAY = 4 * calendar.DAY  # Unix seconds of one, 1970-01-05, in UTC
@@ -38,7 +38,7 @@ class Graph(nn.Module):
         self.model = trained.model(self.windows)
         self.detectors, self.horizon = len(task.vd_ids), task.horizon
         self.seeds = len(trained.settings.train.seeds)
-        self.slot = max(task.interval, profile.SHORTEST)  # seconds
+        self.interval = task.interval
         self.groups = torch.tensor(task.copies).repeat(self.seeds, 1)  # (N, n) that each copy sees
         self.levels = len(levels_of(trained.settings.train.quantiles))
         minutes = MONDAY + 60 * np.arange(WEEK // 60)
@@ -50,9 +50,8 @@ class Graph(nn.Module):
 
     def forward(self, values: Tensor, second_of_week: Tensor) -> tuple[Tensor, ...]:
         scaled = self.model(self._batch(values, second_of_week))  # (N, B * n, H, Q, P), of n groups a copy
-        by_group = scaled.unflatten(1, (-1, self.groups.shape[1])).movedim(2, 1)  # (N, n, B, H, Q, P)
-        levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (self.seeds, -1))  # (P, S, G, B, H, Q)
-        raw = ungrouped(levels, self.detectors).movedim(0, -1)  # (S, B, H, V, K, P)
+        levels = by_seed(scaled, self.seeds, self.groups.shape[1], self.detectors)  # (P, S, B, H, V, K)
+        raw = levels.movedim(0, -1)  # (S, B, H, V, K, P)
         raw = (raw * self.std[..., None] + self.mean[..., None]).float()
         median = raw[..., self.levels // 2].mean(dim=0)
         return (median,) if self.levels == 1 else (median, self._calibrated(raw).mean(dim=0))
@@ -63,8 +62,7 @@ class Graph(nn.Module):
         ahead = values.new_full((B, self.horizon, *values.shape[2:]), torch.nan)
         windows = copy(self.windows)
         windows.values = torch.cat([values, ahead], dim=1).reshape(B * both, *self.windows.values.shape[1:])
-        day, second = second_of_week // calendar.DAY, second_of_week % calendar.DAY
-        windows.row = (day * profile.slots_a_day(self.slot) + second // self.slot).flatten()
+        windows.row = profile.slot_at(second_of_week, self.interval).flatten()
         windows.calendar = self.calendar[second_of_week // 60].flatten(0, 1)
         return windows.batch(windows.samples(self.groups, torch.arange(B) * both))
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vdcast.data.calendar import DAY, local
+from vdcast.data.calendar import second_of_week
 from vdcast.data.detectors import Detectors
 from vdcast.data.files import replacing
 from vdcast.errors import InputError, first_line
@@ -69,13 +69,6 @@ def windows_of(table: Detectors, trained: Trained) -> tuple[np.ndarray, np.ndarr
         )
     rows = np.arange(len(table.timestamps) - both + 1)[:, None] + np.arange(both)
     return table.values[rows[:, :L]], second_of_week(table.timestamps, table.time_zone)[rows]
-
-
-def second_of_week(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
-    """(T,) int64, local, from Monday 00:00."""
-    when = local(timestamps, time_zone)
-    second = when.day_of_week * DAY + when.hour * 3600 + when.minute * 60 + when.second
-    return second.to_numpy().astype(np.int64)
 
 
 def check_same(found: Outputs, wanted: Outputs, trained: Trained) -> None:

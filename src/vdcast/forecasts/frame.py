@@ -23,14 +23,7 @@ def frame_of(predictions: Predictions) -> pd.DataFrame:
     def local(seconds: np.ndarray) -> pd.DatetimeIndex:
         return calendar.local(column(seconds), predictions.time_zone)
 
-    levels = {}
-    if quantiles := predictions.quantiles:
-        calibrated = quantiles.calibrated.mean(axis=0)  # (W, H, V, K, P)
-        levels = {
-            f"q{level:g}": column(calibrated[..., p])
-            for p, level in enumerate(quantiles.levels)
-            if level != 0.5
-        }
+    ends = predictions.quantiles.ends if predictions.quantiles else {}
     ahead = np.arange(1, H + 1)[:, None, None] * predictions.interval / 60
     return pd.DataFrame(
         {
@@ -41,7 +34,7 @@ def frame_of(predictions: Predictions) -> pd.DataFrame:
             "target": np.array(predictions.targets, object)[column(np.arange(K))],
             "unit": np.array(predictions.units, object)[column(np.arange(K))],
             "forecast": column(predictions.forecast.mean(axis=0)),
-            **levels,
+            **{name: column(each) for name, each in ends.items()},
             "observed": column(predictions.observed),
         }
     )

@@ -58,6 +58,12 @@ class Quantiles:
         upper = np.maximum.accumulate(moved[..., middle:], axis=-1)
         return np.concatenate([lower, upper[..., 1:]], axis=-1)
 
+    @property
+    def ends(self) -> dict[str, np.ndarray]:
+        """(W, H, V, K) each calibrated level but the median, as ``q0.1`` and so on; means over seeds."""
+        calibrated = self.calibrated.mean(axis=0)
+        return {f"q{level:g}": calibrated[..., p] for p, level in enumerate(self.levels) if level != 0.5}
+
 
 def levels_of(quantiles: Sequence[float]) -> tuple[float, ...]:
     """(P,) what a network forecasts, ascending: ``train.quantiles``, or the median alone."""

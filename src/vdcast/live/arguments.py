@@ -3,12 +3,28 @@
 import argparse
 from pathlib import Path
 
+from vdcast.errors import InputError
+from vdcast.layout import RUNS
 
-def parser(command: str, description: str) -> argparse.ArgumentParser:
-    """With the arguments that ``live.source.source`` reads."""
+
+def naming(command: str, description: str) -> argparse.ArgumentParser:
+    """With the arguments that ``model_file`` reads."""
     made = argparse.ArgumentParser(prog=f"vdcast {command}", description=description)
     made.add_argument("run", nargs="?", metavar="RUN", help="a run of params.yaml, e.g. lstm-multi_vd")
     made.add_argument("--model", type=Path, metavar="FILE", help="a model.pt, in place of runs/RUN/model.pt")
+    return made
+
+
+def model_file(arguments: argparse.Namespace) -> Path:
+    """The model.pt that was named. Raises InputError where none was, or two."""
+    if (arguments.run is None) == (arguments.model is None):
+        raise InputError("name a run, e.g. lstm-multi_vd, or a file by --model, and not both")
+    return arguments.model or RUNS / arguments.run / "model.pt"
+
+
+def parser(command: str, description: str) -> argparse.ArgumentParser:
+    """With the arguments that ``live.source.source`` reads."""
+    made = naming(command, description)
     made.add_argument(
         "--data", type=Path, metavar="FILE", help="a table such as data/detectors.h5, in place of data.raw"
     )

@@ -86,15 +86,14 @@ def _usual(task: Task, origin: int) -> np.ndarray:
     """(H, V, K) what the training part shows of that time of the week."""
     ahead = origin + task.interval * np.arange(1, task.horizon + 1)
     slot = profile.slots(ahead, task.time_zone, task.interval)
-    return task.profile[slot][..., [task.features.index(target) for target in task.targets]]
+    return task.profile[slot][..., task.target_columns]
 
 
 def _by_network(trained: Trained, recent: Detectors) -> dict[str, np.ndarray]:
     """The median forecast, and the ends of the calibrated intervals where there are some; each the mean of the seeds."""
     quantiles = trained.quantiles(trained.next_window(recent))
-    calibrated = quantiles.calibrated[:, 0].mean(axis=0)  # (H, V, K, P)
-    levels = {f"q{level:g}": calibrated[..., i] for i, level in enumerate(quantiles.levels) if level != 0.5}
-    return {"forecast": quantiles.median[:, 0].mean(axis=0), **levels}
+    forecasts = {"forecast": quantiles.median.mean(axis=0), **quantiles.ends}
+    return {name: each[0] for name, each in forecasts.items()}
 
 
 def _in_words(seconds: float) -> str:

@@ -12,8 +12,9 @@ from vdcast import params
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.escape import terminal
-from vdcast.layout import PARAMS, RUNS
+from vdcast.layout import PARAMS
 from vdcast.live import recent
+from vdcast.live.arguments import model_file
 from vdcast.models.shared.trained import Trained
 from vdcast.params.formats import Data
 from vdcast.params.load import is_name
@@ -54,14 +55,13 @@ class Source:
 
 def source(arguments: argparse.Namespace) -> Source:
     """What the arguments of ``live.arguments`` name. Raises InputError where they name nothing that can be used."""
-    if (arguments.run is None) == (arguments.model is None):
-        raise InputError("name a run, e.g. lstm-multi_vd, or a file by --model, and not both")
+    path = model_file(arguments)
     if arguments.data is None or PARAMS.exists():
         settings = params.load_live()
         data, of_forecast = settings.data, settings.forecast
     else:
         of_forecast = WITHOUT_PARAMS
-    trained = Trained.load(arguments.model or RUNS / arguments.run / "model.pt")
+    trained = Trained.load(path)
     if not is_name(trained.run["name"]):  # it names a folder, and a file may come from anywhere
         raise InputError(f"'{arguments.model}' is of a run {trained.run['name']!r}, which is no run's name")
     return Source(

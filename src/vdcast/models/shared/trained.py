@@ -30,7 +30,7 @@ from vdcast.models.shared.calibration import conformal
 from vdcast.models.shared.forecaster import Forecaster, build
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
-from vdcast.models.shared.windows import Batch, Windows, ungrouped
+from vdcast.models.shared.windows import Batch, Windows, by_seed
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import NETWORKS
 from vdcast.params.sections import Run
@@ -175,12 +175,10 @@ class Trained:
         S, device = len(self.settings.train.seeds), windows.values.device
         groups = torch.tensor(self.task.copies, device=device).repeat(S, 1)  # (N, G * S / N)
         scaled = torch.cat([answer(batch) for batch in windows.in_order(groups)], dim=1)
-        by_group = scaled.unflatten(1, (len(windows), -1)).movedim(2, 1)  # (N, G * S / N, W, H, Q, P)
-        levels = by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (S, -1))  # (P, S, G, W, H, Q)
         scale, shift = (
             torch.from_numpy(each).to(device) for each in (self.task.target_std, self.task.target_mean)
         )
-        return ungrouped(levels, len(self.task.vd_ids)) * scale + shift
+        return by_seed(scaled, S, groups.shape[1], len(self.task.vd_ids)) * scale + shift
 
     @torch.no_grad()
     def linear(self, part: Detectors) -> np.ndarray:

@@ -193,6 +193,12 @@ class Windows:
             yield self.batch(self.samples(groups, start))
 
 
+def by_seed(y: Tensor, seeds: int, groups: int, detectors: int) -> Tensor:
+    """What N copies of so many ``groups`` each say of their samples, (N, W * groups, H, Q, P) -> (P, S, W, H, V, K)."""
+    by_group = y.unflatten(1, (-1, groups)).movedim(2, 1)  # (N, groups, W, H, Q, P)
+    return ungrouped(by_group.movedim(-1, 0).flatten(1, 2).unflatten(1, (seeds, -1)), detectors)
+
+
 def ungrouped(y: Tensor, detectors: int) -> Tensor:
     """(..., G, W, H, Q) of the groups back to (..., W, H, V, K)."""
     *lead, G, W, H, Q = y.shape
