@@ -222,7 +222,7 @@ def test_a_coarser_grid_against_a_slow_one(rows, lead, size, share):
     values = np.array([[NAN if x is None else x for x in row] for row in rows], "f4")[:, None]
     still = (values[..., 1] == 0) & (cause[..., 1] == OBSERVED)
     cause[..., 0][still], values[..., 0][still] = NO_VEHICLE, NAN
-    fine = assemble.Layout(assemble.grid(60, "UTC"), 5000 + lead, len(rows), ("A",))
+    fine = assemble.Layout(grid=assemble.grid(60, "UTC"), first=5000 + lead, steps=len(rows), vd_ids=("A",))
     coarse = assemble.coarser(fine, 300, "UTC")
     blocks = ((values[i : i + size], cause[i : i + size]) for i in range(0, len(rows), size))
     out = list(assemble.coarser_blocks(blocks, fine, coarse, ["speed", "volume", "occupancy"], share, {}))

@@ -70,7 +70,7 @@ def read_vd_list(path: Path) -> list[dict]:
 
     Raises InputError for a file that is none of them.
     """
-    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    file = RawFile(path=path, name=path.name, size=path.stat().st_size)
     data = file.read()
     if data.removeprefix(BOM).lstrip()[:1] not in (b"{", b"[", b"<") and b"VDID" in data.split(b"\n", 1)[0]:
         rows = _list_csv(file, data)
@@ -217,7 +217,7 @@ def _degrees(cell: str, limit: float) -> float:
 
 def _table(path: Path) -> list[dict]:
     """The rows of a JSON list, or of a CSV, split by whichever of comma, semicolon and tab splits its first line most."""
-    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    file = RawFile(path=path, name=path.name, size=path.stat().st_size)
     data = file.read().removeprefix(BOM)
     if data.lstrip()[:1] in (b"{", b"["):
         json_keys.check(file, data)

@@ -121,7 +121,7 @@ def _text(table: pa.Table, name: str) -> tuple[bytes, bytes]:
     return ends.to_pybytes()[: 4 * len(column) + 4], text.to_pybytes()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Shape:
     """Where the rows of a file go: into R records, one per time and segment, of a cell per vehicle type."""
 

@@ -31,7 +31,7 @@ AT_ONCE = {"cpu": 640, "cuda": 2**16}
 LARGEST = 2**24  # numbers that are assembled at once: hundreds of MB, however many channels there are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """What a forecaster sees, and what it should have said (scaled units)."""
 
