@@ -5,6 +5,7 @@ A default here decides numbers, so the stage ``ingest`` depends on this file.
 
 # ruff: noqa: RUF012 -- pydantic copies a default
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
@@ -63,6 +64,10 @@ class Listed(Measured):
     """What formats have whose detectors stand in a static list: a file in ``raw`` that is not read as data."""
 
     vd_list: str | None = None
+
+    def lists(self, row: Mapping[str, str]) -> bool:
+        """Whether a row of the list may be of a detector of these data."""
+        return True
 
 
 class Coarser(Section):
@@ -332,6 +337,10 @@ class UTD19(Listed):
                 "occupancies are % in some cities and fractions in others; set occupancy_unit to % or fraction"
             )
         return self
+
+    def lists(self, row: Mapping[str, str]) -> bool:
+        """The list is of all cities, and several have a detector of one name."""
+        return row.get("citycode", self.city) == self.city
 
 
 class Auto(Raw):
