@@ -51,6 +51,7 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     settings = Evaluate(
         primary="multi_vd",
         margin=0.05,
+        folds=None,
         protocol=None,
         baselines=["persistence"],
         mape_floor=10.0,

@@ -1,6 +1,6 @@
 """Every baseline on the test part: predictions and tables, and the windows' conditions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -11,7 +11,13 @@ from vdcast.baselines.conditions import observe
 from vdcast.data import calendar, store
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.escape import terminal
-from vdcast.forecasts.predictions import Predictions, beside_observed, origin_steps
+from vdcast.forecasts.predictions import (
+    Predictions,
+    beside_observed,
+    conditions_in_order,
+    in_order,
+    origin_steps,
+)
 from vdcast.forecasts.store import write_conditions, write_predictions
 from vdcast.layout import NAIVE, PREPARED
 from vdcast.params.sections import Params, Window
@@ -39,25 +45,35 @@ def forecast_all(settings: Params) -> None:
     names: list[str] = list(settings.evaluate.baselines)
     if "trees" in names:
         trees.imported()  # before any work
-    prepared = store.read_prepared(PREPARED, parts=store.PARTS)
-    train, test = prepared.parts["train"], prepared.parts["test"]
-    history = known(prepared, settings)
-    predictions: dict[str, Predictions] = {}
-    for name in names:
-        made = fitted(name, prepared, settings.window) if name in FITTED else naive.NAIVE[name](history)
-        forecast = naive.filled(made, history)[None]
-        predictions[name] = beside_observed(forecast, test, prepared.targets, history.length)
+    folds = store.read_prepared(PREPARED, parts=store.PARTS)
+    made = [forecast_fold(names, prepared, settings) for prepared in folds]
+    predictions = {name: in_order([of_fold[name] for of_fold in made]) for name in names}
+    conditions = [
+        observe(fold.parts["train"], fold.parts["test"], settings.window, settings.evaluate, fold.targets[0])
+        for fold in folds
+    ]
     NAIVE.mkdir(parents=True, exist_ok=True)
-    write_conditions(
-        NAIVE / "conditions.h5",
-        observe(train, test, settings.window, settings.evaluate, prepared.targets[0]),
-    )
+    write_conditions(NAIVE / "conditions.h5", conditions_in_order(conditions))
+    test = folds[0].parts["test"]
     target_vd, mape_floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor
     for name, each in predictions.items():
         write_predictions(NAIVE / name / "predictions.h5", each)
         write_csv(NAIVE / name, each, baselines=predictions, target_vd=target_vd, mape_floor=mape_floor)
         mae = cuts.score_table(each.of([target_vd]), cuts.overall(), 0).mae.iloc[0]
         print(terminal(f"{name}: {each.targets[0]} MAE {mae:.2f} {each.units[0]} on VD {target_vd}"))
+
+
+def forecast_fold(names: Sequence[str], prepared: Prepared, settings: Params) -> dict[str, Predictions]:
+    """Those baselines on the test part of one fold."""
+    history = known(prepared, settings)
+    predictions = {}
+    for name in names:
+        made = fitted(name, prepared, settings.window) if name in FITTED else naive.NAIVE[name](history)
+        forecast = naive.filled(made, history)[None]
+        predictions[name] = beside_observed(
+            forecast, prepared.parts["test"], prepared.targets, history.length
+        )
+    return predictions
 
 
 def fitted(name: str, prepared: Prepared, window: Window) -> np.ndarray:

@@ -88,7 +88,7 @@ def _scored(
     here: Mapping[str, Predictions], conditions: Conditions, settings: Evaluate
 ) -> tuple[dict[str, Scores], dict[str, dict[str, list[CutRow]]]]:
     """Of the VDs of one scope: every name's scores, and those by cut."""
-    first = here["lstm"]
+    first, folds = here["lstm"], settings.folds
     shown = [
         cuts.overall(),
         cuts.by_horizon(first),
@@ -98,6 +98,7 @@ def _scored(
         cuts.by_congestion(conditions),
         cuts.by_missing(conditions),
         *([cuts.by_vd(first)] if len(first.vd_ids) > 1 else []),
+        *([cuts.by_age(first, folds.days)] if folds and not folds.refit else []),
     ]
     by_cut = {
         cut.name: {

@@ -19,6 +19,7 @@ CUTS = {  # as headings
     "vd": "one by one",
     "hour": "by local hour of the day",
     "day": "by kind of day",
+    "age": "by age of the one training",
     "peak": "in the peak ({peak}) and outside it",
     "congestion": "congested ({congested}) and in free flow",
     "missing": "by share of the input that was missing",

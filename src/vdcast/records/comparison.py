@@ -148,7 +148,8 @@ class Comparison(
     peak: str  # the rule, in words
     notes: list[Note]  # what weakens any answer
     scores: dict[str, dict[str, Scores]]  # by scope and name
-    # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input)
+    # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input), age
+    # (days since the first forecast, of a walk forward without refit)
     # and, in all_vds, vd. Every name has the same labels in the same order
     cuts: dict[str, dict[str, dict[str, list[CutRow]]]]
     best_naive: str  # the naive forecast with the lowest MAE on the very observations that are compared
