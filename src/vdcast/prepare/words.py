@@ -1,15 +1,19 @@
 """``prepare.md``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
 from vdcast.params.times import minutes
+from vdcast.prepare.amount import days
 from vdcast.records.prepare import Preparation
 
 
-def describe(prepared: Prepared, record: Preparation) -> str:
-    """What was kept, what was dropped and why, and whether it is enough, as markdown."""
+def describe(folds: Sequence[Prepared], record: Preparation) -> str:
+    """What was kept, what was dropped and why, and whether it is enough, as markdown; means are of the first fold."""
+    prepared = folds[0]
     train = prepared.parts["train"]
     lines = [
         "# Prepared data",
@@ -20,11 +24,14 @@ def describe(prepared: Prepared, record: Preparation) -> str:
     if record.amount.too_little:
         lines += [f"**{record.amount.too_little}**", ""]
     lines += ["| Part | Days | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
-    for name, part in prepared.parts.items():
+    parts = {
+        f"{name}, fold {n}" if len(folds) > 1 else name: part
+        for n, fold in enumerate(folds, start=1)
+        for name, part in fold.parts.items()
+    }
+    for name, part in parts.items():
         first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
-        lines.append(
-            f"| {name} | {record.amount.days[name]:.1f} | {first} | {last} | {np.isnan(part.values).mean():.2%} |"
-        )
+        lines.append(f"| {name} | {days(part):.1f} | {first} | {last} | {np.isnan(part.values).mean():.2%} |")
     weeks = f"{record.amount.weeks} whole {'week' if record.amount.weeks == 1 else 'weeks'}"
     lines += ["", f"The training part has {weeks}: so often it sees every weekday."]
     lines += ["", "| VD | Feature | Mean (train) | Std (train) | Unit |", "|---|---|---|---|---|"]

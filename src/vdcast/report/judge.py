@@ -6,13 +6,16 @@ import numpy as np
 from msgspec import structs
 
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference
-from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Verdict
+from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Verdict
 from vdcast.report import words
-from vdcast.scores.answers import LEVEL, Evidence, holm, interval, p_of, standard_error
+from vdcast.scores.answers import LEVEL, Evidence, Interval, holm, interval, p_of, standard_error
 from vdcast.scores.planning import Design, in_words, plan
 
 # of 5 % in which a page may call equal models different: the answer's share, and that of all other differences together
 PRIMARY_LEVEL, SECONDARY_LEVEL = 0.04, 0.01
+LINES_LEVEL = (
+    0.02  # of each model against simpler forecasts: of two models 4 %, of which few days and seeds make 5
+)
 RULE = (
     "A difference is the mean over VDs of 2 (A - B) / (A + B), A and B the mean absolute errors of two forecasts at a VD: "
     "per cent of the VD's own error, so that no busy VD decides alone. Its interval is for other days, other VDs like these "
@@ -20,7 +23,9 @@ RULE = (
     "prudent. Beyond 0 it is a difference; within {margin} of 0 on both sides the two are equal for all purposes that "
     "this margin, set beforehand, suits; else nothing is decided. The answer is that of {primary}, by a 96 % interval; "
     "all other differences between the models share the last 1 % of a page that errs in 5 % of cases, by Holm's "
-    "procedure. So do, at 5 %, all comparisons with simpler forecasts of one kind (all VDs, horizons, single VDs). Block bootstrap and "
+    "procedure. Each model of that mode is also held against the simpler forecast that was best on the validation part: over all "
+    "horizons and then, nearest first, at each, by 98 % intervals and until one shows no difference, so that a page errs there in "
+    "5 % of cases too; other intervals against simpler forecasts stand alone and claim nothing. Block bootstrap and "
     "Diebold-Mariano test are printed and decide nothing. Per second of training, or per parameter, the better model "
     "wins where the other one is not cheaper, the cheaper one where no difference is shown, and none where accuracy has to "
     "be paid for."
@@ -34,16 +39,16 @@ def judge(modes: Modes, *, primary: str, margin: float, dropped: Sequence[str] =
     """What the comparisons of all modes allow to be said, together; ``dropped``: sentences to be said beside it."""
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
     differences = judged_differences(scored, primary, margin)
-    lines = judged_lines(scored, margin)
+    lines = judged_lines(scored, primary, margin)
     by_mode = {mode: of_mode(it, differences.get(mode)) for mode, it in modes.items()}
     return Verdict(
         overall=words.overall(
             primary, by_mode[primary], modes[primary], differences.get(primary, []), margin
         ),
-        losses=words.losses(lines),
+        losses=words.losses(lines.get(primary, []), primary),
         modes=by_mode,
         differences=differences,
-        lines={mode: [row for row in rows if row.place != "vd"] for mode, rows in lines.items()},
+        lines=lines,
         against={mode: words.against(rows) for mode, rows in lines.items()},
         weaknesses=words.weaknesses(modes, dropped),
         same_vd=words.same_vd(scored),
@@ -66,18 +71,30 @@ def judged_differences(
     }
 
 
-def judged_lines(scored: Mapping[str, Comparison], margin: float) -> dict[str, list[JudgedLine]]:
-    """The lines of one kind are a family."""
-    levels: dict[tuple[str, int], float] = {}
-    for place in ("whole", "horizon", "vd"):
-        family = [(m, i) for m, it in scored.items() for i, row in enumerate(it.lines) if row.place == place]
-        rows = [scored[mode].lines[i] for mode, i in family]
-        p = [p_of(Evidence(row.relative, row.error, row.df)) for row in rows]
-        levels |= dict(zip(family, holm(p, LEVEL), strict=True))
+def judged_lines(
+    scored: Mapping[str, Comparison], primary: str, margin: float
+) -> dict[str, list[JudgedLine]]:
+    """Those of ``primary`` in their order; of another mode each interval stands alone."""
     return {
-        mode: [judged_line(row, levels[mode, i], margin) for i, row in enumerate(it.lines)]
+        mode: in_order(it.lines, margin) if mode == primary else [alone(row, margin) for row in it.lines]
         for mode, it in scored.items()
     }
+
+
+def in_order(rows: Sequence[Line], margin: float) -> list[JudgedLine]:
+    """Each model's until one shows no difference, all at the level of a model: later ones cost nothing.
+
+    A fixed sequence (Maurer, Hothorn & Lehmacher 1995): the first that is equal in truth ends it but for that share of
+    cases, so all of them together err no more often.
+    """
+    found: list[JudgedLine] = []
+    ended: set[str] = set()
+    for row in rows:
+        it = alone(row, margin) if row.model in ended else judged_line(row, LINES_LEVEL, margin)
+        found.append(it)
+        if it.status not in ("better", "worse"):
+            ended.add(row.model)
+    return found
 
 
 def evidence(row: PairedDifference) -> Evidence:
@@ -119,13 +136,23 @@ def it_would_take(row: PairedDifference, level: float, margin: float) -> str:
 def judged_line(row: Line, level: float, margin: float) -> JudgedLine:
     """A model against a simpler forecast by the rule."""
     at = interval(Evidence(row.relative, row.error, row.df), level, margin)
+    return _said(row, at, at.status, margin)
+
+
+def alone(row: Line, margin: float) -> JudgedLine:
+    """Its interval, of which nothing is claimed."""
+    at = interval(Evidence(row.relative, row.error, row.df), LEVEL, margin)
+    return _said(row, at, "no_verdict" if at.status == "no_verdict" else "unjudged", margin)
+
+
+def _said(row: Line, at: Interval, status: LineStatus, margin: float) -> JudgedLine:
     return JudgedLine(
         **structs.asdict(row),
-        level=level,
+        level=at.level,
         low=at.low,
         high=at.high,
-        status=at.status,
-        words=words.line(row, at, margin),
+        status=status,
+        words=words.line(row, at, status, margin),
     )
 
 

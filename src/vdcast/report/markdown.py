@@ -107,7 +107,7 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
 
 
 def _against_simpler(verdict: Verdict) -> list[str]:
-    """Each model against the best naive forecast and the fitted ones."""
+    """Each model against the simpler forecast that was best on the validation part."""
     said = [f"- `{mode}`: {prose(each)}" for mode, lines in verdict.against.items() for each in lines]
     return ["## Against simpler forecasts", "", *said, ""]
 

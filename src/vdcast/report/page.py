@@ -53,7 +53,7 @@ ANSWERS = {
     "no_verdict": "No verdict",
 }  # by status
 LISTED = 20  # series and bad files in the section on data
-CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
+CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 
 

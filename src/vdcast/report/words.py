@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference, Spent
-from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Overall, Weakness
+from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
 from vdcast.scores.names import LABELS
 from vdcast.scores.words import decimals, listed, sentence
@@ -66,7 +66,7 @@ def difference(row: PairedDifference, at: Interval, comparison: Comparison, marg
     return f"{said}: {more_or_less(row.relative, a, b)}, {interval(at.low, at.high, at.level)} ({basis})"
 
 
-def line(row: Line, at: Interval, margin: float) -> str:
+def line(row: Line, at: Interval, status: LineStatus, margin: float) -> str:
     """A model against a simpler forecast, without a full stop."""
     model, simpler = LABELS[row.model], LABELS[row.simpler]
     if row.relative is None:
@@ -78,8 +78,10 @@ def line(row: Line, at: Interval, margin: float) -> str:
         "worse": f"{model} loses to {simpler}",
         "equal": f"{model} and {simpler} equal within {share(margin)}",
         "undecided": f"{model} no worse shown than {simpler}",
-    }[at.status]
-    return f"{said}: {more_or_less(row.relative, model, simpler)}, {interval(at.low, at.high, at.level)}"
+        "unjudged": f"{model} against {simpler}",
+    }[status]
+    vds = f", lower at {row.vds_ahead} of {row.vds} VDs" if row.vds > 1 else ""
+    return f"{said}: {more_or_less(row.relative, model, simpler)}, {interval(at.low, at.high, at.level)}{vds}"
 
 
 def overall(
@@ -151,34 +153,21 @@ def by_cost(better: str | None, cost: Mapping[str, Spent]) -> tuple[list[str | N
     return wins, "; ".join(said)
 
 
-def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
-    """One sentence on the simpler forecasts: which are shown to be better, or that none is."""
-    lost = [(mode, row) for mode, rows in lines.items() for row in rows if row.status == "worse"]
+def losses(rows: Sequence[JudgedLine], mode: str) -> str:
+    """One sentence on the simpler forecasts: which are shown to be better in the primary ``mode``, or that none is."""
+    lost = [_lost(mode, row) for row in rows if row.status == "worse"]
     if lost:
-        wide = [_lost(mode, row) for mode, row in lost if row.place != "vd"]
-        single: dict[tuple[str, str, str], int] = {}
-        for mode, row in lost:
-            if row.place == "vd":
-                key = (row.model, row.simpler, mode)
-                single[key] = single.get(key, 0) + 1
-        found = wide + [
-            f"{LABELS[model]} to {LABELS[simpler]} at {counted(n, 'VD')} of {mode}"
-            for (model, simpler, mode), n in single.items()
-        ]
-        more = f" and {len(found) - LISTED} more, below" if len(found) > LISTED else ""
-        return f"Simpler forecasts are better in places: {'; '.join(found[:LISTED])}{more}."
-    ahead: dict[str, list[str]] = {}
-    for mode, rows in lines.items():
-        for model in dict.fromkeys(row.model for row in rows):
-            if all(row.status == "better" for row in rows if row.place == "whole" and row.model == model):
-                ahead.setdefault(LABELS[model], []).append(mode)
-    shown = listed([f"{model} in {listed(modes)}" for model, modes in ahead.items()])
+        more = f" and {len(lost) - LISTED} more, below" if len(lost) > LISTED else ""
+        return f"Simpler forecasts are better in places: {'; '.join(lost[:LISTED])}{more}."
+    whole = [row for row in rows if row.place == "whole"]
+    if not whole:
+        return f"In {mode} nothing could be compared with simpler forecasts."
+    best = f"{LABELS[whole[0].simpler]}, the best of them on the validation part"
+    ahead = listed([LABELS[row.model] for row in whole if row.status == "better"])
     better = (
-        f"; better than all of them is {shown}"
-        if ahead
-        else "; nor is a model shown to be better than all of them"
+        f"; better than {best}, is {ahead}" if ahead else f"; nor is a model shown to be better than {best}"
     )
-    return f"No simpler forecast is shown to be better than a model{better}."
+    return f"In {mode} no simpler forecast is shown to be better than a model{better}."
 
 
 def _lost(mode: str, row: JudgedLine) -> str:
@@ -190,37 +179,33 @@ def _lost(mode: str, row: JudgedLine) -> str:
 
 
 def against(rows: Sequence[JudgedLine]) -> list[str]:
-    """Sentences on each model against each simpler forecast: over all, then which answer is given where."""
-    of_pair: dict[tuple[str, str], list[JudgedLine]] = {}
-    for row in rows:
-        of_pair.setdefault((row.model, row.simpler), []).append(row)
+    """Sentences on each model against a simpler forecast: over all horizons, then at those that were judged."""
     found = []
-    for pair in of_pair.values():
-        found += [sentence(row.words) for row in pair if row.place == "whole"]
-        model, simpler = LABELS[pair[0].model], LABELS[pair[0].simpler]
-        ahead = _by_answer(row for row in pair if row.place == "horizon")
-        if ahead:
-            places = [f"{said} {listed([f'{row.label:g}' for row in at])}" for said, at in ahead.items()]
-            found.append(f"{model} against {simpler} by minutes ahead: {'; '.join(places)}.")
-        vds = _by_answer(row for row in pair if row.place == "vd")
-        if vds:
-            places = [f"{said} {len(at)}" for said, at in vds.items()]
-            found.append(f"{model} against {simpler} VD by VD: {', '.join(places)}.")
+    for model in dict.fromkeys(row.model for row in rows):
+        found += [sentence(row.words) for row in rows if row.model == model and row.place == "whole"]
+        of_model = [row for row in rows if row.model == model and row.place == "horizon"]
+        if ahead := _by_answer(of_model):
+            found.append(f"{LABELS[model]} by minutes ahead: {'; '.join(ahead)}.")
     return found
 
 
-def _by_answer(rows: Iterable[JudgedLine]) -> dict[str, list[JudgedLine]]:
-    """Rows by what is said of them."""
+def _by_answer(rows: Sequence[JudgedLine]) -> list[str]:
+    """What was judged, by what is said of it and against whom."""
     names = {
-        "better": "better at",
-        "worse": "loses at",
-        "equal": "equal at",
-        "undecided": "no worse shown at",
-        "no_verdict": "no verdict at",
+        "better": "better than",
+        "worse": "loses to",
+        "equal": "equal to",
+        "undecided": "no worse shown than",
+        "no_verdict": "no verdict against",
     }
-    rows = list(rows)
-    found = {said: [row for row in rows if row.status == status] for status, said in names.items()}
-    return {said: at for said, at in found.items() if at}
+    at: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        at.setdefault((row.status, row.simpler), []).append(f"{row.label:g}")
+    return [
+        f"{names[status]} {LABELS[simpler]} at {listed(minutes)}"
+        for (status, simpler), minutes in at.items()
+        if status in names
+    ]
 
 
 def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]) -> list[Weakness]:

@@ -32,3 +32,12 @@ class TrainingData:
             copies=task.copies,
             device=device,
         )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Of one fold, what ``prepare`` left but for the test part, and what of it the run sees."""
+
+    prepared: Prepared
+    task: Task
+    data: TrainingData

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vdcast.data.detectors import Prepared
 from vdcast.escape import terminal
 from vdcast.layout import RUNS
 from vdcast.models.shared.device import one_thread
@@ -16,7 +15,7 @@ from vdcast.params.sections import Run
 from vdcast.records import io
 from vdcast.records.training import Training
 from vdcast.train import ranks
-from vdcast.train.data import TrainingData
+from vdcast.train.data import Inputs
 from vdcast.train.fitted import Fitted
 from vdcast.train.meter import parameters_per_copy
 from vdcast.train.validation import validation_figures
@@ -34,22 +33,31 @@ class Outputs:
     metrics: dict[str, dict[str, float]]  # ``validation_figures``
 
 
-def outputs_of(run: Run, task: Task, prepared: Prepared, data: TrainingData, fitted: Fitted) -> Outputs:
-    """The model, its intervals calibrated on the validation part; its learning curves; what it took and gives there."""
-    weights = {name: value.cpu() for name, value in fitted.weights.items()}
-    trained = Trained(weights=weights, run=run.model_dump(), task=task)
+def outputs_of(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Outputs:
+    """The model of the last fold, which has seen most, and those before it; learning curves; what it took and gives.
+
+    Its intervals are calibrated on the validation part.
+    """
+    weights = {name: value.cpu().chunk(len(folds)) for name, value in fitted.weights.items()}
+    earlier: tuple[Trained, ...] = ()
+    for k, fold in enumerate(folds):
+        of_fold = {name: chunks[k].clone() for name, chunks in weights.items()}
+        trained = Trained(weights=of_fold, run=run.model_dump(), task=fold.task, earlier=earlier)
+        earlier = trained.folds
     if run.train.quantiles:
         with one_thread():  # as the training had: the margins are the same wherever it ran
-            trained = trained.calibrated_on(prepared.parts["validation"], data.device)
+            trained = trained.calibrated_on(folds[-1].prepared.parts["validation"], folds[-1].data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
-    metrics = validation_figures(run.name, fitted, data)
+    metrics = validation_figures(run.name, fitted, [each.data for each in folds])
     return Outputs(
-        trained=trained, history=history, training=record(run, task, data, fitted), metrics=metrics
+        trained=trained, history=history, training=record(run, folds, fitted), metrics=metrics
     )
 
 
-def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training:
-    problem, notes = divergence(run, fitted, task.vd_ids)
+def record(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Training:
+    """``windows`` and ``parameters`` are those of the last fold."""
+    task, data = folds[-1].task, folds[-1].data
+    problem, notes = divergence(run, fitted, task.vd_ids, len(folds))
     return Training(
         problem=problem,
         notes=notes + unplaced(run, task),
@@ -107,17 +115,21 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
 
 
-def divergence(run: Run, fitted: Fitted, vd_ids: Sequence[str]) -> tuple[str | None, list[str]]:
+def divergence(
+    run: Run, fitted: Fitted, vd_ids: Sequence[str], folds: int = 1
+) -> tuple[str | None, list[str]]:
     """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
 
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
     has none leaves a run that cannot be compared.
     """
-    copies = len(fitted.diverged) // len(run.train.seeds)  # of a seed
+    seeds = run.train.seeds
+    copies = len(fitted.diverged) // len(seeds) // folds  # of a seed in a fold
 
     def name(n: int) -> str:
         of = f" of VD {vd_ids[n % copies]}" if copies > 1 else ""
-        return f"seed {run.train.seeds[n // copies]}{of}"
+        fold = f" of fold {1 + n // copies // len(seeds)}" if folds > 1 else ""
+        return f"seed {seeds[n // copies % len(seeds)]}{of}{fold}"
 
     lost = [name(n) for n, best in enumerate(fitted.best_epoch) if not best]
     cut = [
