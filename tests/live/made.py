@@ -14,7 +14,7 @@ from vdcast.params.sections import Prepare
 def drawn(
     detectors: Detectors, settings: Prepare, network: Network, mode: str = "multi_vd", quantiles=()
 ) -> Trained:
-    """Volume, 3 steps ahead from 6 steps of both features; two seeds."""
+    """Volume, 3 steps ahead from 6 steps of both features and what ``detectors`` know ahead; two seeds."""
     task = task_of(detectors, settings, mode)
     model = build_seeded(
         network,

@@ -122,8 +122,7 @@ def _rows(part: Detectors, usual: np.ndarray, window: Window, most: int | None =
     lags = [residual[origins - lag] for lag in LAGS if lag < L]
     together = np.broadcast_to(lags[0].mean(axis=1, keepdims=True), lags[0].shape)
     seen = np.concatenate([*lags, part.values[origins], usual[origins], together], axis=2, dtype=np.float32)
-    slot = profile.slots(part.timestamps, part.time_zone, part.interval)
-    return Rows(seen, usual, slot, origins, profile.slots_a_day(part.interval))
+    return Rows(seen, usual, profile.slots_of(part), origins, profile.slots_a_day(part.interval))
 
 
 def _pairs(rows: Rows, part: Detectors, h: int) -> tuple[np.ndarray, np.ndarray]:

@@ -39,5 +39,9 @@ def forecast(given) -> Path:
         warn(
             f"{len(silent)} of {len(task.vd_ids)} VDs get no forecast, as they have no recent observation: {some}"
         )
+    if unsaid := recent.steps_without_weather(of.trained.next_window(observed), task):
+        warn(
+            f"no weather was issued in time for {unsaid} of the {task.horizon} steps ahead; see data/calendar/"
+        )
     record.write(path, issued)
     return path

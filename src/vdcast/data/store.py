@@ -22,6 +22,8 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 ``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
 ===================  ==============  ============================================================
 
+and, where ``calendar`` of params.yaml names something, what is known ahead (``vdcast.data.covariates``) as arrays in ``covariates``.
+
 The same input gives the same bytes, so DVC's cache hits. Behind what HDF5 knows of lies a checksum of the whole file
 (``vdcast.data.files``), which is checked as it is opened.
 
@@ -31,11 +33,13 @@ mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rat
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.h5 import SCHEMA, opened, put, strings, writing
 from vdcast.data.mapped import mapped, memory_bytes
@@ -82,6 +86,9 @@ def write_prepared(path: Path, prepared: Prepared) -> None:
         put(file, "profile", prepared.profile)
         if prepared.own_day_out is not None:
             put(file, "own_day_out", prepared.own_day_out)
+        if covariates := next(iter(prepared.parts.values())).covariates:
+            for name, array in covariates.content().items():
+                put(file, f"covariates/{name}", strings(array) if array.dtype.kind == "U" else array)
         file.attrs["targets"] = list(prepared.targets)
 
 
@@ -91,8 +98,13 @@ def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
     ``own_day_out`` comes with the training part, whose steps it is of.
     """
     with opened(path) as file:
+        covariates = (
+            Covariates.of({name: _column(each) for name, each in file["covariates"].items()})
+            if "covariates" in file
+            else Covariates()
+        )
         return Prepared(
-            parts={name: _read_group(file[name]) for name in parts},
+            parts={name: replace(_read_group(file[name]), covariates=covariates) for name in parts},
             mean=file["scaler/mean"][:],
             std=file["scaler/std"][:],
             profile=file["profile"][:],
@@ -130,11 +142,10 @@ def _create_group(group: h5py.Group, table: Detectors, timestamps: np.ndarray) -
 def _read_group(group: h5py.Group) -> Detectors:
     if group.attrs["schema"] != SCHEMA:
         raise KeyError(f"schema is {group.attrs['schema']}")
-    text = {name: tuple(group[name].asstr()[:].tolist()) for name in ("vd_ids", "features", "units")}
-    info = {
-        key: column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
-        for key, column in group.get("info", {}).items()
-    }
+    vd_ids, features, units = (
+        tuple(_column(group[name]).tolist()) for name in ("vd_ids", "features", "units")
+    )
+    info = {key: _column(column) for key, column in group.get("info", {}).items()}
     return Detectors(
         values=_values(group["values"]),
         timestamps=group["timestamps"][:],
@@ -142,8 +153,14 @@ def _read_group(group: h5py.Group) -> Detectors:
         time_zone=str(group.attrs["time_zone"]),
         source=str(group.attrs["source"]),
         info=info,
-        **text,
+        vd_ids=vd_ids,
+        features=features,
+        units=units,
     )
+
+
+def _column(dataset: h5py.Dataset) -> np.ndarray:
+    return dataset.asstr()[...] if h5py.check_string_dtype(dataset.dtype) else dataset[...]
 
 
 def _values(dataset: h5py.Dataset) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 A row is one target of one VD at one time. Times are local, with their offset; ``target_time`` is the start of the
 interval that is forecast, ``horizon`` how many steps it lies after the newest observation of any VD. ``age`` is how many
-seconds before ``issue_time`` the newest observation of that VD and target ended. What there is none of is empty.
+seconds before ``issue_time`` the newest observation of that VD and target ended, ``trained`` whether the weights know the
+VD. What there is none of is empty.
 """
 
 from collections.abc import Iterator
@@ -70,6 +71,7 @@ def _table(issued: Issued) -> pa.Table:
             "unit": of_each(k, task.units),
             **{name: number(each.transpose(1, 2, 0).ravel()) for name, each in issued.columns.items()},
             "age": number(np.repeat(issued.age.ravel(), H).astype(np.float32)),
+            "trained": pa.array(np.repeat(~np.isin(task.vd_ids, task.untrained), K * H)),
         }
     )
 

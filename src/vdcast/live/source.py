@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,13 +12,14 @@ from vdcast import params
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.escape import terminal
-from vdcast.layout import PARAMS
+from vdcast.layout import CALENDAR, PARAMS
 from vdcast.live import recent
 from vdcast.live.arguments import model_file
 from vdcast.models.shared.trained import Trained
 from vdcast.params.formats import Data
 from vdcast.params.load import is_name
 from vdcast.params.sections import Forecast
+from vdcast.prepare.covariates import renewed
 
 WITHOUT_PARAMS = Forecast(folder="forecasts", format="parquet", max_age=3600, alarm=0.05)
 
@@ -62,6 +63,12 @@ def source(arguments: argparse.Namespace) -> Source:
     else:
         of_forecast = WITHOUT_PARAMS
     trained = Trained.load(path)
+    covariates, strange = renewed(trained.task.covariates, trained.task.time_zone)
+    if strange:
+        warn(
+            f"run {trained.run['name']} was trained without {', '.join(strange)} of {CALENDAR}, and takes no notice of it"
+        )
+    trained = replace(trained, task=replace(trained.task, covariates=covariates))
     if not is_name(trained.run["name"]):  # it names a folder, and a file may come from anywhere
         raise InputError(f"'{arguments.model}' is of a run {trained.run['name']!r}, which is no run's name")
     return Source(

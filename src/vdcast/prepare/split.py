@@ -1,5 +1,7 @@
 """Split the time axis, keep what the training part shows to be usable, and take its statistics."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vdcast.data import profile, scale
@@ -8,12 +10,13 @@ from vdcast.data.store import PARTS
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.sections import Prepare
+from vdcast.prepare.covariates import learnable
 from vdcast.prepare.usable import usable_features, usable_vds
 from vdcast.records.prepare import Dropped
 
 
 def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped]]:
-    """Split ``table`` and keep what its training part shows to be usable.
+    """Split ``table`` and keep what its training part shows to be usable, of what is known ahead too.
 
     Raises InputError for names that the file lacks, and where nothing usable is left.
     """
@@ -31,7 +34,10 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
             f"no VD of {table.source} passes prepare.max_missing {settings.max_missing} and "
             f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"
         )
-    parts = {name: part.select(kept, features) for name, part in parts.items()}
+    covariates, dropped_covariates = learnable(table.covariates, train)
+    parts = {
+        name: replace(part.select(kept, features), covariates=covariates) for name, part in parts.items()
+    }
     mean, std = scale.of_values(parts["train"].values)
     prepared = Prepared(
         parts=parts,
@@ -41,7 +47,7 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
         own_day_out=profile.left_out(parts["train"]),
         targets=tuple(settings.targets),
     )
-    return prepared, dropped_features + dropped_vds
+    return prepared, dropped_features + dropped_vds + dropped_covariates
 
 
 def asked(table: Detectors, settings: Prepare) -> list[str]:
