@@ -44,7 +44,7 @@ def write(path: Path, issued: Issued) -> None:
         if path.suffix == ".csv":
             pyarrow.csv.write_csv(_as_text(_table(issued), issued.task.time_zone), partial)
         else:
-            pyarrow.parquet.write_table(_table(issued), partial)
+            pyarrow.parquet.write_table(_table(issued), partial, write_page_checksum=True)
 
 
 def _table(issued: Issued) -> pa.Table:
@@ -123,7 +123,7 @@ def _read(path: Path, issue: int, task: Task) -> Kept:
             options = pyarrow.csv.ConvertOptions(include_columns=names, column_types=types)
             table = pyarrow.csv.read_csv(path, convert_options=options)
         else:
-            table = pyarrow.parquet.read_table(path, columns=names)
+            table = pyarrow.parquet.read_table(path, columns=names, page_checksum_verification=True)
         moments = table["target_time"].cast(pa.timestamp("s", tz="UTC"))  # parquet has no seconds
         seconds = moments.cast(pa.int64()).to_numpy()
         horizon = table["horizon"].to_numpy()

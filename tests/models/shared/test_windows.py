@@ -139,7 +139,7 @@ def test_a_copy_that_sees_every_detector_is_given_what_copies_of_their_own_are()
     values = np.random.default_rng(0).normal(size=(9, 3, 2))
     values[2, 1] = np.nan
     together, apart = (windows(values, sharing) for sharing in (Sharing.SHARED, Sharing.APART))
-    assert together.sizes == apart.sizes._replace(groups=3)
+    assert together.sizes == apart.sizes._replace(groups=3, embedded=True)
     sample = together.samples(torch.tensor([[0, 1, 2]]), torch.arange(len(together)))
     assert sample.tolist() == [list(range(15))]
     found, (expected,) = together.batch(sample), apart.in_order(torch.tensor([[0], [1], [2]]))

@@ -23,6 +23,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.data.mapped import Mapped
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
+from vdcast.params.modes import Sharing
 
 # Copies times samples that are assembled at once, and go through a network without gradients. On a CPU its
 # activations should stay in the cache: 10 copies of the default xLSTM took 1.5 s over 476 windows in batches of 64,
@@ -59,7 +60,8 @@ class Sizes(NamedTuple):
     calendar: int  # E
     length: int  # L
     horizon: int  # H
-    groups: int = 1  # that the copy sees; of more than one, it learns an embedding for each
+    groups: int = 1  # that the copy sees
+    embedded: bool = False  # whether it learns an embedding of each
     neighbours: Neighbours | None = None
 
     @property
@@ -127,6 +129,7 @@ class Windows:
             length=task.length,
             horizon=task.horizon,
             groups=len(task.copies[0]),
+            embedded=task.sharing is Sharing.SHARED,
             neighbours=task.neighbours,
         )
         self.both = torch.arange(task.length + task.horizon, device=device)
