@@ -36,15 +36,17 @@ def main() -> None:
     parser.add_argument("table", nargs="?", type=Path, help="in place of the sample")
     parser.add_argument("--models", nargs="+", default=["lstm", "xlstm"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--quick", action="store_true", help="an epoch: whether it runs, and no figures")
     given = parser.parse_args()
+    epochs = {"epochs": 1} if given.quick else {}
     data = prepare(store.read(given.table), settings().prepare)[0] if given.table else prepared()
     V = len(data.parts["train"].vd_ids)
     halves = [list(range(V))[::2], list(range(V))[1::2]]
     errors: dict[str, list[np.ndarray]] = {}
     for model in given.models:
-        everything = trained(data, list(range(V)), model, given.seeds)
+        everything = trained(data, list(range(V)), model, seeds=given.seeds, **epochs)
         for held_out, known in (halves, halves[::-1]):
-            half = trained(data, known, model, given.seeds)
+            half = trained(data, known, model, seeds=given.seeds, **epochs)
             for name, error in errors_of(data, half, everything, held_out).items():
                 errors.setdefault(name if name in NAMES else f"{model}, {name}", []).append(error)
     rows = [
@@ -58,10 +60,10 @@ NAMES = [f"{name} of {days} days" for days in DAYS for name in ("profile", "hour
 NAMES += ["persistence", "yesterday", "last week"]
 
 
-def trained(data: Prepared, vds: list[int], model: str, seeds: list[int]) -> Trained:
+def trained(data: Prepared, vds: list[int], model: str, **train) -> Trained:
     """A run of these detectors alone."""
     task = task_of(data, vds, settings())
-    run = budget(f"{model}-{MODE}", seeds=seeds)
+    run = budget(f"{model}-{MODE}", **train)
     fitted = fit(run, TrainingData.of(task, data, "cpu"))
     return Trained(weights=fitted.weights, run=run.model_dump(), task=task)
 

@@ -63,12 +63,6 @@ def source(arguments: argparse.Namespace) -> Source:
     else:
         of_forecast = WITHOUT_PARAMS
     trained = Trained.load(path)
-    covariates, strange = renewed(trained.task.covariates, trained.task.time_zone)
-    if strange:
-        warn(
-            f"run {trained.run['name']} was trained without {', '.join(strange)} of {CALENDAR}, and takes no notice of it"
-        )
-    trained = replace(trained, task=replace(trained.task, covariates=covariates))
     if not is_name(trained.run["name"]):  # it names a folder, and a file may come from anywhere
         raise InputError(f"'{arguments.model}' is of a run {trained.run['name']!r}, which is no run's name")
     return Source(
@@ -78,6 +72,20 @@ def source(arguments: argparse.Namespace) -> Source:
         now=int(time.time()) if arguments.at is None else moment(arguments.at, trained.task.time_zone),
         replay=arguments.at is not None,
     )
+
+
+def informed(trained: Trained) -> Trained:
+    """With what the tables of data/calendar/ say now; what of it the run does not know is said on stderr.
+
+    Raises InputError where a table that the run was trained with cannot be read.
+    """
+    task = trained.task
+    covariates, strange = renewed(task.covariates, task.time_zone)
+    if strange:
+        warn(
+            f"run {trained.run['name']} was trained without {', '.join(strange)} of {CALENDAR}, and takes no notice of it"
+        )
+    return replace(trained, task=replace(task, covariates=covariates))
 
 
 def moment(text: str, time_zone: str) -> int:

@@ -57,7 +57,7 @@ def test_a_window_by_hand_with_a_gap():
     values = np.arange(7.0).reshape(7, 1, 1)
     values[2] = np.nan
     w = windows(values, Sharing.JOINT)
-    assert len(w) == 3 and w.sizes == (1, 1, 1, 13, 3, 2, 1, None)
+    assert len(w) == 3 and w.sizes == (1, 1, 1, 13, 3, 2, 1, False, None)
     batch = w.batch(torch.tensor([[0, 2]]))
     assert batch.x[0, 0].tolist() == [[0, 1], [1, 1], [0, 0]]  # value, then whether it was observed
     assert batch.x[0, 1].tolist() == [[0, 0], [3, 1], [4, 1]]
