@@ -98,6 +98,9 @@ def test_a_table_of_plans_that_cannot_be_meant_is_one_sentence(write):
     write("p.csv", "name,begin,end\nworks,2023-11-20T22:00,2023-11-20T05:00\n")
     with pytest.raises(InputError, match="row 1: a plan has a name and ends after it begins"):
         read_plans("p.csv", "UTC")
+    write("p.csv", "name,begin,end\nholiday,2023-11-20,2023-11-20\n")
+    with pytest.raises(InputError, match="'holiday' is what public holidays are called; rename that plan"):
+        read_plans("p.csv", "UTC")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
-from vdcast.data.covariates import Weather
+from vdcast.data.covariates import HOLIDAY, Weather
 from vdcast.errors import InputError, first_line
 from vdcast.layout import CALENDAR
 
@@ -26,6 +26,10 @@ def read_plans(file: str, time_zone: str) -> dict[str, np.ndarray]:
     begin = _seconds(table["begin"], file, time_zone)
     end = _seconds(table["end"], file, time_zone, whole_days=True)
     names = table["name"].str.strip()
+    if (names == HOLIDAY).any():
+        raise InputError(
+            f"'{CALENDAR / file}': {HOLIDAY!r} is what public holidays are called; rename that plan"
+        )
     for row in np.flatnonzero((names == "") | (begin >= end)):
         raise InputError(
             f"'{CALENDAR / file}', row {row + 1}: a plan has a name and ends after it begins; found name "

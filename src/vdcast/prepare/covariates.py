@@ -134,8 +134,8 @@ def in_words(parts: dict[str, Detectors], window: Window) -> str:
         shares = [_shares_known(part, window) for part in parts.values()]
         lines.append(f"| {markdown(', '.join(weather.kinds))} | {' | '.join(shares)} |")
     if HOLIDAY in covariates.plans:
-        inside = [_days_of(covariates.plans[HOLIDAY], part) for part in parts.values()]
-        lines += ["", f"Holidays: {', '.join(day for days in inside for day in days)}."]
+        days = [day for part in parts.values() for day in _days_of(covariates.plans[HOLIDAY], part)]
+        lines += ["", f"Holidays: {', '.join(days) or 'none'}."]
     return "\n".join(lines) + "\n"
 
 
