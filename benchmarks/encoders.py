@@ -187,8 +187,11 @@ def many_models(size: LSTMSize | XLSTMSize, copies: int, batch: int, seconds: fl
     }
 
 
-def one_table(batches: list[int], seconds: float, rates: tuple[float, float]) -> list[str]:
-    rows = [one_model(size, batch, seconds, rates) for batch in batches for size in DEFAULTS + SMALL]
+Encoders = list[LSTMSize | XLSTMSize]
+
+
+def one_table(sizes: Encoders, batches: list[int], seconds: float, rates: tuple[float, float]) -> list[str]:
+    rows = [one_model(size, batch, seconds, rates) for batch in batches for size in sizes]
     return ["### One training step of one model", "", *table(rows), ""]
 
 
@@ -246,7 +249,7 @@ KINDS = {
 }
 
 
-def where_table(sizes: list[LSTMSize | XLSTMSize], batch: int = 32, steps: int = 20) -> list[str]:
+def where_table(sizes: Encoders, batch: int = 32, steps: int = 20) -> list[str]:
     """Shares of a step by kind of operation, as torch's profiler sees it; profiling itself costs a few µs each."""
     rows = []
     for size in sizes:
@@ -284,7 +287,7 @@ def main() -> None:
     rates = machine()
     print(f"{cpu_name()}, {arguments.threads} threads, torch {torch.__version__}")
     print(f"matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s")
-    print("\n".join([*one_table(batches, seconds, rates), *many_table(counts, seconds)]))
+    print("\n".join([*one_table(DEFAULTS + SMALL, batches, seconds, rates), *many_table(counts, seconds)]))
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ from vdcast.train.workers import fit
 
 
 def gpu_tables(
-    seconds: float, device: str, counts: tuple[int, ...] = (10, 100), epochs: int = 20
+    seconds: float,
+    device: str,
+    batches: tuple[int, ...] = (32, 512),
+    counts: tuple[int, ...] = (10, 100),
+    epochs: int = 20,
 ) -> list[str]:
     one = []
     for size in DEFAULTS:  # a table each, as there are not the same ways to compute them
-        one += [*table([one_model(size, batch, seconds, device) for batch in (32, 512)]), ""]
+        one += [*table([one_model(size, batch, seconds, device) for batch in batches]), ""]
     many = [many_models(size, copies, seconds, device) for size in SMALL for copies in counts]
     halves = [precisions(f"{model}-multi_vd", device, epochs) for model in ("lstm", "xlstm")]
     return [

@@ -36,9 +36,9 @@ def networks(quick: bool) -> list[str]:
     from measure import machine
 
     rates = machine()
-    seconds = 0.5 if quick else 8
+    seconds, sizes = (0.1, SMALL) if quick else (8, DEFAULTS + SMALL)
     measured = f"Measured: matmul {rates[0] / 1e9:.0f} GFLOP/s, memory {rates[1] / 1e9:.0f} GB/s."
-    one = one_table([32] if quick else [32, 512], seconds, rates)
+    one = one_table(sizes, [32] if quick else [32, 512], seconds, rates)
     if (threads := torch.get_num_threads()) > 1:
         torch.set_num_threads(1)
         alone = machine()
@@ -46,9 +46,9 @@ def networks(quick: bool) -> list[str]:
             f"And on one thread, as every stack of a run trains; measured: matmul {alone[0] / 1e9:.0f} GFLOP/s, memory "
             f"{alone[1] / 1e9:.0f} GB/s.",
             "",
-            *one_table([32], seconds, alone)[2:],
+            *one_table(sizes, [32], seconds, alone)[2:],
         ]
-    where = where_table(DEFAULTS + SMALL)  # on one thread as well
+    where = where_table(sizes)  # on one thread as well
     torch.set_num_threads(threads)
     return [measured, "", *one, *where, *many_table([10] if quick else [10, 100], seconds)]
 
@@ -137,7 +137,7 @@ def gpu(quick: bool) -> list[str]:
     from gpu import gpu_tables
 
     if quick:
-        return gpu_tables(0.1, "cpu", counts=(3,), epochs=1)
+        return gpu_tables(0, "cpu", batches=(32,), counts=(3,), epochs=1)
     if not torch.cuda.is_available():
         return ["No GPU was at hand."]
     return [torch.cuda.get_device_name(), "", *gpu_tables(3, "cuda")]

@@ -120,6 +120,15 @@ def fresh(tmp_path_factory) -> Clone:
     return make_clone(tmp_path_factory.mktemp("fresh"))
 
 
+@pytest.fixture(scope="module")
+def prepared(fresh, tmp_path_factory) -> Clone:
+    """A clone in which `dvc repro prepare` ran and its lock file is committed."""
+    clone = fresh.copy(tmp_path_factory.mktemp("prepared") / "clone")
+    clone.repro("prepare")
+    clone.commit("prepared")
+    return clone
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id) -> Clone:
     """A clone in which `dvc repro` ran once and its lock file is committed; of several workers the first makes it."""

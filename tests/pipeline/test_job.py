@@ -34,14 +34,6 @@ def credentials(monkeypatch):
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 
-@pytest.fixture(params=["folder", "s3"])
-def remote(request, tmp_path) -> list[list[str]]:
-    """The `dvc` commands that make a default remote."""
-    if request.param == "folder":
-        return [["remote", "add", "-d", "shared", str(tmp_path / "remote")]]
-    return on_s3(request.getfixturevalue("server").url, tmp_path.name)
-
-
 def on_s3(url: str, prefix: str) -> list[list[str]]:
     return [
         ["remote", "add", "-d", "-f", "shared", f"s3://{s3.Server.bucket}/{prefix}"],
@@ -50,13 +42,13 @@ def on_s3(url: str, prefix: str) -> list[list[str]]:
 
 
 @pytest.fixture
-def origin(fresh, remote, tmp_path) -> Clone:
+def origin(prepared, server, tmp_path) -> Clone:
     """What the others clone: the remote is set, `prepare` is done and pushed, its lock file committed."""
-    return make_origin(fresh, remote, tmp_path / "origin")
+    return make_origin(prepared, on_s3(server.url, tmp_path.name), tmp_path / "origin")
 
 
-def make_origin(fresh: Clone, remote: list[list[str]], path: Path) -> Clone:
-    origin = fresh.copy(path, remote)
+def make_origin(prepared: Clone, remote: list[list[str]], path: Path) -> Clone:
+    origin = prepared.copy(path, remote)
     origin.run(*JOB, "prepare")
     origin.commit("prepared")
     return origin
@@ -170,9 +162,9 @@ def test_no_remote_is_said_in_one_sentence(fresh, tmp_path):
     assert "dvc remote add -d" in output and "Traceback" not in output
 
 
-def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
+def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(prepared, tmp_path, monkeypatch):
     with s3.server() as server:
-        origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
+        origin = make_origin(prepared, on_s3(server.url, "x"), tmp_path / "origin")
         for name, value in server.user("Get*", "List*").items():
             monkeypatch.setenv(name, value)
         clone = clone_of(origin, tmp_path / "clone")
@@ -183,9 +175,9 @@ def test_a_bucket_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp
     assert not (clone.path / "runs" / RUN / "model.pt").exists()
 
 
-def test_a_bucket_that_may_not_be_read_stops_the_job_before_any_work(fresh, tmp_path, monkeypatch):
+def test_a_bucket_that_may_not_be_read_stops_the_job_before_any_work(prepared, tmp_path, monkeypatch):
     with s3.server() as server:
-        origin = make_origin(fresh, on_s3(server.url, "x"), tmp_path / "origin")
+        origin = make_origin(prepared, on_s3(server.url, "x"), tmp_path / "origin")
         for name, value in server.user("Put*", "List*", "Delete*").items():
             monkeypatch.setenv(name, value)
         clone = clone_of(origin, tmp_path / "clone")
@@ -195,8 +187,10 @@ def test_a_bucket_that_may_not_be_read_stops_the_job_before_any_work(fresh, tmp_
     assert clone.run("git", "status", "--short") == "", "nor is anything forgotten in dvc.lock"
 
 
-def test_a_remote_that_dies_as_data_come_down_fails_the_job_and_a_second_one_goes_on(fresh, server, tmp_path):
-    origin = make_origin(fresh, on_s3(server.url, "down"), tmp_path / "origin")
+def test_a_remote_that_dies_as_data_come_down_fails_the_job_and_a_second_one_goes_on(
+    prepared, server, tmp_path
+):
+    origin = make_origin(prepared, on_s3(server.url, "down"), tmp_path / "origin")
     clone = clone_of(origin, tmp_path / "clone")
     line = s3.Line(server, last=b"GET /vdcast/down/files/")
     clone.use(on_s3(line.url, "down"))
@@ -207,9 +201,9 @@ def test_a_remote_that_dies_as_data_come_down_fails_the_job_and_a_second_one_goe
     assert stages_run(clone.run(*JOB, f"train@{RUN}")) == {f"train@{RUN}"}
 
 
-def test_a_folder_that_may_only_be_read_stops_the_job_before_any_work(fresh, tmp_path):
+def test_a_folder_that_may_only_be_read_stops_the_job_before_any_work(prepared, tmp_path):
     folder = tmp_path / "remote"
-    origin = make_origin(fresh, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
+    origin = make_origin(prepared, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
     clone = clone_of(origin, tmp_path / "clone")
     forbid_writing(folder)
     output = clone.run(*MERE_MORTAL, *JOB, f"train@{RUN}", fails=True)
@@ -222,10 +216,10 @@ def forbid_writing(folder: Path) -> None:
         place.chmod(0o555)
 
 
-def test_a_remote_that_takes_no_training_state_stops_no_training(fresh, tmp_path):
+def test_a_remote_that_takes_no_training_state_stops_no_training(prepared, tmp_path):
     """From the first epoch on its folder of scratch files cannot be written to; what has results can."""
     folder = tmp_path / "remote"
-    origin = make_origin(fresh, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
+    origin = make_origin(prepared, [["remote", "add", "-d", "shared", str(folder)]], tmp_path / "origin")
     clone = clone_of(origin, tmp_path / "clone")
     stop, log = Stopping(tmp_path / "stop", "after", ".state"), tmp_path / "log"
     with log.open("w") as file:
@@ -239,10 +233,10 @@ def test_a_remote_that_takes_no_training_state_stops_no_training(fresh, tmp_path
     assert clone_of(origin, tmp_path / "collector").repro("--pull", f"train@{RUN}") == set()
 
 
-def test_a_remote_that_dies_half_way_through_the_results(fresh, server, tmp_path):
+def test_a_remote_that_dies_half_way_through_the_results(prepared, server, tmp_path):
     """The job that failed keeps its result and uploads it later; another clone finds no half of a result."""
     target = "train@lstm-multi_vd"
-    origin = make_origin(fresh, on_s3(server.url, "half"), tmp_path / "origin")
+    origin = make_origin(prepared, on_s3(server.url, "half"), tmp_path / "origin")
     before = server.keys()
     failed, other = clone_of(origin, tmp_path / "failed"), clone_of(origin, tmp_path / "other")
     line = s3.Line(server, last=b"PUT /vdcast/half/files/")  # the run cache goes before the files

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.pipeline.conftest import make_clone, stages_run
+from tests.pipeline.conftest import stages_run
 from tests.stopping import Stopping, kill
 from vdcast.train import scratch
 
@@ -14,14 +14,6 @@ pytestmark = pytest.mark.slow
 
 RUN = "lstm-multi_vd"
 MODEL = f"runs/{RUN}/model.pt"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    clone = make_clone(tmp_path_factory.mktemp("prepared"))
-    clone.repro("prepare")
-    clone.commit("prepared")
-    return clone
 
 
 @pytest.fixture

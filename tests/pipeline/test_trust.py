@@ -26,7 +26,8 @@ def test_hostile_names_of_detectors_stay_names(tmp_path):
         columns = head.split(",")
         columns[1 : 1 + len(names)] = list(names)
         raw.write_text(",".join(columns) + "\n" + rows, "utf-8")
-        clone.set({"prepare": {"vds": list(names), "min_mean": 0.0, "max_missing": 1.0}})
+        once = {"epochs": 1, "patience": 1, "seeds": [0]}
+        clone.set({"prepare": {"vds": list(names), "min_mean": 0.0, "max_missing": 1.0}, "train": once})
         clone.run("dvc", "repro", "compare@multi_vd")
         inside = {
             str(path.relative_to(clone.path))
