@@ -29,7 +29,7 @@ from vdcast.models.shared.forecaster import build
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.models.shared.windows import Sizes
-from vdcast.params.modes import sharing_of
+from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import LSTM, XLSTM, Network
 from vdcast.params.sections import Run, Train
 
@@ -62,7 +62,10 @@ def model(network: Network, mode: str, seeds: int, vds: int) -> Trained:
     run = Run(name=f"{network.model}-{mode}", model=network.model, mode=mode, network=network, train=train)
     of_a_seed = sharing.copies(V)
     G = sum(map(len, of_a_seed))
-    sizes = Sizes(V // G, F, targets=1, calendar=13, length=L, horizon=H, groups=len(of_a_seed[0]))
+    sizes = Sizes(
+        V // G, F, targets=1, calendar=13, length=L, horizon=H, groups=len(of_a_seed[0]),
+        embedded=sharing is Sharing.SHARED,
+    )  # fmt: skip
     made = build(network, sizes, copies=seeds * len(of_a_seed))
     task = Task(
         vd_ids=tuple(f"VD-N1-S-{i / 10:.3f}-M-LOOP" for i in range(V)),

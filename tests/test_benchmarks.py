@@ -37,6 +37,12 @@ def test_forecast_is_timed_as_a_whole_and_by_its_steps():
 
 
 @pytest.mark.slow
+def test_new_detectors_are_forecast_beside_the_naive_forecasts():
+    output = printed("newcomers.py", "--quick", "--models", "lstm")
+    assert "| lstm, trained on it | " in output and "| persistence | " in output
+
+
+@pytest.mark.slow
 def test_ingest_and_the_plain_way_give_the_same_numbers():
     small = ["--vds", "20", "--snapshots", "12", "--kinds", "json", "xml"]
     assert [line.split(" | ")[:2] for line in printed("ingest.py", *small).splitlines()[-4:]] == [

@@ -5,6 +5,7 @@ from pathlib import Path
 PIPELINE = Path("dvc.yaml")
 LOCK = Path("dvc.lock")
 PARAMS = Path("params.yaml")
+CALENDAR = Path("data/calendar")  # tables that `calendar` of params.yaml names
 DETECTORS = Path("data/detectors.h5")
 PREPARED = Path("data/prepared.h5")
 RUNS = Path("runs")

@@ -17,6 +17,9 @@ from tests.project import run
 from vdcast.commands.forecast import main
 from vdcast.data import store
 from vdcast.ingest.formats import wide_table
+from vdcast.layout import CALENDAR
+from vdcast.params.sections import Calendar
+from vdcast.prepare.covariates import covariates_of
 
 END = "2023-12-05T06:00+08:00"  # of what the fixture has observed
 DATA = {"format": "wide_table", "raw": "feed", "feature": "volume", "unit": "veh/h", "interval": 3600, "time_zone": "Asia/Taipei"}  # fmt: skip
@@ -102,6 +105,42 @@ def test_a_silent_vd_is_named_and_the_others_are_forecast(folder, volumes, capsy
     assert table["forecast"].isna().tolist() == (table["vd"] == "VD-B").tolist()
     said = "vdcast: 1 of 3 VDs get no forecast, as they have no recent observation: VD-B\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize("network", ["small_lstm", "small_xlstm"])
+def test_what_is_known_ahead_is_read_anew(folder, request, volumes, prepare_settings, network, capsys):
+    """Of the tables that the run was trained with: what they say now, of the same names, by the end of the lookback."""
+    CALENDAR.mkdir(parents=True)
+    hours = pd.date_range("2023-11-15", periods=480, freq="h")
+    table = pd.DataFrame({"time": hours, "issue_time": hours, "rain": np.arange(480) % 7})
+    table.astype(str).to_csv(CALENDAR / "w.csv", index=False)
+    (CALENDAR / "p.csv").write_text("name,begin,end\nschool,2023-11-20,2023-11-21\n", "utf-8")
+    calendar = Calendar(holidays="TW", plans="p.csv", weather="w.csv")
+    settings = prepare_settings.model_copy(update={"features": ["volume"]})
+    known = replace(volumes, covariates=covariates_of(calendar, volumes))
+    drawn(known, settings, request.getfixturevalue(network)).save(Path("runs/lstm-multi_vd/model.pt"))
+
+    def issued() -> np.ndarray:
+        run(main, "lstm-multi_vd", "--at", END, "--out", "a.csv")
+        return pd.read_csv("a.csv")["forecast"].to_numpy()
+
+    before = issued()
+    assert "no weather was issued in time for 3 of the 3 steps ahead" in capsys.readouterr().err
+    late = pd.DataFrame({"time": ["2023-12-05T07:00"], "issue_time": ["2023-12-05T06:00:01"], "rain": [5]})
+    pd.concat([table, late]).astype(str).to_csv(CALENDAR / "w.csv", index=False)
+    np.testing.assert_array_equal(issued(), before)  # issued a second after the lookback
+    late["issue_time"] = "2023-12-05T06:00"
+    pd.concat([table, late]).astype(str).to_csv(CALENDAR / "w.csv", index=False)
+    capsys.readouterr()
+    assert (issued() != before).any()
+    assert "for 2 of the 3 steps ahead" in capsys.readouterr().err
+    (CALENDAR / "p.csv").write_text(
+        "name,begin,end\nschool,2023-12-05,2023-12-05\nworks,2023-12-05,2023-12-05\n", "utf-8"
+    )
+    assert (issued() != before).all()
+    assert "was trained without works of data/calendar, and takes no notice of it" in capsys.readouterr().err
+    (CALENDAR / "p.csv").unlink()
+    assert "'data/calendar/p.csv' does not exist" in refused("lstm-multi_vd", "--at", END)
 
 
 def refused(*arguments: str) -> str:

@@ -11,6 +11,7 @@ from tests.commands.test_forecast import folder, trained, volumes  # noqa: F401 
 from tests.project import run
 from vdcast.commands.forecast import main as forecast
 from vdcast.commands.score import main as score
+from vdcast.live import score as live
 
 NOW = "2023-12-05T06:00+08:00"
 RECORD = Path("forecasts/lstm-multi_vd")
@@ -20,7 +21,8 @@ def at(hours_before: int) -> str:
     return (pd.Timestamp(NOW) - pd.Timedelta(hours=hours_before)).isoformat()
 
 
-def test_it_is_the_error_of_what_was_forecast(folder, volumes, trained, capsys):  # noqa: F811
+def test_it_is_the_error_of_what_was_forecast(folder, volumes, trained, capsys, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(live, "ENOUGH", 2)
     weights = trained.weights | {"autoregression.bias": trained.weights["autoregression.bias"] + 1}
     trained = replace(trained, weights=weights)  # a deviation too high
     trained.save(Path("runs/lstm-multi_vd/model.pt"))
@@ -41,6 +43,16 @@ def test_it_is_the_error_of_what_was_forecast(folder, volumes, trained, capsys):
     np.testing.assert_allclose(day["forecast"], expected, rtol=1e-4)
     assert table[table["period"] == "week"]["observations"].max() == 2
     assert "vdcast_behind" in (RECORD / "score.prom").read_text("utf-8")
+
+
+def test_of_too_few_forecasts_that_is_said_and_nothing_raised(folder, capsys):  # noqa: F811
+    run(forecast, "lstm-multi_vd", "--at", at(3))
+    run(score, "lstm-multi_vd", "--at", NOW)
+    assert (
+        "Too little for an alarm: of the last week, forecasts that began in 1 different hours are scored; 24 are needed"
+        in capsys.readouterr().out
+    )
+    assert 'vdcast_behind{run="lstm-multi_vd"} 0' in (RECORD / "score.prom").read_text("utf-8")
 
 
 def test_without_the_alarm_it_ends_well(folder, capsys):  # noqa: F811

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from vdcast.data import calendar, profile
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors
 
 MONDAY = 4 * 86_400  # 1970-01-05
@@ -88,7 +89,7 @@ def test_a_profile_without_a_day_is_that_of_the_series_without_it(train):
     date = calendar.dates(train.timestamps, train.time_zone)
     day = date == date[100]
     without = replace(train, values=np.where(day[:, None, None], np.nan, train.values).astype("f4"))
-    slot = profile.slots(train.timestamps, train.time_zone, train.interval)
+    slot = profile.slots_of(train)
     np.testing.assert_allclose(profile.left_out(train)[day], profile.of_part(without)[slot[day]], rtol=1e-5)
 
 
@@ -114,14 +115,18 @@ def test_neighbouring_slots_are_smoothed_across_the_end_of_the_week():
 
 def test_minutes_share_slots_of_five_and_a_day_counts_as_one():
     minutes, fives = of_days([10, 20, 30, 12, 5, 6, 7, 8], 60), of_days([10, 20, 30, 12, 5, 6, 7, 8], 300)
-    assert profile.slots(minutes.timestamps, "UTC", 60)[[0, 4, 5, -1]].tolist() == [0, 0, 1, 287]
+    assert profile.slots_of(minutes)[[0, 4, 5, -1]].tolist() == [0, 0, 1, 287]
     assert profile.of_part(minutes).shape == (7 * 288, 1, 1)
     np.testing.assert_allclose(profile.of_part(minutes), profile.of_part(fives), rtol=1e-5)
 
 
 def test_slots_are_local():
     part = of_days([1])
-    assert profile.slots(part.timestamps, "Asia/Taipei", 3600)[[0, 15, 16]].tolist() == [8, 23, 24]
+    assert profile.slots(part.timestamps, "Asia/Taipei", 3600, Covariates())[[0, 15, 16]].tolist() == [
+        8,
+        23,
+        24,
+    ]
     assert calendar.dates(part.timestamps, "Asia/Taipei")[[0, 15, 16]].tolist() == [4, 4, 5]
 
 

@@ -13,6 +13,7 @@ from tests.live.made import drawn
 from tests.project import run
 from vdcast.commands.export import main
 from vdcast.data import store
+from vdcast.data.covariates import HOLIDAY, Covariates
 from vdcast.errors import InputError
 from vdcast.export import onnx_file
 
@@ -86,6 +87,16 @@ def test_a_graph_that_differs_leaves_no_file(project, detectors, prepare_setting
     with pytest.raises(SystemExit, match="nothing was written"):
         run(main, "--model", "model.pt")
     assert sorted(each.name for each in project.iterdir()) == ["data", "model.pt"]
+
+
+def test_a_run_that_takes_what_is_known_ahead_is_refused(project, detectors, prepare_settings, small_lstm):
+    covariates = Covariates(plans={HOLIDAY: detectors.timestamps[[[0, 24]]]}, inputs=(HOLIDAY,))
+    trained = drawn(replace(detectors, covariates=covariates), prepare_settings, small_lstm)
+    trained.save(Path("model.pt"))
+    with pytest.raises(
+        SystemExit, match="takes what `calendar` in params.yaml names, which an ONNX file here does not"
+    ):
+        run(main, "--model", "model.pt")
 
 
 def test_a_run_or_a_file_is_named(project, detectors, prepare_settings, small_lstm):

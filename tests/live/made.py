@@ -12,10 +12,15 @@ from vdcast.params.sections import Prepare
 
 
 def drawn(
-    detectors: Detectors, settings: Prepare, network: Network, mode: str = "multi_vd", quantiles=()
+    detectors: Detectors,
+    settings: Prepare,
+    network: Network,
+    mode: str = "multi_vd",
+    quantiles=(),
+    vds=(0, 1, 2),
 ) -> Trained:
-    """Volume, 3 steps ahead from 6 steps of both features; two seeds."""
-    task = task_of(detectors, settings, mode)
+    """Volume, 3 steps ahead from 6 steps of both features and what ``detectors`` know ahead; two seeds."""
+    task = task_of(detectors, settings, mode, vds)
     model = build_seeded(
         network,
         Windows(task, detectors).sizes,

@@ -5,6 +5,7 @@ import pytest
 
 from tests.live.made import drawn
 from vdcast.data import profile
+from vdcast.data.covariates import Covariates
 from vdcast.errors import InputError
 from vdcast.live.issue import issue
 from vdcast.live.recent import lookback
@@ -51,12 +52,12 @@ def test_the_simple_forecasts_are_made_of_the_same_observations(recent, prepare_
     trained = drawn(recent, prepare_settings, small_lstm)
     task, columns = trained.task, made(trained, recent).columns
     ahead = recent.timestamps[-1] + HOUR * np.arange(1, 4)
-    usual = task.profile[profile.slots(ahead, "Asia/Taipei", HOUR)][..., :1]
+    usual = task.profile[profile.slots(ahead, "Asia/Taipei", HOUR, Covariates())][..., :1]
     np.testing.assert_array_equal(columns["profile"][:, :2], usual[:, :2])
     # the last two hours of the first VD were not seen, so 10 + 6 * 3 of the hour before is its newest volume
     np.testing.assert_array_equal(columns["persistence"][:, :, 0], [[28, 42, np.nan]] * 3)
 
-    slots = profile.slots(recent.timestamps[-6:], "Asia/Taipei", HOUR)
+    slots = profile.slots(recent.timestamps[-6:], "Asia/Taipei", HOUR, Covariates())
     residual = (recent.values[-6:, 1] - task.profile[slots, 1]) / task.std[
         1
     ]  # (L, F) of the second VD, all seen

@@ -46,7 +46,7 @@ def test_a_row_says_what_when_and_how_old(tmp_path, issued):
     text, table = pd.read_csv(tmp_path / "a.csv", dtype={"vd": str}), pd.read_parquet(tmp_path / "a.parquet")
     assert list(text) == list(table) == [
         *("issue_time", "target_time", "horizon", "vd", "target", "unit", "forecast", "q0.1", "q0.9"),
-        *("persistence", "profile", "linear", "age"),
+        *("persistence", "profile", "linear", "age", "trained"),
     ]  # fmt: skip
     row = text.iloc[1]
     assert (
@@ -64,6 +64,26 @@ def test_a_row_says_what_when_and_how_old(tmp_path, issued):
     assert text["forecast"].isna().tolist() == without.tolist() and (text["age"][without] == 10800).all()
     assert table["target_time"].dt.tz.key == "Asia/Taipei"
     assert (pd.to_datetime(text["target_time"]) == table["target_time"]).all()
+
+
+def test_a_flipped_bit_of_a_forecast_is_never_scored(tmp_path, issued):
+    """Of a hundred, wherever they lie: the file is refused, or says what it said, as where it hits a name or a null."""
+    path = record.path_of(tmp_path, "a", issued.issue, "parquet")
+    record.write(path, issued)
+    content, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for bit in rng.choice(8 * len(content), 100, replace=False).tolist():
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            (kept,) = record.kept(tmp_path, "a", issued.task, since=issued.issue, until=issued.issue)
+        except InputError:
+            refused += 1
+            continue
+        for name in record.SCORED:
+            np.testing.assert_array_equal(kept.columns[name], issued.columns[name])
+    assert refused > 20
 
 
 def test_what_is_no_forecast_is_named(tmp_path, issued):

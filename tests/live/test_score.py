@@ -68,10 +68,17 @@ def test_what_has_not_come_yet_is_not_scored(task, observed):
 
 @pytest.mark.parametrize(("alarm", "expected"), [(0.0, True), (0.24, True), (0.26, False), (None, False)])
 def test_the_alarm_is_a_share_above_the_best_simple_forecast(task, observed, alarm, expected):
-    """2.5 against 2 of the profile."""
-    week = scored([kept(observed, 0, errors(2.5))], observed, task)["week"]
+    """2.5 against 2 of the profile, in forecasts that began in 24 hours."""
+    week = scored([kept(observed, hour, errors(2.5)) for hour in range(24)], observed, task)["week"]
     assert ahead_of(week) == ("profile", 2.0, 2.5)
     assert behind(week, alarm) is expected
+
+
+def test_too_few_forecasts_raise_no_alarm(task, observed):
+    """Of 23 hours, however many forecasts and errors each has."""
+    bad = [kept(observed, hour, errors(90)) for hour in range(23)]
+    week = scored([*bad, *bad, *bad], observed, task)["week"]
+    assert ahead_of(week) == ("profile", 2.0, 90.0) and not behind(week, 0.05)
 
 
 def test_prometheus_is_told_in_its_own_format(task, observed):

@@ -48,6 +48,7 @@ def task_of(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -
         interval=3600,
         time_zone="Asia/Taipei",
         neighbours=all_near(len(v)) if mode == "social" else None,
+        covariates=prepared.parts["train"].covariates,
     )
 
 

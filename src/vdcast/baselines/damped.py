@@ -10,7 +10,8 @@ from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
-DAY_TYPES = ((0, 0, 0, 0, 0, 1, 1), (0, 0, 0, 0, 0, 1, 2))  # of Monday to Sunday: one is chosen
+# Of Monday to Sunday, and of a holiday: one is chosen.
+DAY_TYPES = ((0, 0, 0, 0, 0, 1, 1, 1), (0, 0, 0, 0, 0, 1, 2, 2))
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Damped:
     """Fitted to one target."""
 
     day_types: tuple[int, ...]
-    usual: np.ndarray  # (7Z, V) median by slot of the week
+    usual: np.ndarray  # (8Z, V) median by slot of the week
     share: np.ndarray  # (H, V) 0 to 1
 
     @property
@@ -57,9 +58,9 @@ def _fit(train: Detectors, day_types: tuple[int, ...], window: Window) -> Damped
 
 
 def median_by_slot(train: Detectors, day_types: np.ndarray) -> np.ndarray:
-    """(7Z, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
+    """(8Z, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
     values = train.values[..., 0].astype(np.float64)
-    slot = profile.slots(train.timestamps, train.time_zone, train.interval)
+    slot = profile.slots_of(train)
     Z = profile.slots_a_day(train.interval)
     slot_type, slot_of_day = day_types[slot // Z], slot % Z
     overall = _median(values)
@@ -69,7 +70,7 @@ def median_by_slot(train: Detectors, day_types: np.ndarray) -> np.ndarray:
         all_days = _or(_median(values[at]), overall)
         for c in range(len(found)):
             found[c, z] = _or(_median(values[at & (slot_type == c)]), all_days)
-    return found[day_types].reshape(7 * Z, -1)
+    return found[day_types].reshape(len(day_types) * Z, -1)
 
 
 def shares(last: np.ndarray, after: np.ndarray) -> np.ndarray:

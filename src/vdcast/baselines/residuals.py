@@ -18,9 +18,8 @@ def carried(residual: np.ndarray) -> np.ndarray:
 
 
 def at_slots(table: np.ndarray, part: Detectors) -> np.ndarray:
-    """(T, ...) of a ``table`` (7Z, ...) by slot of the week, for each step of ``part``."""
-    slot = profile.slots(part.timestamps, part.time_zone, part.interval)
-    return table[slot]
+    """(T, ...) of a ``table`` (7Z, ...), or 8Z, by slot of the week, for each step of ``part``."""
+    return table[profile.slots_of(part)]
 
 
 def ahead(origins: np.ndarray, horizon: int) -> np.ndarray:

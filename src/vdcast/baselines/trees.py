@@ -122,9 +122,12 @@ def _rows(part: Detectors, usual: np.ndarray, window: Window, most: int | None =
     lags = [residual[origins - lag] for lag in LAGS if lag < L]
     together = np.broadcast_to(lags[0].mean(axis=1, keepdims=True), lags[0].shape)
     seen = np.concatenate([*lags, part.values[origins], usual[origins], together], axis=2, dtype=np.float32)
-    slot = profile.slots(part.timestamps, part.time_zone, part.interval)
     return Rows(
-        seen=seen, usual=usual, slot=slot, origins=origins, slots_of_day=profile.slots_a_day(part.interval)
+        seen=seen,
+        usual=usual,
+        slot=profile.slots_of(part),
+        origins=origins,
+        slots_of_day=profile.slots_a_day(part.interval),
     )
 
 

@@ -14,6 +14,7 @@ COMMANDS = {
     "job": "one stage in this clone, with everything through the DVC remote",
     "verify": "whether DVC's cache still holds what it took in; what does not is removed",
     "forecast": "what comes next at every VD, by a trained run from the newest data",
+    "adapt": "a run that knows the detectors which came after its training",
     "score": "how a run's forecasts fared beside what has come since, and whether it has fallen behind",
     "export": "a trained run as ONNX, which runs without vdcast",
     "verdict": "what changed in the verdict between two revisions or experiments, as Markdown",

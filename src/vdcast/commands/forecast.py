@@ -26,18 +26,23 @@ def main() -> None:
 def forecast(given) -> Path:
     """The file that was written."""
     from vdcast.live import issue, recent, record
-    from vdcast.live.source import source, warn
+    from vdcast.live.source import informed, source, warn
 
     of = source(given)
-    task, folder = of.trained.task, Path(of.settings.folder)
+    trained, folder = informed(of.trained), Path(of.settings.folder)
+    task = trained.task
     path = given.out or record.path_of(folder, of.run, of.now, of.settings.format)
     record.check_name(path)
     observed = recent.lookback(of.observations(task.length), task)
-    issued = issue.issue(of.trained, observed, now=of.now, max_age=of.settings.max_age)
+    issued = issue.issue(trained, observed, now=of.now, max_age=of.settings.max_age)
     if silent := issued.silent:
         some = ", ".join(silent[:NAMED]) + ", ..." * (len(silent) > NAMED)
         warn(
             f"{len(silent)} of {len(task.vd_ids)} VDs get no forecast, as they have no recent observation: {some}"
+        )
+    if unsaid := recent.steps_without_weather(trained.next_window(observed), task):
+        warn(
+            f"no weather was issued in time for {unsaid} of the {task.horizon} steps ahead; see data/calendar/"
         )
     record.write(path, issued)
     return path

@@ -5,7 +5,8 @@
 Mean absolute error by horizon and VD of the last day and week, of the forecasts that `vdcast forecast` has kept, against
 persistence, the profile and the linear forecast, from the same observations at the time. Printed as tables; written as
 score.csv and, for the text collector of Prometheus, score.prom beside the forecasts. Status 3 is the alarm: over the last
-week the network's MAE is more than the share `forecast.alarm` above that of the best simple one, and wants to be trained anew.
+week the network's MAE is more than the share `forecast.alarm` above that of the best simple one, and wants to be trained anew;
+no alarm is raised of forecasts from fewer than 24 different hours.
 """
 
 import sys
@@ -51,6 +52,11 @@ def score(given) -> str | None:
         )
     alarm = live.behind(week, of.settings.alarm)
     print(words.tables(found, task))
+    if of.settings.alarm is not None and len(week.hours) < live.ENOUGH:
+        print(
+            f"\nToo little for an alarm: of the last week, forecasts that began in {len(week.hours)} different hours are "
+            f"scored; {live.ENOUGH} are needed"
+        )
     words.write_csv(folder / of.run / "score.csv", found, task)
     lines = words.prometheus(found, task, run=of.run, now=of.now, alarm=alarm)
     words.write_prometheus(given.prometheus or folder / of.run / "score.prom", lines)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from vdcast.data.covariates import Covariates
 from vdcast.errors import InputError
 
 
@@ -21,6 +22,7 @@ class Detectors:
     time_zone: str  # IANA name
     source: str  # where they come from, for messages
     info: dict[str, np.ndarray] = field(default_factory=dict)  # (V,) each: lon, lat, road, direction, lanes
+    covariates: Covariates = field(default_factory=Covariates)  # what is known ahead of these and later times
 
     def __post_init__(self):
         T, V, F = self.values.shape

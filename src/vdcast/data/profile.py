@@ -8,7 +8,8 @@ Friday, Saturday, Sunday) added up, and all days added up,
     type = (total_type + SHRINK_TYPE * all) / (count_type + SHRINK_TYPE)
     day  = (total_day + SHRINK_DAY * type) / (count_day + SHRINK_DAY)
 
-so a weekday that was seen often stands for itself, and one that was seen once leans on its type. A hole in the data
+so a weekday that was seen often stands for itself, and one that was seen once leans on its type. Where public holidays are
+known (``data.covariates``), they are an eighth day, of Sunday's type, and 8Z slots are a week. A hole in the data
 is a count of nothing: the profile leans on the level above there. It is NaN, a hole itself, where a series has no
 observation at all, and zero only where zeros were observed.
 
@@ -19,19 +20,31 @@ the training part alone, each day forecast from the others, orders in the same w
 import numpy as np
 
 from vdcast.data import calendar
+from vdcast.data.covariates import HOLIDAY, Covariates
 from vdcast.data.detectors import Detectors
 
 WIDTH = 600  # seconds: standard deviation of the Gaussian over neighbouring slots
 SHRINK_TYPE = 0.1  # days of the all-days mean that a type is given: types differ more than their days scatter
 SHRINK_DAY = 4.0  # days of its type that a weekday is given: a few weeks show little of what sets it apart
 SHORTEST = 300  # seconds of a slot, at least: a slot a minute would be a table of 10,080 rows of noise
-TYPES = ([0, 1, 2, 3, 4], [5], [6])  # the days of each, from Monday = 0
+TYPES = (
+    [0, 1, 2, 3, 4],
+    [5],
+    [6, 7],
+)  # the days of each, from Monday = 0; 7 is a holiday, where some are known
 BLOCK = 1 << 21  # numbers of a week that are worked on at once, whatever the number of detectors
 
 
-def slots(timestamps: np.ndarray, time_zone: str, interval: int) -> np.ndarray:
-    """Slot of the week, 0 (Monday, 00:00) to 7Z - 1, of each time step, (T,)."""
-    return slot_at(calendar.second_of_week(timestamps, time_zone), interval)
+def slots(timestamps: np.ndarray, time_zone: str, interval: int, covariates: Covariates) -> np.ndarray:
+    """Slot of the week, 0 (Monday, 00:00) to 7Z - 1, of each time step, (T,); those of a holiday are 7Z to 8Z - 1."""
+    slot = slot_at(calendar.second_of_week(timestamps, time_zone), interval)
+    Z = slots_a_day(interval)
+    return np.where(covariates.planned(HOLIDAY, timestamps), 7 * Z + slot % Z, slot)
+
+
+def slots_of(part: Detectors) -> np.ndarray:
+    """The same of each step of ``part``."""
+    return slots(part.timestamps, part.time_zone, part.interval, part.covariates)
 
 
 def slot_at(second_of_week, interval: int):
@@ -46,12 +59,12 @@ def slots_a_day(interval: int) -> int:
 
 
 def of_part(part: Detectors) -> np.ndarray:
-    """(7Z, V, F) float32: the profile of the training part ``part``."""
-    slot = slots(part.timestamps, part.time_zone, part.interval)
+    """(7Z, V, F) float32, or 8Z: the profile of the training part ``part``."""
+    slot, Z = slots_of(part), slots_a_day(part.interval)
     _, V, F = part.values.shape
-    made = np.empty((7 * slots_a_day(part.interval), V, F), np.float32)
+    made = np.empty((part.covariates.days * Z, V, F), np.float32)
     for some in _blocks(part):
-        made[:, some] = _profile(*_sums(part.values[:, some], slot, part.interval), part.interval)
+        made[:, some] = _profile(*_sums(part.values[:, some], slot, len(made)), part.interval)
     return made
 
 
@@ -60,15 +73,15 @@ def left_out(part: Detectors) -> np.ndarray:
 
     What a window of the training part is anchored on must not have seen its answer.
     """
-    slot = slots(part.timestamps, part.time_zone, part.interval)
+    slot, size = slots_of(part), part.covariates.days * slots_a_day(part.interval)
     date = calendar.dates(part.timestamps, part.time_zone)
     days = [np.flatnonzero(date == day) for day in np.unique(date)]
     made = np.empty(part.values.shape, np.float32)
     for some in _blocks(part):
         values = part.values[:, some]
-        total, count = _sums(values, slot, part.interval)
+        total, count = _sums(values, slot, size)
         for day in days:
-            own_total, own_count = _sums(values[day], slot[day], part.interval)
+            own_total, own_count = _sums(values[day], slot[day], size)
             without = _profile(total - own_total, count - own_count, part.interval)
             made[day, some] = without[slot[day]]
     return made
@@ -77,29 +90,31 @@ def left_out(part: Detectors) -> np.ndarray:
 def _blocks(part: Detectors) -> list[slice]:
     """Neighbouring detectors, as many as make up ``BLOCK``."""
     _, V, F = part.values.shape
-    size = max(1, BLOCK // (7 * slots_a_day(part.interval) * F))
+    size = max(1, BLOCK // (part.covariates.days * slots_a_day(part.interval) * F))
     return [slice(v, v + size) for v in range(0, V, size)]
 
 
-def _sums(values: np.ndarray, slot: np.ndarray, interval: int) -> tuple[np.ndarray, np.ndarray]:
-    """Sum and count (7Z, V, F) of the valid ``values`` (T, V, F) by slot of the week."""
-    total, count = np.zeros((2, 7 * slots_a_day(interval), *values.shape[1:]))
+def _sums(values: np.ndarray, slot: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sum and count (size, V, F) of the valid ``values`` (T, V, F) by slot of the week."""
+    total, count = np.zeros((2, size, *values.shape[1:]))
     np.add.at(total, slot, np.nan_to_num(values))
     np.add.at(count, slot, np.isfinite(values))
     return total, count
 
 
 def _profile(total: np.ndarray, count: np.ndarray, interval: int) -> np.ndarray:
-    """(7Z, V, F) of ``_sums``; NaN where a series has no observation."""
+    """(7Z, V, F), or 8Z, of ``_sums``; NaN where a series has no observation."""
     with np.errstate(invalid="ignore"):
         whole = total.sum(0) / count.sum(0)
-    totals, counts = (_smoothed(each, interval).reshape(7, -1, *each.shape[1:]) for each in (total, count))
+    Z = slots_a_day(interval)
+    totals, counts = (_smoothed(each, interval).reshape(-1, Z, *each.shape[1:]) for each in (total, count))
+    types = [[day for day in days if day < len(totals)] for days in TYPES]
     day = max(interval, SHORTEST) / interval  # steps that a day adds to a slot
     of_all = _towards(totals.sum(0), counts.sum(0), whole, 1e-6)
     of_type = [
-        _towards(totals[days].sum(0), counts[days].sum(0), of_all, SHRINK_TYPE * day) for days in TYPES
+        _towards(totals[days].sum(0), counts[days].sum(0), of_all, SHRINK_TYPE * day) for days in types
     ]
-    level = np.repeat(of_type, [len(days) for days in TYPES], axis=0)
+    level = np.repeat(of_type, [len(days) for days in types], axis=0)
     return _towards(totals, counts, level, SHRINK_DAY * day).reshape(total.shape)
 
 
@@ -108,7 +123,13 @@ def _towards(total: np.ndarray, count: np.ndarray, level: np.ndarray, weight: fl
 
 
 def _smoothed(sums: np.ndarray, interval: int) -> np.ndarray:
-    """(7Z, ...) with each slot's neighbours in the week; Sunday's last slot lies beside Monday's first."""
+    """(7Z, ...) with each slot's neighbours in the week; Sunday's last slot lies beside Monday's first.
+
+    A holiday's slots are neighbours of each other alone, the last one of the first.
+    """
+    week = 7 * slots_a_day(interval)
+    if len(sums) > week:
+        return np.concatenate([_smoothed(sums[:week], interval), _smoothed(sums[week:], interval)])
     slot = max(interval, SHORTEST)
     reach = 3 * WIDTH // slot
     kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) * slot / WIDTH) ** 2)

@@ -22,6 +22,8 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 ``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
 ===================  ==============  ============================================================
 
+and, where ``calendar`` of params.yaml names something, what is known ahead (``vdcast.data.covariates``) as arrays in ``covariates``.
+
 Of several folds of a walk forward each is such a whole in a group of its own, ``fold/0`` and so on in order of time, so that
 who reads the training part of one has no later test part to misuse.
 
@@ -34,11 +36,13 @@ mapped. A file larger than ``MAPPED_FROM`` of the machine's memory is mapped rat
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.h5 import SCHEMA, opened, put, strings, writing
 from vdcast.data.mapped import mapped, memory_bytes
@@ -90,6 +94,9 @@ def _write_fold(group: h5py.Group, prepared: Prepared) -> None:
     put(group, "profile", prepared.profile)
     if prepared.own_day_out is not None:
         put(group, "own_day_out", prepared.own_day_out)
+    if covariates := next(iter(prepared.parts.values())).covariates:
+        for name, array in covariates.content().items():
+            put(group, f"covariates/{name}", strings(array) if array.dtype.kind == "U" else array)
     group.attrs["targets"] = list(prepared.targets)
 
 
@@ -104,8 +111,13 @@ def read_prepared(path: Path, parts: Sequence[str]) -> list[Prepared]:
 
 
 def _read_fold(group: h5py.Group, parts: Sequence[str]) -> Prepared:
+    covariates = (
+        Covariates.of({name: _column(each) for name, each in group["covariates"].items()})
+        if "covariates" in group
+        else Covariates()
+    )
     return Prepared(
-        parts={name: _read_group(group[name]) for name in parts},
+        parts={name: replace(_read_group(group[name]), covariates=covariates) for name in parts},
         mean=group["scaler/mean"][:],
         std=group["scaler/std"][:],
         profile=group["profile"][:],
@@ -143,11 +155,10 @@ def _create_group(group: h5py.Group, table: Detectors, timestamps: np.ndarray) -
 def _read_group(group: h5py.Group) -> Detectors:
     if group.attrs["schema"] != SCHEMA:
         raise KeyError(f"schema is {group.attrs['schema']}")
-    text = {name: tuple(group[name].asstr()[:].tolist()) for name in ("vd_ids", "features", "units")}
-    info = {
-        key: column.asstr()[:] if h5py.check_string_dtype(column.dtype) else column[:]
-        for key, column in group.get("info", {}).items()
-    }
+    vd_ids, features, units = (
+        tuple(_column(group[name]).tolist()) for name in ("vd_ids", "features", "units")
+    )
+    info = {key: _column(column) for key, column in group.get("info", {}).items()}
     return Detectors(
         values=_values(group["values"]),
         timestamps=group["timestamps"][:],
@@ -155,8 +166,14 @@ def _read_group(group: h5py.Group) -> Detectors:
         time_zone=str(group.attrs["time_zone"]),
         source=str(group.attrs["source"]),
         info=info,
-        **text,
+        vd_ids=vd_ids,
+        features=features,
+        units=units,
     )
+
+
+def _column(dataset: h5py.Dataset) -> np.ndarray:
+    return dataset.asstr()[...] if h5py.check_string_dtype(dataset.dtype) else dataset[...]
 
 
 def _values(dataset: h5py.Dataset) -> np.ndarray:

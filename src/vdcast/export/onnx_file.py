@@ -34,7 +34,7 @@ Outputs = dict[str, np.ndarray]
 def export(trained: Trained, table: Detectors, path: Path) -> None:
     """Write ``path`` and the JSON beside it; ``table`` has the task's detectors and features, and the windows to compare on.
 
-    Raises InputError without the extra ``onnx``, for weights beyond ``LARGEST``, where ``table`` is too short for a window, and where the two differ.
+    Raises InputError without the extra ``onnx``, of a run that takes what is known ahead, for weights beyond ``LARGEST``, where ``table`` is too short for a window, and where the two differ.
     """
     try:
         import onnxruntime
@@ -45,6 +45,11 @@ def export(trained: Trained, table: Detectors, path: Path) -> None:
     if size > LARGEST:
         raise InputError(
             f"run {trained.run['name']} has {size / 1e9:.1f} GB of weights; an ONNX file holds 2"
+        )
+    if trained.task.covariates:
+        raise InputError(
+            f"run {trained.run['name']} takes what `calendar` in params.yaml names, which an ONNX file here does not; "
+            "train a run without it"
         )
     values, seconds = windows_of(table, trained)
     names = ["forecast", "quantiles"][: 1 if len(levels_of(trained.settings.train.quantiles)) == 1 else 2]

@@ -85,7 +85,7 @@ def _last(targets: np.ndarray) -> np.ndarray:
 def _usual(task: Task, origin: int) -> np.ndarray:
     """(H, V, K) what the training part shows of that time of the week."""
     ahead = origin + task.interval * np.arange(1, task.horizon + 1)
-    slot = profile.slots(ahead, task.time_zone, task.interval)
+    slot = profile.slots(ahead, task.time_zone, task.interval, task.covariates)
     return task.profile[slot][..., task.target_columns]
 
 

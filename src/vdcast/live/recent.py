@@ -85,6 +85,15 @@ def aligned(table: Detectors, task: Task, *, steps: int) -> Detectors:
     )
 
 
+def steps_without_weather(window: Detectors, task: Task) -> int:
+    """Of how many steps ahead of one ``window`` nothing was said in time, to a run that takes the weather."""
+    weather = task.covariates.weather
+    if weather is None:
+        return 0
+    ahead, now = window.timestamps[task.length :], window.timestamps[task.length - 1] + task.interval
+    return int((weather.rows(ahead, now) < 0).sum())
+
+
 def when(seconds: int, time_zone: str) -> str:
     """Unix seconds as local time with its offset."""
     return datetime.fromtimestamp(int(seconds), ZoneInfo(time_zone)).isoformat()

@@ -2,7 +2,8 @@
 
 A row is one target of one VD at one time. Times are local, with their offset; ``target_time`` is the start of the
 interval that is forecast, ``horizon`` how many steps it lies after the newest observation of any VD. ``age`` is how many
-seconds before ``issue_time`` the newest observation of that VD and target ended. What there is none of is empty.
+seconds before ``issue_time`` the newest observation of that VD and target ended, ``trained`` whether the weights know the
+VD. What there is none of is empty.
 """
 
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def write(path: Path, issued: Issued) -> None:
         if path.suffix == ".csv":
             pyarrow.csv.write_csv(_as_text(_table(issued), issued.task.time_zone), partial)
         else:
-            pyarrow.parquet.write_table(_table(issued), partial)
+            pyarrow.parquet.write_table(_table(issued), partial, write_page_checksum=True)
 
 
 def _table(issued: Issued) -> pa.Table:
@@ -70,6 +71,7 @@ def _table(issued: Issued) -> pa.Table:
             "unit": of_each(k, task.units),
             **{name: number(each.transpose(1, 2, 0).ravel()) for name, each in issued.columns.items()},
             "age": number(np.repeat(issued.age.ravel(), H).astype(np.float32)),
+            "trained": pa.array(np.repeat(~np.isin(task.vd_ids, task.untrained), K * H)),
         }
     )
 
@@ -121,7 +123,7 @@ def _read(path: Path, issue: int, task: Task) -> Kept:
             options = pyarrow.csv.ConvertOptions(include_columns=names, column_types=types)
             table = pyarrow.csv.read_csv(path, convert_options=options)
         else:
-            table = pyarrow.parquet.read_table(path, columns=names)
+            table = pyarrow.parquet.read_table(path, columns=names, page_checksum_verification=True)
         moments = table["target_time"].cast(pa.timestamp("s", tz="UTC"))  # parquet has no seconds
         seconds = moments.cast(pa.int64()).to_numpy()
         horizon = table["horizon"].to_numpy()

@@ -5,7 +5,7 @@ Shapes: H horizon, V detectors, K targets.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from vdcast.models.shared.task import Task
 
 PERIODS = {"day": DAY, "week": 7 * DAY}  # seconds before now in which what was forecast began
 LONGEST = PERIODS["week"]
+ENOUGH = 24  # different hours in which a forecast began, for an alarm: errors of one hour hang together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class Scores:
 
     total: dict[str, np.ndarray]  # (H, V, K) sums of absolute errors, of each of ``SCORED``
     count: np.ndarray  # (H, V, K) how many
+    hours: set[int] = field(default_factory=set)  # since 1970, in which a forecast began of which some are
 
     def mae(self, name: str, *axes: int) -> np.ndarray:
         """Mean absolute error, pooled over ``axes`` of (H, V, K); NaN where nothing was scored."""
@@ -54,6 +56,8 @@ def score(forecasts: Iterable[Kept], observed: Detectors, task: Task, *, now: in
         for period, seconds in PERIODS.items():
             counted = scored & (times > now - seconds)[:, None, None]
             found[period].count[...] += counted
+            if counted[..., 0].any():
+                found[period].hours.add(each.origin // 3600)
             for name, error in errors.items():
                 found[period].total[name][...] += np.where(counted, error, 0)
     return found
@@ -67,6 +71,9 @@ def ahead_of(scores: Scores) -> tuple[str, float, float]:
 
 
 def behind(scores: Scores, alarm: float | None) -> bool:
-    """Whether the network's MAE lies more than the share ``alarm`` above that of the best simple forecast."""
+    """Whether the network's MAE lies more than the share ``alarm`` above that of the best simple forecast.
+
+    Never of less than ``ENOUGH`` hours: a few bad ones are no drift.
+    """
     _best, simple, network = ahead_of(scores)
-    return alarm is not None and network > (1 + alarm) * simple
+    return alarm is not None and len(scores.hours) >= ENOUGH and network > (1 + alarm) * simple

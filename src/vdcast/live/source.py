@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,13 +12,14 @@ from vdcast import params
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.escape import terminal
-from vdcast.layout import PARAMS
+from vdcast.layout import CALENDAR, PARAMS
 from vdcast.live import recent
 from vdcast.live.arguments import model_file
 from vdcast.models.shared.trained import Trained
 from vdcast.params.formats import Data
 from vdcast.params.load import is_name
 from vdcast.params.sections import Forecast
+from vdcast.prepare.covariates import renewed
 
 WITHOUT_PARAMS = Forecast(folder="forecasts", format="parquet", max_age=3600, alarm=0.05)
 
@@ -71,6 +72,20 @@ def source(arguments: argparse.Namespace) -> Source:
         now=int(time.time()) if arguments.at is None else moment(arguments.at, trained.task.time_zone),
         replay=arguments.at is not None,
     )
+
+
+def informed(trained: Trained) -> Trained:
+    """With what the tables of data/calendar/ say now; what of it the run does not know is said on stderr.
+
+    Raises InputError where a table that the run was trained with cannot be read.
+    """
+    task = trained.task
+    covariates, strange = renewed(task.covariates, task.time_zone)
+    if strange:
+        warn(
+            f"run {trained.run['name']} was trained without {', '.join(strange)} of {CALENDAR}, and takes no notice of it"
+        )
+    return replace(trained, task=replace(task, covariates=covariates))
 
 
 def moment(text: str, time_zone: str) -> int:

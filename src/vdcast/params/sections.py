@@ -1,6 +1,7 @@
 """All sections of params.yaml, and what must hold between them."""
 
 import itertools
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -10,7 +11,7 @@ from pydantic import (
 )
 
 from vdcast.errors import InputError
-from vdcast.layout import PARAMS
+from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
 from vdcast.params.networks import LSTM, XLSTM
@@ -36,6 +37,21 @@ class Prepare(Section):
         if unknown := set(self.targets) - set(self.features):
             raise ValueError(f"targets {sorted(unknown)} are not among features {self.features}")
         return self
+
+
+class Calendar(Section):
+    """What is known ahead, beside the time; the tables lie in data/calendar/."""
+
+    holidays: str | None
+    plans: str | None
+    weather: str | None
+
+    @field_validator("plans", "weather")
+    @classmethod
+    def _a_table(cls, name):
+        if name is not None and (Path(name).name != name or Path(name).suffix not in (".csv", ".parquet")):
+            raise ValueError(f"{name!r} is no name of a .csv or .parquet in {CALENDAR}/")
+        return name
 
 
 class Window(Section):
@@ -176,6 +192,7 @@ class Source(Section):
 class Sections(Section):
     data: Data
     prepare: Prepare
+    calendar: Calendar
     window: Window
     train: Train
     lstm: LSTM

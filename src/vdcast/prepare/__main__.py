@@ -18,11 +18,14 @@ REPORT = PREPARATION.with_suffix(".md")
 def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.prepare", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
+        from dataclasses import replace
+
         from vdcast import params
         from vdcast.data import store
         from vdcast.params.times import minutes
         from vdcast.prepare import plots_page
         from vdcast.prepare.amount import amount_of
+        from vdcast.prepare.covariates import covariates_of, in_words
         from vdcast.prepare.split import asked, prepare
         from vdcast.prepare.usable import check_fits
         from vdcast.prepare.words import describe
@@ -31,6 +34,7 @@ def main() -> None:
 
         settings = params.load()
         table = store.read(DETECTORS)
+        table = replace(table, covariates=covariates_of(settings.calendar, table))
         folds, dropped = prepare(table, settings.prepare, settings.evaluate.folds)
         for prepared in folds:
             check_fits(prepared, settings)
@@ -44,7 +48,8 @@ def main() -> None:
         )
         store.write_prepared(PREPARED, folds)
         io.write(PREPARATION, record)
-        REPORT.write_text(describe(folds, record), "utf-8")
+        ahead = in_words(folds[-1].parts, settings.window)
+        REPORT.write_text(describe(folds, record) + ahead, "utf-8")
         # here, so that it is there for `dvc plots show` whichever model is trained
         plots_page.write(table.units[table.features.index(settings.prepare.targets[0])])
         print(

@@ -1,6 +1,7 @@
 """Split the time axis, keep what the training part shows to be usable, and take its statistics."""
 
 import itertools
+from dataclasses import replace
 
 from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors, Prepared
@@ -8,6 +9,7 @@ from vdcast.data.store import PARTS
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.sections import Folds, Prepare
+from vdcast.prepare.covariates import learnable
 from vdcast.prepare.folds import Borders, borders
 from vdcast.prepare.usable import usable_features, usable_vds
 from vdcast.records.prepare import Dropped
@@ -18,8 +20,8 @@ def prepare(
 ) -> tuple[list[Prepared], list[Dropped]]:
     """Split ``table``, once for each of ``folds``, and keep what the first training part shows to be usable.
 
-    Each fold has statistics of its own training part. Raises InputError for names that the file lacks, and where nothing
-    usable is left.
+    Each fold has statistics of its own training part; what is known ahead has the scale of the first one. Raises InputError
+    for names that the file lacks, and where nothing usable is left.
     """
     vds = asked(table, settings)
     _known("prepare.vds", vds, table.vd_ids)
@@ -36,8 +38,10 @@ def prepare(
             f"no VD of {table.source} passes prepare.max_missing {settings.max_missing} and "
             f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"
         )
-    chosen = table.select(kept, features)
-    return [_fold(split(chosen, cut), settings.targets) for cut in cuts], dropped_features + dropped_vds
+    covariates, dropped_covariates = learnable(table.covariates, train)
+    chosen = replace(table.select(kept, features), covariates=covariates)
+    dropped = dropped_features + dropped_vds + dropped_covariates
+    return [_fold(split(chosen, cut), settings.targets) for cut in cuts], dropped
 
 
 def _fold(parts: dict[str, Detectors], targets: list[str]) -> Prepared:

@@ -6,10 +6,10 @@ import msgspec
 
 
 class Dropped(msgspec.Struct, frozen=True):
-    """A VD or feature that no model will see, and why."""
+    """A VD, feature or covariate that no model will see, and why."""
 
     name: str
-    kind: Literal["vd", "feature"]
+    kind: Literal["vd", "feature", "covariate"]
     reason: str
 
 

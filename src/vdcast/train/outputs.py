@@ -49,9 +49,7 @@ def outputs_of(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Outputs:
             trained = trained.calibrated_on(folds[-1].prepared.parts["validation"], folds[-1].data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     metrics = validation_figures(run.name, fitted, [each.data for each in folds])
-    return Outputs(
-        trained=trained, history=history, training=record(run, folds, fitted), metrics=metrics
-    )
+    return Outputs(trained=trained, history=history, training=record(run, folds, fitted), metrics=metrics)
 
 
 def record(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Training:

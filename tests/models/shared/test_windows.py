@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tests.train.small import task_of
 from vdcast.data import store
+from vdcast.data.covariates import Covariates, Weather
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared import windows as windowing
 from vdcast.models.shared.task import Task
@@ -54,7 +57,7 @@ def test_a_window_by_hand_with_a_gap():
     values = np.arange(7.0).reshape(7, 1, 1)
     values[2] = np.nan
     w = windows(values, Sharing.JOINT)
-    assert len(w) == 3 and w.sizes == (1, 1, 1, 13, 3, 2, 1, None)
+    assert len(w) == 3 and w.sizes == (1, 1, 1, 13, 3, 2, 1, False, None)
     batch = w.batch(torch.tensor([[0, 2]]))
     assert batch.x[0, 0].tolist() == [[0, 1], [1, 1], [0, 0]]  # value, then whether it was observed
     assert batch.x[0, 1].tolist() == [[0, 0], [3, 1], [4, 1]]
@@ -136,7 +139,7 @@ def test_a_copy_that_sees_every_detector_is_given_what_copies_of_their_own_are()
     values = np.random.default_rng(0).normal(size=(9, 3, 2))
     values[2, 1] = np.nan
     together, apart = (windows(values, sharing) for sharing in (Sharing.SHARED, Sharing.APART))
-    assert together.sizes == apart.sizes._replace(groups=3)
+    assert together.sizes == apart.sizes._replace(groups=3, embedded=True)
     sample = together.samples(torch.tensor([[0, 1, 2]]), torch.arange(len(together)))
     assert sample.tolist() == [list(range(15))]
     found, (expected,) = together.batch(sample), apart.in_order(torch.tensor([[0], [1], [2]]))
@@ -200,3 +203,39 @@ def test_batches_assembled_together_are_those_assembled_alone(sizes, at_once, la
     for found, expected in zip(together, map(w.batch, samples), strict=True):
         for name, tensor in vars(expected).items():
             assert torch.equal(vars(found)[name], tensor), name
+
+
+def test_what_is_known_ahead_joins_the_calendar_of_each_step(detectors, prepare_settings):
+    """Of the weather at a step, a window sees what was issued by the end of its lookback: an observation moved one second
+    beyond that is refused, and the forecast before it stands."""
+    times, hour = detectors.timestamps, 3600
+    works = Covariates(plans={"works": np.array([[times[7], times[9]]])}, inputs=("works",))
+    plain = Windows(task_of(detectors, prepare_settings, mode="multi_vd"), detectors)
+
+    def seen(observed: int) -> np.ndarray:
+        """(L + H, 3) works, temperature, and whether it is known, of the window that begins with step 3; of step 8 a
+        forecast is issued at step 5, and an observation at second ``observed``."""
+        weather = Weather(
+            kinds=("temperature",),
+            time=times[[8, 8]],
+            issued=np.array([times[5], observed]),
+            values=np.array([[12], [20]], np.float32),
+            mean=np.array([10.0]),
+            std=np.array([2.0]),
+            step=hour,
+        )
+        task = replace(
+            task_of(detectors, prepare_settings, mode="multi_vd"), covariates=replace(works, weather=weather)
+        )
+        windows = Windows(task, detectors)
+        assert windows.sizes.calendar == plain.sizes.calendar + 3
+        batch = windows.batch(torch.tensor([[3]]))
+        of_time = plain.batch(torch.tensor([[3]])).calendar
+        assert torch.equal(batch.calendar[..., :-3], of_time)
+        return batch.calendar[0, 0, :, -3:].numpy()
+
+    end_of_lookback = int(times[8]) + hour  # steps 3 to 8, and 9 to 11 ahead
+    np.testing.assert_array_equal(seen(end_of_lookback)[5], [1, 5, 1])
+    np.testing.assert_array_equal(seen(end_of_lookback + 1)[5], [1, 1, 1])
+    np.testing.assert_array_equal(seen(end_of_lookback)[:, 0], [0, 0, 0, 0, 1, 1, 0, 0, 0])
+    np.testing.assert_array_equal(seen(end_of_lookback)[:, 2], [0, 0, 0, 0, 0, 1, 0, 0, 0])

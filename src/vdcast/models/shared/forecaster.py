@@ -43,7 +43,7 @@ class Forecaster(nn.Module):
         self.step = nn.Parameter(torch.randn(copies, 1, H, D) * 0.1)
         self.out = nn.Parameter(torch.zeros(copies, H, Q, D))
         self.autoregression = Autoregression(copies, sizes)
-        self.embedding = stacked.Embedding(copies, sizes.groups, D) if sizes.groups > 1 else None
+        self.embedding = stacked.Embedding(copies, sizes.groups, D) if sizes.embedded else None
         # drawn last, so that the rest starts from the same weights with and without quantiles
         self.spread = stacked.Linear(copies, D, Q * (levels - 1)) if levels > 1 else None
         self.context = Context(sizes.neighbours, D, copies=copies) if sizes.neighbours else None

@@ -5,13 +5,14 @@ Made once, from what ``prepare`` left and the settings; training, the trained mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.models.shared.neighbours import Neighbours, neighbours_of
 from vdcast.params.modes import Sharing, sharing_of
@@ -38,6 +39,8 @@ class Task:
     interval: int  # seconds
     time_zone: str
     neighbours: Neighbours | None = None  # of which a forecast hears
+    covariates: Covariates = field(default_factory=Covariates)  # ahead, beside the calendar
+    untrained: tuple[str, ...] = ()  # those of ``vd_ids`` that the weights have not seen
 
     @classmethod
     def of(cls, prepared: Prepared, settings: Params, mode: str) -> Task:
@@ -61,6 +64,7 @@ class Task:
             interval=some_part.interval,
             time_zone=some_part.time_zone,
             neighbours=neighbours_of(some_part.select(vd_ids, features), nearby) if nearby else None,
+            covariates=some_part.covariates,
         )
 
     @property
@@ -96,5 +100,5 @@ class Task:
         return [self.features.index(target) for target in self.targets]
 
     def chosen(self, part: Detectors) -> Detectors:
-        """The task's detectors and features of ``part``, in the task's order."""
-        return part.select(self.vd_ids, self.features)
+        """The task's detectors and features of ``part``, in the task's order, and what the task knows ahead."""
+        return replace(part.select(self.vd_ids, self.features), covariates=self.covariates)

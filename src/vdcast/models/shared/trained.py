@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vdcast.data import profile, scale
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors
 from vdcast.data.files import Damaged, check_seal, replacing, seal
 from vdcast.data.h5 import AGAIN, SCHEMA
@@ -119,8 +120,9 @@ class Trained:
                 "others; a run in global_multi_vd can"
             )
         self._check(history, ())
-        history = history.select(history.vd_ids, self.task.features)
+        history = replace(history.select(history.vd_ids, self.task.features), covariates=self.task.covariates)
         mean, std = scale.of_values(history.values)
+        place = {vd: v for v, vd in enumerate(self.task.vd_ids)}
         task = replace(
             self.task,
             vd_ids=history.vd_ids,
@@ -128,12 +130,37 @@ class Trained:
             std=std,
             profile=profile.of_part(history),
             time_zone=history.time_zone,
+            untrained=tuple(vd for vd in history.vd_ids if vd not in place or vd in self.task.untrained),
         )
         known = self.weights["embedding.weight"]  # (N, V, D)
-        place = {vd: v for v, vd in enumerate(self.task.vd_ids)}
         rows = [known[:, place[vd]] if vd in place else known.mean(dim=1) for vd in history.vd_ids]
         weights = self.weights | {"embedding.weight": torch.stack(rows, dim=1)}
         return replace(self, task=task, weights=weights, margins=None, pools=None)
+
+    def joined_by(self, history: Detectors) -> "Trained":
+        """The same for its own detectors and those of ``history``, which it does not know, as ``elsewhere`` has them.
+
+        Intervals of these are NaN, as nothing calibrates them. Raises InputError as ``elsewhere`` does.
+        """
+        new, own = self.elsewhere(history), self.task
+        task = replace(
+            own,
+            vd_ids=own.vd_ids + new.task.vd_ids,
+            mean=np.concatenate([own.mean, new.task.mean]),
+            std=np.concatenate([own.std, new.task.std]),
+            profile=np.concatenate([own.profile, new.task.profile], axis=1),
+            untrained=own.untrained + new.task.untrained,
+        )
+        tables = [each.weights["embedding.weight"] for each in (self, new)]
+        weights = self.weights | {"embedding.weight": torch.cat(tables, dim=1)}
+        margins = self.margins
+        if margins is not None:
+            unknown = margins.new_full(
+                (*margins.shape[:2], len(new.task.vd_ids), *margins.shape[3:]), torch.nan
+            )
+            unknown[..., margins.shape[-1] // 2] = 0  # the median is the forecast
+            margins = torch.cat([margins, unknown], dim=2)
+        return replace(self, task=task, weights=weights, margins=margins, pools=None)
 
     def model(self, windows: Windows) -> Forecaster:
         """The network with its weights, ready to forecast."""
@@ -274,6 +301,13 @@ class Trained:
             content["earlier"] = [
                 {"weights": each.weights, **_statistics(each.task)} for each in self.earlier
             ]
+        if task.untrained:
+            content["untrained"] = list(task.untrained)
+        if task.covariates:
+            content["covariates"] = {
+                name: each.tolist() if each.dtype.kind == "U" else torch.from_numpy(each)
+                for name, each in task.covariates.content().items()
+            }
         buffer = io.BytesIO()
         torch.save(content, buffer)
         with replacing(path) as partial:
@@ -301,6 +335,12 @@ class Trained:
                 interval=content["interval"],
                 time_zone=content["time_zone"],
                 neighbours=content["neighbours"] and Neighbours.of(content["neighbours"]),
+                covariates=Covariates.of(
+                    {name: np.asarray(each) for name, each in content["covariates"].items()}
+                )
+                if "covariates" in content
+                else Covariates(),
+                untrained=tuple(content.get("untrained", ())),
             )
             earlier = tuple(
                 cls(weights=it["weights"], run=content["run"], task=replace(task, **_read_statistics(it)))

@@ -23,6 +23,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.data.mapped import Mapped
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
+from vdcast.params.modes import Sharing
 
 # Copies times samples that are assembled at once, and go through a network without gradients. On a CPU its
 # activations should stay in the cache: 10 copies of the default xLSTM took 1.5 s over 476 windows in batches of 64,
@@ -39,7 +40,7 @@ class Batch:
     recent: Tensor  # (N, B, L, C) residuals; where missing, the last valid one before, 0 without one
     usual: Tensor  # (N, B, L + H, C) the profile
     base: Tensor  # (N, B, H, Q) the profile of the targets
-    calendar: Tensor  # (N, B, L + H, E)
+    calendar: Tensor  # (N, B, L + H, E) with what else is known ahead
     y: Tensor  # (N, B, H, Q) 0 where missing
     valid: Tensor  # (N, B, H, Q) bool
     group: Tensor  # (N, B) by number
@@ -59,7 +60,8 @@ class Sizes(NamedTuple):
     calendar: int  # E
     length: int  # L
     horizon: int  # H
-    groups: int = 1  # that the copy sees; of more than one, it learns an embedding for each
+    groups: int = 1  # that the copy sees
+    embedded: bool = False  # whether it learns an embedding of each
     neighbours: Neighbours | None = None
 
     @property
@@ -100,7 +102,7 @@ class Windows:
         T, V, F = part.values.shape
         G = task.groups
         tensor = lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(device)  # noqa: E731
-        slot = profile.slots(part.timestamps, part.time_zone, part.interval)
+        slot = profile.slots_of(part)
         usual, row = (task.profile, slot) if own_day_out is None else (own_day_out, np.arange(T))
         # views: a group's detectors lie side by side
         tables = {"values": part.values.reshape(T, G, -1), "usual": usual.reshape(len(usual), G, -1)}
@@ -114,15 +116,20 @@ class Windows:
         self.goals = tensor(
             np.arange(V * F).reshape(V, F)[: V // G, task.target_columns].flatten()
         )  # (Q,) channels
-        self.calendar = tensor(calendar.features(part.timestamps, part.time_zone))
+        planned = part.covariates.features(part.timestamps)
+        of_time = calendar.features(part.timestamps, part.time_zone)
+        self.calendar = tensor(np.concatenate([of_time, planned], axis=1))
+        weather, said = weather_of(part, task.length, task.horizon)
+        self.weather, self.said = tensor(weather), tensor(said)
         self.sizes = Sizes(
             detectors=V // G,
             features=F,
             targets=len(task.targets),
-            calendar=self.calendar.shape[1],
+            calendar=self.calendar.shape[1] + self.weather.shape[1],
             length=task.length,
             horizon=task.horizon,
             groups=len(task.copies[0]),
+            embedded=task.sharing is Sharing.SHARED,
             neighbours=task.neighbours,
         )
         self.both = torch.arange(task.length + task.horizon, device=device)
@@ -165,11 +172,18 @@ class Windows:
             recent=past.gather(2, latest),  # where nothing was seen yet, step 0, which holds 0
             usual=usual,
             base=base,
-            calendar=self.calendar[steps],
+            calendar=self._known(steps, start),
             y=torch.where(valid, after + base, 0.0),
             valid=valid,
             group=group,
         )
+
+    def _known(self, steps: Tensor, start: Tensor) -> Tensor:
+        """(N, B, L + H, E) what a window that begins at ``start`` knows of its ``steps``."""
+        calendar = self.calendar[steps]
+        if not self.weather.shape[1]:
+            return calendar
+        return torch.cat([calendar, self.weather[self.said[start].long()]], dim=-1)
 
     def batches(self, samples: Sequence[Tensor]) -> Iterator[Batch]:
         """``batch`` of each, (N, B); several are assembled at once, which costs little more than one."""
@@ -192,6 +206,21 @@ class Windows:
         size = self._at_once(groups.numel())
         for start in torch.arange(len(self), device=groups.device)[part].split(size):
             yield self.batch(self.samples(groups, start))
+
+
+def weather_of(part: Detectors, length: int, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    """What is said of the weather (rows, columns), and of each window (W, L + H) which row it knows of each step.
+
+    It knows what was issued by the end of its lookback; where that is nothing, the last row.
+    """
+    windows = len(part.timestamps) - length - horizon + 1
+    if part.covariates.weather is None:
+        return np.empty((0, 0), np.float32), np.empty((windows, 0), np.int32)
+    now = part.timestamps[length - 1 : length - 1 + windows] + part.interval
+    said = np.empty((windows, length + horizon), np.int32)
+    for step in range(length + horizon):
+        said[:, step] = part.covariates.weather.rows(part.timestamps[step : step + windows], now)
+    return part.covariates.weather.scaled, said
 
 
 def by_seed(y: Tensor, seeds: int, groups: int, detectors: int) -> Tensor:
