@@ -14,6 +14,7 @@ from vdcast.layout import PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
 from vdcast.params.networks import LSTM, XLSTM
+from vdcast.params.search import Search
 from vdcast.params.section import Positive, Rate, Section, Share
 from vdcast.params.times import minutes
 
@@ -163,6 +164,7 @@ class Sections(Section):
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
     forecast: Forecast
+    search: Search
 
 
 class Live(Section):
