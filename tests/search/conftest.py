@@ -28,6 +28,7 @@ SEARCH = {
         "lstm": {
             "hidden_size": [4, 8],
             "num_layers": [1],
+            "lookback": [None, 3],
             "batch_size": [128],
             "dropout": {"low": 0.0, "high": 0.5, "log": False},
             "learning_rate": {"low": 0.001, "high": 0.1, "log": True},
@@ -38,6 +39,7 @@ SEARCH = {
             "num_blocks": [1, 2],
             "slstm_at": [[], [0], [1]],
             "num_heads": [2],
+            "lookback": [None],
             "batch_size": [128],
             "dropout": [0.0, 0.3],
             "learning_rate": [0.001, 0.01],

@@ -149,6 +149,10 @@ def test_the_seconds_end_a_search_too(project):
             {"search": {"xlstm": {"learning_rate": {"low": 0.01, "high": 0.1, "log": True}}}},
             "search.xlstm.learning_rate leaves out 0.001",
         ),
+        (
+            {"search": {"lstm": {"lookback": [None, 7]}}},
+            r"search.lstm.lookback holds 7 steps, and a window looks back 6 \(window.lookback\)",
+        ),
     ],
 )
 def test_the_space_holds_what_the_run_has(project, changes, words):

@@ -192,6 +192,11 @@ class Params(Sections):
                 raise ValueError(
                     f"{run.model}.{run.network.needs_gpu} (run {run.name}) needs a GPU; train.device is 'cpu'"
                 )
+            if (own := run.network.lookback) is not None and own > self.window.sequence_length:
+                raise ValueError(
+                    f"{run.model}.lookback (run {run.name}) is {self._span(own)}; a window looks back "
+                    f"{self._span(self.window.sequence_length)} (window.lookback)"
+                )
             longest = run.network.longest
             if longest is not None and longest < self.window.sequence_length:
                 raise ValueError(

@@ -54,8 +54,18 @@ def network_of(run: Run, settings: dict[str, Any]) -> Network:
         raise Impossible(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
 
 
-def as_it_is(run: Run, space: Space) -> dict[str, Any]:
-    """What trial 0 tries: the settings of ``run``, as Optuna has them. Raises InputError where the space lacks one."""
+def as_it_is(run: Run, space: Space, length: int) -> dict[str, Any]:
+    """What trial 0 tries: the settings of ``run``, as Optuna has them.
+
+    Raises InputError where the space lacks one, or reads further back than a window's ``length``.
+    """
+    lookback = space.get("lookback", [])
+    furthest = max(filter(None, lookback), default=0) if isinstance(lookback, list) else lookback.high
+    if furthest > length:
+        raise InputError(
+            f"{PARAMS}: search.{run.model}.lookback holds {furthest} steps, and a window looks back {length} "
+            "(window.lookback)"
+        )
     found = {key: getattr(run.network, key) for key in space}
     for key, values in space.items():
         value = found[key]

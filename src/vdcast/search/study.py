@@ -68,7 +68,9 @@ def opened(folder: Path, runs: dict[str, Run], about: dict[str, Any], settings: 
             # by way of text, as it comes back from the file
             own = json.loads(json.dumps(about | _about(runs[model], settings), sort_keys=True))
             if model not in names or "about" not in study.user_attrs:
-                first = as_it_is(runs[model], getattr(settings.search, model))
+                first = as_it_is(
+                    runs[model], getattr(settings.search, model), settings.window.sequence_length
+                )
                 study.set_user_attr("about", own)
                 study.enqueue_trial(first, user_attrs={"seeds": True})
             _check(path, study.user_attrs["about"], own)

@@ -35,11 +35,11 @@ class AdamWOfEach(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure=None):
-        """AdamW's own step at a rate of 1, of which each copy takes its share: w (1 - rate * decay) + rate * (step)."""
+        """AdamW's own step at the rate ``lr``, of which each copy takes its share: w (1 - lr * rate * decay) + rate * step."""
         group = self.param_groups[0]
         parameters: list[Tensor] = group["params"]
-        rate = group["lr"] * group["learning_rates"]
-        kept = 1 - rate * group["weight_decays"]
+        rate = group["learning_rates"]
+        kept = 1 - group["lr"] * rate * group["weight_decays"]
         before = [p.clone() for p in parameters]
         super().step()
         for p, old in zip(parameters, before, strict=True):
