@@ -87,6 +87,47 @@ def test_trials_of_one_structure_are_asked_for_together(project):
         assert one != other
 
 
+def test_two_processes_share_one_study(project):
+    one, other = (Part.of(params.load(), "multi_vd") for _ in range(2))
+    with presence(one.folder) as first, presence(other.folder) as second:
+        taken = [*one._next(first), *other._next(second), *one._next(first), *other._next(second)]
+        names = [(each.run.name, member.trial.number) for each in taken for member in each.members[:1]]
+        assert len({*names}) == 4  # nobody has what another one has
+        for each in reversed(taken):
+            each.train()
+    assert trials_of(one) == trials_of(other)
+    other.take()
+    assert [sum(map(counts, study.get_trials())) for study in one.studies.values()] == [5, 5]
+
+
+def test_trials_of_a_process_that_was_killed_are_tried_once_more(project):
+    part = Part.of(params.load(), "multi_vd")
+    ((killed,),) = [part._next("gone")]
+    assert killed.run.model == "lstm"
+    part.take()
+    trials = part.studies["lstm"].get_trials()
+    assert trials[0].state == TrialState.FAIL and "its process was killed" in trials[0].user_attrs["reason"]
+    assert trials[1].params == trials[0].params and len(trials[1].user_attrs["seed_errors"]) == 2
+    assert sum(map(counts, trials)) == 5
+    result = found(part, "multi_vd").models["lstm"]
+    assert result.lost == 1 and result.first.number == 1
+
+
+def test_a_trial_that_kills_twice_has_failed(project):
+    part = Part.of(params.load(), "multi_vd")
+    for _ in range(4):  # each model's first, twice
+        part._next("gone")
+    part.take()
+    for study in part.studies.values():
+        trials = study.get_trials()
+        assert [trial.state for trial in trials[:2]] == [TrialState.FAIL] * 2
+        assert [counts(trial) for trial in trials[:2]] == [False, True]
+        assert sum(map(counts, trials)) == 5
+    result = found(part, "multi_vd").models["lstm"]
+    assert result.failed == {"its process was killed, as happens when memory runs out": 1}
+    assert result.first is None and result.best is not None
+
+
 def test_combinations_that_no_network_can_have_are_counted_apart(project):
     settings_with(
         {"search": {"xlstm": {"num_blocks": [1, 2], "slstm_at": [[1]]}, "together": 1, "trials": 7}}

@@ -72,7 +72,7 @@ def test_copies_with_rates_of_their_own_train_as_with_these_settings_alone(
     rates = [Rates(0.0, 0.01, 0.3), Rates(0.5, 0.001, 0.0), Rates(0.2, 0.05, 0.01)]
     doubled = in_double(data(detectors, prepare_settings, "multi_vd"))
     settings = dict(epochs=6, patience=1, seeds=[7])
-    together = fit_stack(run_of(network, **settings), doubled, Copies([7] * 3, [[0]] * 3, rates))
+    together = fit_stack(run_of(network, **settings), doubled, Copies([7] * 3, [[0]] * 3, rates=rates))
     assert len(set(together.training)) > 1, "the test needs copies that stop early"
     for n, each in enumerate(rates):
         own = network.model_copy(update=each._asdict())

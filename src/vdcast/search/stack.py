@@ -75,7 +75,9 @@ class Trials:
         run = self.run.model_copy(update={"network": members[0].network})
         each = [member for member in members for _ in data.copies]
         rates = [rates_of(member.network) for member in each]
-        stack = Stack.build(run, data, Copies([it.seed for it in each], data.copies * len(members), rates))
+        stack = Stack.build(
+            run, data, Copies([it.seed for it in each], data.copies * len(members), rates=rates)
+        )
         pruned: dict[int, str] = {}
         for epoch in range(1, run.train.epochs + 1):
             train_epoch(stack)

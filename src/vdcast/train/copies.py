@@ -1,7 +1,7 @@
 """Copies of a network by seed and by what they see, and the stacks that they are trained in."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from vdcast.params.sections import Run
@@ -34,7 +34,11 @@ class Copies:
         N = len(self.seeds)
         size = math.ceil(N / math.ceil(N / largest))
         cuts = [slice(i, i + size) for i in range(0, N, size)]
-        return [Copies(self.seeds[cut], self.groups[cut], self.rates and self.rates[cut]) for cut in cuts]
+        own = [self.rates and self.rates[cut] for cut in cuts]
+        return [
+            replace(self, seeds=self.seeds[cut], groups=self.groups[cut], rates=rates)
+            for cut, rates in zip(cuts, own, strict=True)
+        ]
 
 
 def stacks_of(run: Run, of_a_seed: list[list[int]], device: str) -> list[Copies]:
