@@ -61,5 +61,10 @@ def task_of(train: Detectors, sharing: Sharing, *, length: int = 20, horizon: in
 
 
 def data_of(task: Task, train: Detectors, validation: Detectors) -> TrainingData:
-    parts = (Windows(task, part) for part in (train, validation))
-    return TrainingData(*parts, task.headline_scale, task.copies, "cpu")
+    return TrainingData(
+        train=Windows(task, train),
+        validation=Windows(task, validation),
+        scale=task.headline_scale,
+        copies=task.copies,
+        device="cpu",
+    )

@@ -127,3 +127,26 @@ def test_functions_are_read_at_a_glance():
     """No longer than a screen, no more parameters than one keeps in mind; what is larger is named, with its reason."""
     large = {name for name, lines, parameters in functions() if lines > LINES or parameters > PARAMETERS}
     assert large == {*LARGER}
+
+
+def takes_by_position(node: ast.ClassDef) -> int:
+    """How many arguments its constructor takes by position."""
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name == "__init__":
+            return len(inner.args.args) - 1
+    if not any("dataclass" in ast.unparse(each) for each in node.decorator_list):
+        return 0
+    if any("kw_only=True" in ast.unparse(each) for each in node.decorator_list):
+        return 0
+    return sum(isinstance(inner, ast.AnnAssign) for inner in node.body)
+
+
+def test_constructors_of_more_than_three_arguments_take_them_by_name():
+    classes = [
+        (f"{module.removeprefix('vdcast.')}.{node.name}", takes_by_position(node))
+        for module, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    ]
+    assert sum(count > 0 for _, count in classes) > 20
+    assert not [each for each in classes if each[1] > 3]

@@ -52,7 +52,10 @@ def test_too_few_observations_leave_the_profile_alone():
 def test_the_forecast_by_hand():
     """A profile of 10; the residuals are 0, 4, 0, -2, -10 and one in a hole, -10 faded to -9."""
     fitted = linear.Linear(
-        np.full((168, 1), 10.0), np.array([[[0.5, 0.25]], [[0.2, 0.0]]]), np.ones((2, 1)), 0
+        profile=np.full((168, 1), 10.0),
+        weights=np.array([[[0.5, 0.25]], [[0.2, 0.0]]]),
+        constant=np.ones((2, 1)),
+        penalty=0,
     )
     values = np.array([10, 14, 10, 8, 0, NAN, 5, 5]).reshape(-1, 1, 1)
     made = fitted.forecast(part(values), Window(sequence_length=2, prediction_length=2))[:, :, 0]

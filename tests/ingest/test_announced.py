@@ -263,7 +263,7 @@ def test_a_whole_night_is_right_however_rows_are_copied_and_cut(copied, size, ba
     if backwards:
         rows, size = rows[::-1], 100
     local = np.array([f"{FALL}T{texts[i]}" for i in rows], "M8[s]")
-    localiser = clock.Localiser(RawFile(None, None, "x", 0, ""), "America/Los_Angeles", 1800)
+    localiser = clock.Localiser(RawFile(path=None, name="x", size=0), "America/Los_Angeles", 1800)
     x = np.array(rows, "f8")[:, None]
     parts = [localiser.utc(local[i : i + size], None, x[i : i + size])[0] for i in range(0, len(rows), size)]
     start = utc("2024-11-03T00:30:00-07:00")

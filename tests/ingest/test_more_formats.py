@@ -50,6 +50,17 @@ def test_webtris(tmp_path):
     np.testing.assert_allclose(table.info["lon"], [NAN, -0.5])
 
 
+def test_a_header_with_two_marks_is_split_by_the_one_that_gives_its_names(tmp_path):
+    """No key of ours says which: a report of WebTRIS and an export of PeMS have the marks that they have."""
+    text = report(("A", "2024-01-01", "00:14:00", 0, 60, 9)).replace("0 - 520 cm", "0 - 520 cm; all")
+    put(tmp_path / "webtris.csv", text)
+    table, _ = run(tmp_path, "webtris", tmp_path / "webtris.csv")
+    assert table.values.tolist() == [[[pytest.approx(60 * MPH), 9]]]
+    put(tmp_path / "export.csv", "Time; PST,Flow (Veh/5 Minutes),% Observed\n05/13/2024 00:00,12,100\n")
+    table, _ = run(tmp_path, "pems_export", tmp_path / "export.csv", features=["volume"], vd_id="A")
+    assert table.values.tolist() == [[[12]]]
+
+
 @pytest.mark.parametrize(
     "text, sentence",
     [
@@ -96,7 +107,8 @@ def test_utd19(tmp_path):
     put(tmp_path / "raw/utd19_u.csv", UTD19)
     put(
         tmp_path / "raw/detectors.csv",
-        "detid,length,road,citycode,lanes,long,lat\nK2D9,0.1,secondary,zurich,2,8.5,47.4\n",
+        "detid,length,road,citycode,lanes,long,lat\nK2D9,0.1,secondary,zurich,2,8.5,47.4\n"
+        "K2D9,0.1,secondary,basel,4,7.6,47.5\nK1D11,0.1,secondary,basel,4,7.6,47.5\n",
     )
     table, quality = run(
         tmp_path,
@@ -112,7 +124,7 @@ def test_utd19(tmp_path):
     np.testing.assert_allclose(table.values[:, 0], [[120, 5, 50], [0, 0, NAN], [NAN] * 3])
     np.testing.assert_allclose(table.values[1, 1], [60, NAN, NAN])
     assert quality["missing"]["volume"]["by_cause"] == {"gap": round(2 / 6, 6), "status": round(1 / 6, 6)}
-    assert table.info["lanes"].tolist() == [0, 2]
+    assert table.info["lanes"].tolist() == [0, 2], "of detectors that Basel calls alike nothing is taken"
 
 
 def test_utd19_of_a_city_that_it_lacks_or_an_occupancy_in_no_unit(tmp_path):
@@ -222,7 +234,7 @@ def test_a_coarser_grid_against_a_slow_one(rows, lead, size, share):
     values = np.array([[NAN if x is None else x for x in row] for row in rows], "f4")[:, None]
     still = (values[..., 1] == 0) & (cause[..., 1] == OBSERVED)
     cause[..., 0][still], values[..., 0][still] = NO_VEHICLE, NAN
-    fine = assemble.Layout(assemble.grid(60, "UTC"), 5000 + lead, len(rows), ("A",))
+    fine = assemble.Layout(grid=assemble.grid(60, "UTC"), first=5000 + lead, steps=len(rows), vd_ids=("A",))
     coarse = assemble.coarser(fine, 300, "UTC")
     blocks = ((values[i : i + size], cause[i : i + size]) for i in range(0, len(rows), size))
     out = list(assemble.coarser_blocks(blocks, fine, coarse, ["speed", "volume", "occupancy"], share, {}))

@@ -70,6 +70,6 @@ def test_one_that_comes_meanwhile_is_one_whole_sentence(tmp_path, monkeypatch):
     log.write_text(BUSY)
     process = subprocess.Popen(["false"])
     process.wait()
-    assert Training("train@a", 0, log, process, 0.0).failure() == (
+    assert Training(stage="train@a", slot=0, log=log, process=process, began=0.0).failure() == (
         f"train@a failed: another `dvc` was at work on the same files (all it said: {log}); then: vdcast repro train@a"
     )

@@ -33,7 +33,7 @@ def test_an_interrupt_as_a_child_starts_leaves_no_child(monkeypatch):
     def start(stage, slot, env):
         started.append(slept())
         signal.raise_signal(signal.SIGTERM)
-        return Training(stage, slot, None, started[-1], 0.0)
+        return Training(stage=stage, slot=slot, log=None, process=started[-1], began=0.0)
 
     monkeypatch.setattr(Training, "start", start)
     handlers = {number: signal.getsignal(number) for number in INTERRUPTS}
@@ -57,7 +57,9 @@ def under_way():
 def test_in_a_log_a_run_says_every_ten_seconds_what_is_new(tmp_path, monkeypatch, capsys, under_way):
     now = 100.0
     monkeypatch.setattr(side_by_side.time, "perf_counter", lambda: now)
-    training = Training("train@lstm-multi_vd", 0, tmp_path / "log", under_way, now)
+    training = Training(
+        stage="train@lstm-multi_vd", slot=0, log=tmp_path / "log", process=under_way, began=now
+    )
     training.log.write_text("Running stage 'train@lstm-multi_vd':\n", "utf-8")
     said = [f"lstm-multi_vd seed 0, stack 0: epoch {n} of at most 12\n" for n in range(1, 5)]
     with Display([training]) as display:

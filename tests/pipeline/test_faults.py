@@ -135,10 +135,11 @@ def test_a_plain_dvc_beside_vdcast_repro_fails_in_one_sentence_and_disturbs_noth
 def test_disk_full_at_a_checkpoint(clone, whole):
     """Room for the first of two stacks, and for the state of the second beside it, and not for its end.
 
-    A state holds the weights four times: as they are, at their best, and twice in the optimiser.
+    A state holds the weights four times (as they are, at their best, twice in the optimiser) and, of a network
+    this small, as much again around them: some five and a half times what is kept in the end.
     """
     (kept,) = (whole.path / f".scratch/train/{RUN}").glob("*/0.fitted")
-    with small_disk(clone.path / ".scratch", 5 * kept.stat().st_size + kept.stat().st_size // 2) as disk:
+    with small_disk(clone.path / ".scratch", 7 * kept.stat().st_size) as disk:
         on = disk.on(clone.path)
         output = clone.run(*on, "dvc", "repro", STAGE, fails=True)
         assert len(said(output)) == 1 and said(output)[0].endswith(NO_ROOM), output
@@ -215,9 +216,10 @@ def test_a_damaged_object_of_the_cache_is_found_and_made_again(whole, tmp_path):
         (clone.path / path).unlink()
     clone.run("dvc", "checkout", "data/prepared.h5", MODEL)
     assert (clone.path / "data/prepared.h5").read_bytes() != before, "DVC has begun to look; so we need not"
+    objects = sum(path.is_file() for path in (clone.path / ".dvc/cache/files/md5").rglob("*"))
     output = clone.run(*VDCAST, "verify", fails=True)
     assert said(output) == [
-        "vdcast: damaged and removed: 1 of 13 objects in .dvc/cache/files/md5, and what came from them: data/prepared.h5; `dvc repro` makes them again, or `dvc pull` fetches them"
+        f"vdcast: damaged and removed: 1 of {objects} objects in .dvc/cache/files/md5, and what came from them: data/prepared.h5; `dvc repro` makes them again, or `dvc pull` fetches them"
     ]
     assert clone.repro(STAGE) == {"prepare"}, "what was trained is kept"
     assert (clone.path / "data/prepared.h5").read_bytes() == before and trained(clone) == trained(whole)

@@ -55,7 +55,9 @@ def all_near(V: int) -> Neighbours:
     """V detectors that are neighbours of each other, weighed by attention."""
     others = np.array([[u for u in range(V) if u != v] for v in range(V)])
     kernel = np.linspace(0, -2, V - 1, dtype=np.float32)
-    return Neighbours(others[:, None], np.broadcast_to(kernel, (V, 1, V - 1)).copy(), learned=True, lost=())
+    return Neighbours(
+        index=others[:, None], kernel=np.broadcast_to(kernel, (V, 1, V - 1)).copy(), learned=True, lost=()
+    )
 
 
 def data(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> TrainingData:

@@ -36,7 +36,14 @@ def test_a_log_says_run_seed_epoch_best_and_time_left(
 def reached(epochs: int) -> Reached:
     empty = torch.zeros(1)
     return Reached(
-        torch.tensor([0]), {}, empty, empty, empty, empty, [torch.ones(1, 4)], seconds=[1.0] * epochs
+        active=torch.tensor([0]),
+        best={},
+        best_loss=empty,
+        best_epoch=empty,
+        diverged=empty,
+        latest=empty,
+        figures=[torch.ones(1, 4)],
+        seconds=[1.0] * epochs,
     )
 
 

@@ -42,7 +42,7 @@ class Series:
         return self.known[self.origins[:, None] - np.arange(number), v]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Linear:
     """Fitted to one target."""
 
@@ -89,7 +89,7 @@ def fit(prepared: Prepared, window: Window) -> Linear:
             for h in range(H):
                 after = seen.residual[seen.origins + h + 1, v] / scale[v]
                 weights[h, v], constant[h, v] = regression(lags, after, penalty, least_squares)
-    return Linear(table, weights, constant * scale, penalty)
+    return Linear(profile=table, weights=weights, constant=constant * scale, penalty=penalty)
 
 
 def regression(

@@ -17,7 +17,7 @@ from vdcast.data.detectors import Detectors
 DAY, WEEK = calendar.DAY, 7 * calendar.DAY
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class History:
     """The whole series of the targets, and the windows to forecast."""
 

@@ -38,7 +38,7 @@ SETTINGS = dict(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Rows:
     """Of one part: what a tree sees of every window and detector."""
 
@@ -123,7 +123,9 @@ def _rows(part: Detectors, usual: np.ndarray, window: Window, most: int | None =
     together = np.broadcast_to(lags[0].mean(axis=1, keepdims=True), lags[0].shape)
     seen = np.concatenate([*lags, part.values[origins], usual[origins], together], axis=2, dtype=np.float32)
     slot = profile.slots(part.timestamps, part.time_zone, part.interval)
-    return Rows(seen, usual, slot, origins, profile.slots_a_day(part.interval))
+    return Rows(
+        seen=seen, usual=usual, slot=slot, origins=origins, slots_of_day=profile.slots_a_day(part.interval)
+    )
 
 
 def _pairs(rows: Rows, part: Detectors, h: int) -> tuple[np.ndarray, np.ndarray]:

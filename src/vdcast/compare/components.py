@@ -16,7 +16,7 @@ WORTH_DAYS = 30
 HIGHEST_CORRELATION = 0.95
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Components:
     """A relative difference of two models' errors, and its variance by what would be another one next time.
 
@@ -60,7 +60,12 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
     vds = spread(relative[..., None, None, :] / V, -1) - spread(cells, -2, -1) - apart_a - apart_b
     variance = [days, vds, seeds_a, seeds_b]
     df = [days_df, np.full_like(vds, V - 1), df_a, df_b]
-    return Components(relative, np.stack(variance, -1).clip(min=0), np.stack(df, -1), correlation)
+    return Components(
+        relative=relative,
+        variance=np.stack(variance, -1).clip(min=0),
+        df=np.stack(df, -1),
+        correlation=correlation,
+    )
 
 
 def spread(x: np.ndarray, *axes: int) -> np.ndarray:

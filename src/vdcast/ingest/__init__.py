@@ -7,7 +7,7 @@ settings in ``vdcast.params``. The module has
 ``ORDERED``                    whether detectors keep the order of the files, or are sorted by name
 ``features(settings)``         ((name, unit), ...)
 ``parse(file, settings)``      a file's ``Records``, in one or many parts, or InputError by ``file.bad``
-``info(path, vd_ids)``         where the format has a ``vd_list``: what that says of each detector, for
+``info(path, vd_ids, settings)``  where the format has a ``vd_list``: what that says of each detector, for
                                ``Detectors.info``; ``listed(path)``, where that is a list of detectors: their ids
 
 and knows nothing of the grid, of other files, or of h5: ``spool`` keeps what was parsed, ``assemble``

@@ -30,7 +30,7 @@ Blocks = Iterator[
 ]  # values (n, V, F) f4 and causes (n, V, F) u1, in order of time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """Where every record belongs: ``steps`` rows from step ``first``, a column per detector."""
 
@@ -76,7 +76,12 @@ def layout(spool: Spool, grid: Grid, ordered: bool) -> Layout:
             f"('{spool.name_of_extreme('last')}') with next to nothing between; remove the file whose time is wrong"
         )
     vd_ids = spool.vd_ids()
-    return Layout(grid, first, last - first + 1, tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)))
+    return Layout(
+        grid=grid,
+        first=first,
+        steps=last - first + 1,
+        vd_ids=tuple(vd_ids if ordered else sorted(vd_ids, key=_natural)),
+    )
 
 
 def said(seconds: int) -> str:
@@ -125,14 +130,18 @@ def end_of(layout: Layout, steps: int, now: int) -> Layout | None:
     """The last ``steps`` steps of ``layout``, or all if there are fewer, that had ended by ``now``; None without any."""
     last = min(layout.first + layout.steps, layout.grid.step(now)) - 1
     first = max(layout.first, last - steps + 1)
-    return None if last < layout.first else Layout(layout.grid, first, last - first + 1, layout.vd_ids)
+    if last < layout.first:
+        return None
+    return Layout(grid=layout.grid, first=first, steps=last - first + 1, vd_ids=layout.vd_ids)
 
 
 def finer(layout: Layout, fine: Layout) -> Layout:
     """The part of ``fine`` that lies in the steps of ``layout``, which is of its grid or a coarser one."""
     first = max(fine.first, fine.grid.step(layout.grid.time(layout.first)))
     beyond = fine.grid.step(layout.grid.time(layout.first + layout.steps))
-    return Layout(fine.grid, first, min(fine.first + fine.steps, beyond) - first, fine.vd_ids)
+    return Layout(
+        grid=fine.grid, first=first, steps=min(fine.first + fine.steps, beyond) - first, vd_ids=fine.vd_ids
+    )
 
 
 def blocks(spool: Spool, layout: Layout, names: Sequence[str], counts: Counter) -> Blocks:
@@ -202,7 +211,7 @@ def _laid_blocks(spool: Spool, layout: Layout, features: int, counts: Counter) -
         counts["steps_without_records"] += int((~seen.any(axis=1)).sum())
         at = block * BLOCK + rows.start + np.flatnonzero(seen.any(axis=1))
         values, cause = (each.reshape(BLOCK, V, features)[rows] for each in (cells.values, cells.cause))
-        yield Laid(values, cause, at, laid, numbers, impossible)
+        yield Laid(values=values, cause=cause, at=at, records=laid, numbers=numbers, impossible=impossible)
 
 
 def _check_crowded(counts: Counter, interval: int) -> None:
@@ -238,7 +247,7 @@ def coarser(layout: Layout, interval: int, time_zone: str) -> Layout:
     first, last = (
         wide.step(layout.grid.time(step)) for step in (layout.first, layout.first + layout.steps - 1)
     )
-    return Layout(wide, first, last - first + 1, layout.vd_ids)
+    return Layout(grid=wide, first=first, steps=last - first + 1, vd_ids=layout.vd_ids)
 
 
 def coarser_blocks(

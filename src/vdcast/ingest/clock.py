@@ -171,7 +171,7 @@ class Counted:
     has rows in the hour that does not exist and one row for each of two hours. None: they must not differ.
     """
 
-    def __init__(self, file: RawFile, zone: str, interval: int, first: np.datetime64, rows: str | None):
+    def __init__(self, file: RawFile, zone: str, *, interval: int, first: np.datetime64, rows: str | None):
         self.file, self.interval, self.first, self.rows = file, interval, first, rows
         self.localiser = Localiser(file, zone, interval)
         time, exists = self.localiser.on_the_wall(np.array([first]))
@@ -204,7 +204,7 @@ def taken(localiser: "Localiser") -> Counter:
     return counts
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Night:
     """A detector's rows in an hour that clocks repeat, as far as they are seen."""
 

@@ -14,6 +14,7 @@ from vdcast.ingest import json_keys, xml_tables
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import MOST_LANES, NAMESPACE, json_errors, kind
 from vdcast.ingest.xml_tables import BOM
+from vdcast.params.formats import Listed
 
 # --- the static list -------------------------------------------------------------------------------
 
@@ -23,7 +24,7 @@ def listed(path: Path) -> list[str]:
     return list(dict.fromkeys(row["VDID"] for row in read_vd_list(path)))
 
 
-def vd_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def vd_info(path: Path, vd_ids: Sequence[str], _: Listed | None = None) -> dict[str, np.ndarray]:
     """What the list of VDs knows of each: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing."""
     rows = read_vd_list(path)
     by_vd: dict[str, list[dict]] = {}
@@ -70,7 +71,7 @@ def read_vd_list(path: Path) -> list[dict]:
 
     Raises InputError for a file that is none of them.
     """
-    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    file = RawFile(path=path, name=path.name, size=path.stat().st_size)
     data = file.read()
     if data.removeprefix(BOM).lstrip()[:1] not in (b"{", b"[", b"<") and b"VDID" in data.split(b"\n", 1)[0]:
         rows = _list_csv(file, data)
@@ -157,12 +158,12 @@ _COLUMNS = {  # what a column may be called, in small letters; the first that th
 }
 
 
-def table_info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def table_info(path: Path, vd_ids: Sequence[str], settings: Listed) -> dict[str, np.ndarray]:
     """What a CSV with a row per detector knows of each: lon, lat, road, direction, lanes; NaN, "" or 0 where nothing.
 
     The detectors' names stand in the one column that holds them. Raises InputError where none does, or several do.
     """
-    rows = _table(path)
+    rows = [row for row in _table(path) if settings.lists(row)]
     wanted = set(vd_ids)
     names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
     held = {name: len(wanted & {(row.get(name) or "").strip() for row in rows}) for name in names}
@@ -217,7 +218,7 @@ def _degrees(cell: str, limit: float) -> float:
 
 def _table(path: Path) -> list[dict]:
     """The rows of a JSON list, or of a CSV, split by whichever of comma, semicolon and tab splits its first line most."""
-    file = RawFile(path, None, path.name, path.stat().st_size, "")
+    file = RawFile(path=path, name=path.name, size=path.stat().st_size)
     data = file.read().removeprefix(BOM)
     if data.lstrip()[:1] in (b"{", b"["):
         json_keys.check(file, data)

@@ -54,7 +54,7 @@ BAD_ZIP = (
 BAD_TAR = (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RawFile:
     """A file, or a member of an archive; ``stamp`` changes when its content does.
 
@@ -62,10 +62,10 @@ class RawFile:
     """
 
     path: Path
-    member: str | None
     name: str
     size: int
-    stamp: str
+    member: str | None = None
+    stamp: str = ""
 
     @property
     def limit(self) -> int:
@@ -216,7 +216,7 @@ def _find(
             yield from _members(path, name, suffixes, pattern)
         elif wanted:
             state = path.stat()
-            yield RawFile(path, None, name, state.st_size, _stamp(state))
+            yield RawFile(path=path, name=name, size=state.st_size, stamp=_stamp(state))
         elif problem := _other_archive(name, pattern):
             yield InputError(f"'{name}': {problem}")
         else:
@@ -309,13 +309,19 @@ def _members(
         else:
             seen.add(member.name)
             at = f"{outer.name}{INSIDE}{member.name}" if outer else member.name
-            yield RawFile(path, at, label, member.size, member.stamp)
+            yield RawFile(path=path, member=at, name=label, size=member.size, stamp=member.stamp)
 
 
 def _listed(path: Path, name: str, outer: _Member | None) -> list[_Member]:
     state = path.stat()
     stamp = outer.stamp if outer else _stamp(state)
-    file = RawFile(path, outer and outer.name, name, outer.size if outer else state.st_size, stamp)
+    file = RawFile(
+        path=path,
+        member=outer and outer.name,
+        name=name,
+        size=outer.size if outer else state.st_size,
+        stamp=stamp,
+    )
     if _is_tar(name):
         return _Tar(file).members
     if outer:
@@ -353,7 +359,9 @@ class _Zip:
     @property
     def members(self) -> list[_Member]:
         return [
-            _Member(m.filename, m.file_size, m.compress_size, f"{m.CRC:08x}", True)
+            _Member(
+                name=m.filename, size=m.file_size, packed=m.compress_size, stamp=f"{m.CRC:08x}", plain=True
+            )
             for m in self.archive.infolist()
             if not m.is_dir()
         ]
@@ -418,7 +426,11 @@ class _Tar:
     def members(self) -> list[_Member]:
         return [
             _Member(
-                m.name, m.size, m.size, f"{self.file.stamp}:{m.offset_data}", m.isfile() and not m.issparse()
+                name=m.name,
+                size=m.size,
+                packed=m.size,
+                stamp=f"{self.file.stamp}:{m.offset_data}",
+                plain=m.isfile() and not m.issparse(),
             )
             for m in self.found
             if not m.isdir()
@@ -437,12 +449,12 @@ def _archive(path: Path, mtime_ns: int, size: int, process: int) -> "_Zip | _Tar
 
 @functools.lru_cache(maxsize=2)
 def _zip(path: Path, mtime_ns: int, size: int, process: int) -> _Zip:
-    return _Zip(RawFile(path, None, path.name, size, ""), open(path, "rb"))  # until it leaves the cache
+    return _Zip(RawFile(path=path, name=path.name, size=size), open(path, "rb"))  # until it leaves the cache
 
 
 @functools.lru_cache(maxsize=1)
 def _tar(path: Path, mtime_ns: int, size: int) -> _Tar:
-    return _Tar(RawFile(path, None, path.name, size, ""))
+    return _Tar(RawFile(path=path, name=path.name, size=size))
 
 
 @functools.lru_cache(maxsize=1)
@@ -450,7 +462,7 @@ def _within(path: Path, mtime_ns: int, size: int, process: int, member: str) -> 
     """The archive that is a member of an archive. Raises KeyError where there is none."""
     outer = _archive(path, mtime_ns, size, process)
     packed = {m.name: m.size for m in outer.members}[member]
-    file = RawFile(path, member, f"{path.name}/{member}", packed, "")
+    file = RawFile(path=path, member=member, name=f"{path.name}/{member}", size=packed)
     return _Tar(file) if _is_tar(member) else _Zip(file, io.BytesIO(file.read()))
 
 

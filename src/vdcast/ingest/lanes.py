@@ -26,7 +26,7 @@ _ERROR = re.compile(rb'ErrorType(?:"\s*:\s*"|>)\s*([^"<\s]+)')
 NEVER = np.iinfo("i8").min  # the time of a record that has none
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Lanes:
     """One snapshot: R records of detectors, their lanes, and vehicle classes of these; numbers are f8, NaN where absent."""
 

@@ -71,7 +71,7 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
     with _spooled(settings, scratch) as (spool, parsed):
         layout = assemble.coarser(parsed, settings.interval, settings.time_zone)
         counts = spool.counts()
-        info = _info(module, raw / vd_list, layout.vd_ids) if vd_list else {}
+        info = _info(module, raw / vd_list, layout.vd_ids, settings) if vd_list else {}
         silent = (
             _silent(module.listed(raw / vd_list), layout.vd_ids)
             if vd_list and hasattr(module, "listed")
@@ -172,9 +172,9 @@ def _on_grid(settings: Known, blocks: Blocks, counts: Counter, *, parsed: Layout
     return assemble.coarser_blocks(blocks, parsed, layout, names, settings.min_share, counts)
 
 
-def _info(module, vd_list: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def _info(module, vd_list: Path, vd_ids: Sequence[str], settings: Known) -> dict[str, np.ndarray]:
     """What the list says of each detector. Raises InputError where that is no name, but a text at length."""
-    info = module.info(vd_list, vd_ids)
+    info = module.info(vd_list, vd_ids, settings)
     for key, column in info.items():
         if column.dtype == object and (longest := max(map(len, column), default=0)) > LONGEST_NAME:
             raise InputError(f"'{vd_list.name}': a {key} is of {longest} characters; {LONGEST_NAME} are read")

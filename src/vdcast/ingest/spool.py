@@ -81,7 +81,7 @@ class Grid:
         return step * self.interval + self.phase
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Parsed:
     """One file: its detectors, in the order in which they appear, and what was counted."""
 
@@ -259,8 +259,8 @@ class Spool:
             ).fetchone()
             if row is None:
                 return
-            last, path, *rest = row
-            yield RawFile(Path(path), *rest)
+            last, path, member, name, size, stamp = row
+            yield RawFile(path=Path(path), member=member, name=name, size=size, stamp=stamp)
 
     def add(self, file: RawFile, parsed: Parsed, pieces: Iterable[Piece]) -> None:
         """Keep a parsed file, whole or not at all."""

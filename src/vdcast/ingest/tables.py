@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -289,13 +289,13 @@ def in_lines(error: Exception, first: int) -> str:
 
 
 def header_of(
-    file: RawFile, stream: "io.BufferedReader[Any]", needed: Sequence[str] = ()
+    file: RawFile, stream: "io.BufferedReader[Any]", right: Callable[[list[str]], bool]
 ) -> tuple[list[str], str]:
     """The names in the first line, which is taken from the stream, and the mark between them.
 
-    The mark is the only one that splits the line, or that gives the names ``needed``.
+    The mark is the only one that splits the line, or that gives names that are ``right``.
     """
-    names, delimiter = _split(file, _first_line(file, stream.readline(1 << 22)), None, needed)
+    names, delimiter = _split(file, _first_line(file, stream.readline(1 << 22)), None, right)
     return _distinct(file, names), delimiter
 
 
@@ -312,7 +312,7 @@ def _header(
         line = begin.split(b"\n", 1)[0] if settings.header is False else stream.readline(1 << 22)
     except UnicodeError as error:
         raise file.bad(f"cannot be read as {settings.encoding} text: {error}; set data.encoding") from None
-    names, delimiter = _split(file, _first_line(file, line), settings.delimiter, needed)
+    names, delimiter = _split(file, _first_line(file, line), settings.delimiter, set(needed).issubset)
     body = begin.decode("utf-8", "replace").splitlines()[settings.header is not False :][:200]
     rows = list(csv.reader(body, delimiter=delimiter))
     if settings.header is False:
@@ -339,7 +339,9 @@ def _first_line(file: RawFile, line: bytes) -> str:
     return text
 
 
-def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str]) -> tuple[list[str], str]:
+def _split(
+    file: RawFile, line: str, delimiter: str | None, right: Callable[[list[str]], bool]
+) -> tuple[list[str], str]:
     """The cells of a line, and the mark between them."""
     cells = {}
     for mark in [delimiter] if delimiter else [mark for mark in DELIMITERS if mark in line] or [","]:
@@ -350,9 +352,9 @@ def _split(file: RawFile, line: str, delimiter: str | None, needed: Sequence[str
     if delimiter:
         return cells[delimiter], delimiter
     many = {mark: found for mark, found in cells.items() if len(found) > 1}
-    if len(many) > 1 and needed:
-        right = {mark: found for mark, found in many.items() if set(needed) <= set(found)}
-        many = right or dict([next(iter(many.items()))])  # which of the names it lacks is said then
+    if len(many) > 1:
+        fit = {mark: found for mark, found in many.items() if right(found)}
+        many = fit or dict([next(iter(many.items()))])  # which of the names it lacks is said then
     if len(many) > 1:
         raise file.bad(
             f"its columns may be split by {' or '.join(DELIMITERS[mark] for mark in many)}; set data.delimiter"

@@ -50,7 +50,7 @@ def repro_side_by_side(targets: list[str], jobs: int | None) -> None:
     raise InputError("\n".join([*(each.failure() for each in failed), *left_undone(lost)]))
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Training:
     """A run under way in a session of its own, or ended."""
 
@@ -71,7 +71,7 @@ class Training:
                 [*DVC, "repro", "-s", stage], env=os.environ | env, start_new_session=True,
                 close_fds=False, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        return cls(stage, slot, log, process, time.perf_counter())
+        return cls(stage=stage, slot=slot, log=log, process=process, began=time.perf_counter())
 
     @property
     def run(self) -> str:

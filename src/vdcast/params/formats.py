@@ -5,6 +5,7 @@ A default here decides numbers, so the stage ``ingest`` depends on this file.
 
 # ruff: noqa: RUF012 -- pydantic copies a default
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import (
@@ -52,17 +53,21 @@ class Raw(Section):
     on_bad_file: Literal["stop", "skip"] = "stop"
 
 
+class Listed(Raw):
+    """What formats have whose detectors stand in a static list: a file in ``raw`` that is not read as data."""
+
+    vd_list: str | None = None
+
+    def lists(self, row: Mapping[str, str]) -> bool:
+        """Whether a row of the list may be of a detector of these data."""
+        return True
+
+
 class Measured(Raw):
     """What every format has whose quantities are known: limits beyond which a value is impossible."""
 
     missing_codes: list[float] = []
     max_speed: Rate = 200.0
-
-
-class Listed(Measured):
-    """What formats have whose detectors stand in a static list: a file in ``raw`` that is not read as data."""
-
-    vd_list: str | None = None
 
 
 class Coarser(Section):
@@ -87,14 +92,13 @@ class Coarser(Section):
         return self
 
 
-class Table(Raw):
+class Table(Listed):
     """What a plain table must be told: where its time is and what its numbers mean."""
 
     time_zone: TimeZone
     interval: Interval
     missing_codes: list[float] = []
     max_speed: Rate = 200.0
-    vd_list: str | None = None
     encoding: str = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     decimal: Literal[".", ","] | None = None
@@ -206,7 +210,7 @@ class DayRows(Table):
         return self
 
 
-class TaiwanLanes(Listed, Coarser):
+class TaiwanLanes(Measured, Listed, Coarser):
     """What both Taiwanese detector standards share: rules from lanes to a VD."""
 
     interval: Interval = 60
@@ -229,7 +233,7 @@ class TaiwanV11(TaiwanLanes):
     format: Literal["taiwan_v11"]
 
 
-class TaiwanM05A(Listed):
+class TaiwanM05A(Measured, Listed):
     """Freeway segments between ETC gantries (``vdcast.ingest.formats.taiwan_m05a``)."""
 
     interval: ClassVar[int] = 300
@@ -247,7 +251,7 @@ class TaiwanM05A(Listed):
         return types
 
 
-class PemsStation(Listed):
+class PemsStation(Measured, Listed):
     """Caltrans PeMS 5-minute station text (``vdcast.ingest.formats.pems_station``)."""
 
     interval: ClassVar[int] = 300
@@ -285,7 +289,7 @@ class PemsNpz(Measured, Coarser):
     speed_unit: SpeedUnit = "km/h"
 
 
-class MetrLA(Listed, Coarser):
+class MetrLA(Measured, Listed, Coarser):
     """METR-LA, PEMS-BAY, LargeST: a pandas table in h5 (``vdcast.ingest.formats.metr_la``)."""
 
     time_zone: TimeZone = CALIFORNIA
@@ -305,7 +309,7 @@ class MetrLA(Listed, Coarser):
         return values
 
 
-class WebTRIS(Listed):
+class WebTRIS(Measured, Listed):
     """National Highways WebTRIS daily reports, CSV (``vdcast.ingest.formats.webtris``)."""
 
     interval: ClassVar[int] = 900
@@ -315,7 +319,7 @@ class WebTRIS(Listed):
     date_order: DateOrder | None = None
 
 
-class UTD19(Listed):
+class UTD19(Measured, Listed):
     """A city of UTD19 (``vdcast.ingest.formats.utd19``)."""
 
     format: Literal["utd19"]
@@ -333,14 +337,17 @@ class UTD19(Listed):
             )
         return self
 
+    def lists(self, row: Mapping[str, str]) -> bool:
+        """The list is of all cities, and several have a detector of one name."""
+        return row.get("citycode", self.city) == self.city
 
-class Auto(Raw):
+
+class Auto(Listed):
     """Whatever the files are told to be by ``vdcast.ingest.detect``; other keys are those of the format found."""
 
     model_config = ConfigDict(extra="allow")
 
     format: Literal["auto"]
-    vd_list: str | None = None
     interval: Interval | None = None
 
     def settings(self, found: str) -> dict[str, Any]:

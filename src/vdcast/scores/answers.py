@@ -26,7 +26,7 @@ class Evidence:
     df: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Interval:
     """From ``low`` to ``high``, leaving ``level`` outside; what it says of the first of two forecasts.
 
@@ -42,11 +42,17 @@ class Interval:
 
 def interval(measured: Evidence, level: float, margin: float) -> Interval:
     if measured.relative is None or measured.error is None or measured.df is None:
-        return Interval(None, None, level, None, "no_verdict")
+        return Interval(low=None, high=None, level=level, smallest=None, status="no_verdict")
     error, df = np.asarray(measured.error), np.asarray(measured.df)
     half = float(half_width(error, df, level))
     low, high = measured.relative - half, measured.relative + half
-    return Interval(low, high, level, float(smallest_shown(error, df, level)), answer(low, high, margin))
+    return Interval(
+        low=low,
+        high=high,
+        level=level,
+        smallest=float(smallest_shown(error, df, level)),
+        status=answer(low, high, margin),
+    )
 
 
 def answer(low: float, high: float, margin: float) -> Answer:

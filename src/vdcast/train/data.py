@@ -11,7 +11,7 @@ from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainingData:
     """Windows by part, the scale in which errors are told, and which copies a seed has."""
 
@@ -25,4 +25,10 @@ class TrainingData:
     def of(cls, task: Task, prepared: Prepared, device: str) -> TrainingData:
         train = Windows(task, prepared.parts["train"], own_day_out=prepared.own_day_out, device=device)
         validation = Windows(task, prepared.parts["validation"], device=device)
-        return cls(train, validation, task.headline_scale.to(device), task.copies, device)
+        return cls(
+            train=train,
+            validation=validation,
+            scale=task.headline_scale.to(device),
+            copies=task.copies,
+            device=device,
+        )

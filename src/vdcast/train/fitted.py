@@ -9,7 +9,7 @@ from torch import Tensor
 FIGURES = ("train_loss", "validation_loss", "validation_mae", "gradient_norm")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fitted:
     """N trained copies, and how they came about."""
 

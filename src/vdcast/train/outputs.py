@@ -24,7 +24,7 @@ from vdcast.train.validation import validation_figures
 LISTED = 5  # copies or detectors that a sentence names
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outputs:
     """The four files of a trained run, in memory."""
 
@@ -43,7 +43,9 @@ def outputs_of(run: Run, task: Task, prepared: Prepared, data: TrainingData, fit
             trained = trained.calibrated_on(prepared.parts["validation"], data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     metrics = validation_figures(run.name, fitted, data)
-    return Outputs(trained, history, record(run, task, data, fitted), metrics)
+    return Outputs(
+        trained=trained, history=history, training=record(run, task, data, fitted), metrics=metrics
+    )
 
 
 def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training:

@@ -10,7 +10,7 @@ from vdcast.models.shared.forecaster import Forecaster
 from vdcast.train.fitted import FIGURES
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Reached:
     """How far the training of N copies has come."""
 

@@ -26,7 +26,7 @@ from vdcast.train.reached import Reached
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Stack:
     """N copies of a forecaster, of which ``reached.active`` are still in training, and what trains them."""
 
@@ -62,7 +62,16 @@ class Stack:
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_cosine(steps, run.train.epochs))
         orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
         reached = Reached.nothing(model, len(copies.seeds), device)
-        stack = cls(run, data, copies, model, optimiser, schedule, orders, reached)
+        stack = cls(
+            run=run,
+            data=data,
+            copies=copies,
+            model=model,
+            optimiser=optimiser,
+            schedule=schedule,
+            orders=orders,
+            reached=reached,
+        )
         if state:
             stack._resume(state)
         return stack

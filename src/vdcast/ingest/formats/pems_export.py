@@ -40,7 +40,7 @@ def features(settings: PemsExport) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: PemsExport) -> Iterator[Records]:
     localiser = clock.Localiser(file, settings.time_zone, settings.spacing)
     with file.open() as raw, tables.decoded(file, raw) as stream:
-        header, delimiter = tables.header_of(file, stream)
+        header, delimiter = tables.header_of(file, stream, lambda names: any(map(is_measured, names)))
         found = _columns(file, header, settings)
         used = {name for lanes in found.values() for name, _ in lanes}
         share = next((name for name in header if name.startswith("% Observed")), None)

@@ -32,7 +32,9 @@ def features(settings: PemsNpz) -> tuple[tuple[str, str], ...]:
 
 def parse(file: RawFile, settings: PemsNpz) -> Iterator[Records]:
     start = clock.start(file, settings.start, None)
-    counted = clock.Counted(file, settings.time_zone, settings.spacing, start, settings.rows)
+    counted = clock.Counted(
+        file, settings.time_zone, interval=settings.spacing, first=start, rows=settings.rows
+    )
     row = 0
     for x in _rows(file, settings):
         n, V, _ = x.shape

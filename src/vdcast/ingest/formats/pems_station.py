@@ -21,7 +21,7 @@ from vdcast.ingest.detector_lists import by_name, lane_count
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
 from vdcast.ingest.records import IMPOSSIBLE, NO_VEHICLE, OBSERVED, STATUS, Records, judge, observed
-from vdcast.params.formats import MPH, PemsStation
+from vdcast.params.formats import MPH, Listed, PemsStation
 
 SUFFIXES = (".txt", ".csv")
 ORDERED = False
@@ -104,7 +104,7 @@ def listed(path: Path) -> list[str]:
     return list(dict.fromkeys(station for station, _ in _stations(path) if station))
 
 
-def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def info(path: Path, vd_ids: Sequence[str], _: Listed) -> dict[str, np.ndarray]:
     """What the metadata says of each station."""
     rows = by_name(path.name, _stations(path), set(vd_ids))
     found = [rows.get(vd, {}) for vd in vd_ids]

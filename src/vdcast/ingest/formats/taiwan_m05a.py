@@ -25,7 +25,7 @@ from vdcast.ingest.detector_lists import by_name, read_csv
 from vdcast.ingest.files import RawFile
 from vdcast.ingest.lanes import per
 from vdcast.ingest.records import LaneValues, Records, by_lane
-from vdcast.params.formats import TaiwanM05A
+from vdcast.params.formats import Listed, TaiwanM05A
 
 SUFFIXES = (".csv",)
 ORDERED = False
@@ -121,7 +121,7 @@ def _text(table: pa.Table, name: str) -> tuple[bytes, bytes]:
     return ends.to_pybytes()[: 4 * len(column) + 4], text.to_pybytes()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Shape:
     """Where the rows of a file go: into R records, one per time and segment, of a cell per vehicle type."""
 
@@ -189,7 +189,7 @@ def _named(file: RawFile, zone: ZoneInfo) -> int | None:
         raise file.bad(f"its name holds no time: {error}") from None
 
 
-def info(path: Path, vd_ids: Sequence[str]) -> dict[str, np.ndarray]:
+def info(path: Path, vd_ids: Sequence[str], _: Listed) -> dict[str, np.ndarray]:
     """From the bureau's gantry table: the middle between both gantries, road and direction of the first."""
     named = [vd.split("-", 1) for vd in vd_ids]
     gantries = by_name(path.name, _gantries(path), {end for pair in named for end in pair})

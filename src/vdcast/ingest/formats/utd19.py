@@ -35,7 +35,7 @@ def parse(file: RawFile, settings: UTD19) -> Iterator[Records]:
     localiser = clock.Localiser(file, settings.time_zone, settings.interval)
     needed = [*KEYS, *(_COLUMN[name] for name in settings.features)]
     with file.open() as raw, tables.decoded(file, raw) as stream:
-        header, delimiter = tables.header_of(file, stream, needed)
+        header, delimiter = tables.header_of(file, stream, set(needed).issubset)
         if lacking := [name for name in needed if name not in header]:
             raise file.bad(
                 f"is no table of UTD19: it has no column {lacking[0]!r}, but {', '.join(header[:8])}"

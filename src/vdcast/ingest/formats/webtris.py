@@ -39,8 +39,8 @@ def features(settings: WebTRIS) -> tuple[tuple[str, str], ...]:
 def parse(file: RawFile, settings: WebTRIS) -> Iterator[Records]:
     localiser = clock.Localiser(file, settings.time_zone, settings.interval)
     with file.open() as raw, tables.decoded(file, raw) as stream:
-        header, delimiter = tables.header_of(file, stream)
-        names = [" ".join(name.lower().split()) for name in header]
+        header, delimiter = tables.header_of(file, stream, lambda cells: {*COLUMNS} <= {*map(_plain, cells)})
+        names = [*map(_plain, header)]
         if lacking := [name for name in COLUMNS if name not in names]:
             raise file.bad(
                 f"is no daily report of WebTRIS: it has no column {lacking[0]!r}, but {', '.join(header[:8])}"
@@ -56,6 +56,11 @@ def parse(file: RawFile, settings: WebTRIS) -> Iterator[Records]:
             line += part.num_rows
         if not tables.ended(stream):
             raise file.bad(tables.CUT)
+
+
+def _plain(name: str) -> str:
+    """A column's name, in whatever letters and spaces a report has it."""
+    return " ".join(name.lower().split())
 
 
 def _records(

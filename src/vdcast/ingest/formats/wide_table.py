@@ -30,7 +30,9 @@ def parse(file: RawFile, settings: WideTable) -> Iterator[Records]:
     counted, localiser = None, clock.Localiser(file, settings.time_zone, settings.interval)
     if settings.start is not None:
         start = clock.start(file, settings.start, settings.date_order)
-        counted = clock.Counted(file, settings.time_zone, settings.interval, start, settings.rows)
+        counted = clock.Counted(
+            file, settings.time_zone, interval=settings.interval, first=start, rows=settings.rows
+        )
         localiser = counted.localiser
     for line, part in tables.batches(file, settings, localiser.counts, texts, settings.columns):
         vd_ids = [name for name in part.column_names if name not in texts]

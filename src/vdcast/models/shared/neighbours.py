@@ -21,7 +21,7 @@ COMPASS = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neighbours:
     """Of each detector the nearest ones in each relation, nearest first."""
 
@@ -40,7 +40,7 @@ class Neighbours:
     @classmethod
     def of(cls, content: dict) -> "Neighbours":
         index, kernel = (content[name].numpy() for name in ("index", "kernel"))
-        return cls(index, kernel, content["learned"], tuple(content["lost"]))
+        return cls(index=index, kernel=kernel, learned=content["learned"], lost=tuple(content["lost"]))
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def neighbours_of(part: Detectors, settings: Social) -> Neighbours:
     where = pairs.of[cells], relation[cells], place[cells]
     index[where], log_weight[where] = pairs.near[cells], kernel[cells]
     lost = tuple(vd for vd, known in zip(part.vd_ids, np.isfinite(lon), strict=True) if not known)
-    return Neighbours(index, log_weight, settings.weights == "attention", lost)
+    return Neighbours(index=index, kernel=log_weight, learned=settings.weights == "attention", lost=lost)
 
 
 def coordinates(part: Detectors) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,7 @@ AT_ONCE = {"cpu": 640, "cuda": 2**16}
 LARGEST = 2**24  # numbers that are assembled at once: hundreds of MB, however many channels there are
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """What a forecaster sees, and what it should have said (scaled units)."""
 
@@ -176,10 +176,11 @@ class Windows:
         size = self._at_once(samples[0].numel())
         for first in range(0, len(samples), size):
             some = samples[first : first + size]
-            whole = vars(self.batch(torch.cat(list(some), dim=1))).values()
-            yield from map(
-                Batch, *(each.split([sample.shape[1] for sample in some], dim=1) for each in whole)
-            )
+            whole = vars(self.batch(torch.cat(list(some), dim=1)))
+            widths = [sample.shape[1] for sample in some]
+            parts = {name: tensor.split(widths, dim=1) for name, tensor in whole.items()}
+            for i in range(len(some)):
+                yield Batch(**{name: part[i] for name, part in parts.items()})
 
     def _at_once(self, unit: int) -> int:
         """How many times ``unit`` samples are assembled at once."""
