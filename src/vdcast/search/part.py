@@ -28,7 +28,7 @@ def folder_of(mode: str) -> Path:
     return REPORTS / "search" / mode
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Part:
     """A process that takes part: what it trains by, and the studies that it shares."""
 
@@ -45,7 +45,8 @@ class Part:
         inputs = load(runs["lstm"], settings)  # what a run sees is of its mode, whatever its model
         about = study.about_data(inputs.prepared, inputs.data.device)
         folder = folder_of(mode)
-        return cls(settings, runs, inputs.data, folder, study.opened(folder, runs, about, settings))
+        studies = study.opened(folder, runs, about, settings)
+        return cls(settings=settings, runs=runs, data=inputs.data, folder=folder, studies=studies)
 
     @property
     def search(self) -> Search:
@@ -110,7 +111,10 @@ class Part:
             members.setdefault(key, []).extend(Member(trial, network, seed) for seed in seeds)
             left = 0 if alone else left - 1
             fixed = structure(trial.params)
-        return [Trials(one, each, run, self.data, self.search) for each in members.values()]
+        return [
+            Trials(study=one, members=each, run=run, data=self.data, search=self.search)
+            for each in members.values()
+        ]
 
     def _check_possible(self, model: str, trials: list[FrozenTrial]) -> None:
         impossible = [trial for trial in trials if study.is_impossible(trial)]

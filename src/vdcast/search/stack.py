@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -38,7 +38,7 @@ class Member(NamedTuple):
     seed: int
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Trials:
     """``members`` of one structure in training; their networks differ in ``Rates`` alone."""
 
@@ -67,7 +67,7 @@ class Trials:
                     self._fail(trial, f"memory ran out: {reason}")
                 else:
                     alone = [member for member in self.members if member.trial is trial]
-                    Trials(self.study, alone, self.run, self.data, self.search).train()
+                    replace(self, members=alone).train()
 
     def _train(self) -> None:
         members, data, device = self.members, self.data, self.data.device
