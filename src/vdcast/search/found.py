@@ -16,7 +16,7 @@ from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.search import budget
 from vdcast.search.part import Part, best_of
 from vdcast.search.space import Space, network_of, settings_of
-from vdcast.search.study import counts, is_impossible
+from vdcast.search.study import KILLED, counts, is_impossible, is_lost
 
 TOP = 10  # trials that the table shows
 ENOUGH = 10  # trials without which no importance is worth showing
@@ -50,7 +50,7 @@ def _of(study: Study, part: Part, model: str) -> SearchOf:
         ),
         best,
     )
-    failed = Counter(t.user_attrs.get("reason", "") for t in those if t.state == TrialState.FAIL)
+    failed = Counter(t.user_attrs.get("reason", KILLED) for t in those if t.state == TrialState.FAIL)
     return SearchOf(
         run=run.name,
         trials=had.trials,
@@ -60,7 +60,7 @@ def _of(study: Study, part: Part, model: str) -> SearchOf:
         pruned=sum(trial.state == TrialState.PRUNED for trial in those),
         failed=dict(failed.most_common()),
         impossible=sum(map(is_impossible, trials)),
-        lost=sum(bool(trial.user_attrs.get("lost")) for trial in trials),
+        lost=sum(map(is_lost, trials)),
         confirming=sum(trial.user_attrs.get("seconds", 0.0) for trial in confirming),
         first=_tried(first, first, run, space),
         best=_tried(best, confirmed, run, space),

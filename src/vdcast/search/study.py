@@ -28,6 +28,7 @@ from vdcast.search.space import as_it_is
 
 VERSION = 1  # of what trials keep beside their parameters
 PATIENCE = 3  # epochs before a trial may be pruned
+KILLED = "its process was killed, as happens when memory runs out"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -170,22 +171,24 @@ def give_up_lost(study: Study, folder: Path, space: dict[str, Any]) -> None:
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if not gone(folder, trial.user_attrs.get("worker")):
             continue
-        again = not trial.user_attrs.get("again")
-        live = optuna.Trial(study, trial._trial_id)
-        live.set_user_attr("reason", "its process was killed, as happens when memory runs out")
-        live.set_user_attr("lost", again)
         study.tell(trial.number, state=TrialState.FAIL)
-        if again and trial.params.keys() == space.keys():
+        if "again" not in trial.user_attrs and trial.params.keys() == space.keys():
             kept = {key: trial.user_attrs[key] for key in ("seeds", "confirms") if key in trial.user_attrs}
             study.enqueue_trial(trial.params, user_attrs=kept | {"again": True})
 
 
+def is_lost(trial: FrozenTrial) -> bool:
+    """Whether its process was killed, for the first time: who trains to the end of a failure says why."""
+    attributes = trial.user_attrs
+    return trial.state == TrialState.FAIL and not attributes.keys() & {"reason", "again"}
+
+
 def is_impossible(trial: FrozenTrial) -> bool:
+    """Whether no network can have what it wanted to try."""
     return "impossible" in trial.user_attrs
 
 
 def counts(trial: FrozenTrial) -> bool:
     """Whether a trial is one of the budget: it was trained, or is being trained, by somebody who was not killed."""
-    attributes = trial.user_attrs
-    aside = is_impossible(trial) or attributes.get("lost") or "confirms" in attributes
+    aside = is_impossible(trial) or is_lost(trial) or "confirms" in trial.user_attrs
     return trial.state != TrialState.WAITING and not aside
