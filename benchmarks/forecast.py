@@ -33,7 +33,7 @@ from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.networks import LSTM, XLSTM, Network
 from vdcast.params.sections import Run, Train
 
-SHARED = {"dropout": 0.3, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.01}
+SHARED = {"lookback": None, "dropout": 0.3, "batch_size": 32, "learning_rate": 0.001, "weight_decay": 0.01}
 NETWORKS: dict[str, Network] = {
     "lstm": LSTM(hidden_size=128, num_layers=1, **SHARED),
     "xlstm": XLSTM(

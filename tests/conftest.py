@@ -54,7 +54,13 @@ def prepare_settings() -> Prepare:
 @pytest.fixture
 def small_lstm() -> LSTM:
     return LSTM(
-        hidden_size=8, num_layers=2, dropout=0.2, batch_size=16, learning_rate=0.01, weight_decay=0.01
+        hidden_size=8,
+        num_layers=2,
+        lookback=None,
+        dropout=0.2,
+        batch_size=16,
+        learning_rate=0.01,
+        weight_decay=0.01,
     )
 
 
@@ -69,6 +75,7 @@ def small_xlstm() -> XLSTM:
         slstm_backend="vanilla",
         mlstm_backend="vanilla",
         compile=False,
+        lookback=None,
         dropout=0.2,
         batch_size=16,
         learning_rate=0.01,

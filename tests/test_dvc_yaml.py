@@ -27,6 +27,7 @@ NO_NUMBERS = {
     "vdcast.params",
     "vdcast.params.load",
     "vdcast.params.networks",
+    "vdcast.params.search",
     "vdcast.params.section",
     "vdcast.params.sections",
     "vdcast.params.times",

@@ -23,7 +23,7 @@ FLOORS = (
     ("scores", "models.shared"),
     ("models.lstm", "models.xlstm"),
     STAGES,
-    ("machines", "live"),
+    ("machines", "live", "search"),
     ("export",),
     ("commands",),
     ("",),  # the face: `from vdcast import ...`, `python -m vdcast`

@@ -97,7 +97,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("runs.lstm-multi_vd", {"mode": "multi_vd"}), "runs.lstm-multi_vd.model is missing (allowed: lstm, xlstm)"),
         (("runs.lstm-multi_vd", {"model": "lstm", "mod": "multi_vd"}), "runs.lstm-multi_vd.mod is not a setting; did you mean mode?"),
         (("runs.lstm-multi_vd", {"modl": "lstm", "mode": "multi_vd"}), "runs.lstm-multi_vd.modl is not a setting; did you mean model?"),
-        (("run", {}), "run is not a setting; did you mean runs? (allowed: data, prepare, calendar, window, train, lstm, xlstm, modes, comparisons, evaluate, forecast, runs)"),
+        (("run", {}), "run is not a setting; did you mean runs? (allowed: data, prepare, calendar, window, train, lstm, xlstm, modes, comparisons, evaluate, forecast, search, runs)"),
         (("data", None), "params.yaml: data is empty; it must hold settings, a line `key: value` each"),
         (("data", ["a"]), "params.yaml: data = ['a'] (list); it must hold settings, a line `key: value` each"),
         (("calendar.plans", "../school.csv"), "calendar.plans: '../school.csv' is no name of a .csv or .parquet in data/calendar/"),

@@ -35,6 +35,15 @@ def test_steps_are_taken_too_alone_or_where_they_agree():
     assert both["evaluate"]["horizons"] == [1, 4]
 
 
+def test_the_lookback_of_a_network_is_in_steps_wherever_it_stands(tmp_path):
+    runs = {"lstm-single_vd": {"model": "lstm", "mode": "single_vd", "lookback": "45min"}}
+    found = in_steps(
+        {"xlstm": {"lookback": "1h"}, "runs": runs, "search": {"lstm": {"lookback": [None, "2h", 3]}}}, 900
+    )
+    assert found["xlstm"]["lookback"] == 4 and found["runs"]["lstm-single_vd"]["lookback"] == 3
+    assert found["search"]["lstm"]["lookback"] == [None, 8, 3]
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -52,6 +61,9 @@ def test_steps_are_taken_too_alone_or_where_they_agree():
         (("evaluate.horizons", ["20min"]), "evaluate.horizons 20min is no whole number of steps of 15 min"),
         (("evaluate.horizons", ["15min", "2h"]), "evaluate.horizons names 8 steps, 120 min; forecasts end at 4 steps, 60 min (window.horizon)"),
         (("evaluate.horizons", []), "evaluate.horizons = [] (list)"),
+        (("lstm.lookback", "6h"), "lstm.lookback (run lstm-single_vd) is 24 steps, 360 min; a window looks back 20 steps, 300 min"),
+        (("runs.xlstm-multi_vd.lookback", "50min"), "runs.xlstm-multi_vd.lookback 50min is no whole number of steps"),
+        (("search.lstm.lookback", ["1 hour"]), "search.lstm.lookback = '1 hour' is no duration"),
         (("data.interval", 3600), "evaluate.horizons 15min is no whole number of steps of 60 min (data.interval 3600); take 60min"),
     ],
 )  # fmt: skip

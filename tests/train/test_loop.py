@@ -13,7 +13,7 @@ from tests.train.small import data, in_double, run_of, same
 from vdcast.models.shared.forecaster import build
 from vdcast.models.xlstm.encoder import XLSTM
 from vdcast.train import stack
-from vdcast.train.copies import Copies
+from vdcast.train.copies import Copies, Rates
 from vdcast.train.data import TrainingData
 from vdcast.train.loop import fit_stack, run_epoch, validate
 from vdcast.train.stack import Stack
@@ -63,6 +63,25 @@ def test_stacked_training_equals_training_one_by_one(
             assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
         assert together.best_loss[n] == pytest.approx(alone.best_loss[0], rel=1e-8)
         assert together.best_epoch[n] == alone.best_epoch[0]
+
+
+def test_copies_with_rates_of_their_own_train_as_with_these_settings_alone(
+    network, detectors, prepare_settings, float64
+):
+    """Three of one seed, which differ in dropout, learning rate and weight decay; one of them stops early."""
+    rates = [Rates(0.0, 0.01, 0.3), Rates(0.5, 0.001, 0.0), Rates(0.2, 0.05, 0.01)]
+    doubled = in_double(data(detectors, prepare_settings, "multi_vd"))
+    settings = dict(epochs=6, patience=1, seeds=[7])
+    together = fit_stack(run_of(network, **settings), doubled, Copies([7] * 3, [[0]] * 3, rates=rates))
+    assert len(set(together.training)) > 1, "the test needs copies that stop early"
+    for n, each in enumerate(rates):
+        own = network.model_copy(update=each._asdict())
+        alone = fit_stack(run_of(own, **settings), doubled, Copies([7], [[0]]))
+        for name, value in alone.weights.items():
+            off = torch.linalg.vector_norm(together.weights[name][n] - value[0])
+            assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
+        assert together.best_epoch[n] == alone.best_epoch[0]
+        assert together.best_loss[n] == pytest.approx(alone.best_loss[0], rel=1e-8)
 
 
 @pytest.mark.parametrize("mode, size", [("global_multi_vd", 1), ("social", 3)])

@@ -11,6 +11,7 @@ import sys
 
 COMMANDS = {
     "repro": "`dvc repro` with the runs trained side by side, here or on a Ray cluster",
+    "search": "better settings of both models, found with equal budgets on the validation part",
     "job": "one stage in this clone, with everything through the DVC remote",
     "verify": "whether DVC's cache still holds what it took in; what does not is removed",
     "forecast": "what comes next at every VD, by a trained run from the newest data",

@@ -15,6 +15,7 @@ from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
 from vdcast.params.networks import LSTM, XLSTM
+from vdcast.params.search import Search
 from vdcast.params.section import Positive, Rate, Section, Share
 from vdcast.params.times import minutes
 
@@ -201,6 +202,7 @@ class Sections(Section):
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
     forecast: Forecast
+    search: Search
 
 
 class Live(Section):
@@ -228,6 +230,11 @@ class Params(Sections):
             if run.network.needs_gpu and run.train.device == "cpu":
                 raise ValueError(
                     f"{run.model}.{run.network.needs_gpu} (run {run.name}) needs a GPU; train.device is 'cpu'"
+                )
+            if (own := run.network.lookback) is not None and own > self.window.sequence_length:
+                raise ValueError(
+                    f"{run.model}.lookback (run {run.name}) is {self._span(own)}; a window looks back "
+                    f"{self._span(self.window.sequence_length)} (window.lookback)"
                 )
             longest = run.network.longest
             if longest is not None and longest < self.window.sequence_length:

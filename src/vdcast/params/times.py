@@ -10,6 +10,7 @@ from typing import Any
 
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
+from vdcast.params.networks import MODELS
 from vdcast.params.words import suggest
 
 UNITS = {"s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -22,11 +23,15 @@ def minutes(seconds: float) -> str:
 
 
 def in_steps(document: dict[str, Any], interval: int | None) -> dict[str, Any]:
-    """``document``, all of params.yaml, with ``window`` and ``evaluate.horizons`` in steps of ``interval`` seconds.
+    """``document``, all of params.yaml, with what of it is a duration in steps of ``interval`` seconds: ``window``,
+    ``evaluate.horizons`` and the ``lookback`` of networks.
 
     Raises InputError for a duration that is none, or no whole number of steps, and where steps contradict it.
     """
     changed = dict(document)
+    for name, section in document.items():
+        if name in (*MODELS, "runs", "search") and isinstance(section, dict):
+            changed[name] = _networks(name, section, interval)
     if isinstance(window := document.get("window"), dict):
         changed["window"] = _window(window, interval)
     if isinstance(evaluate := document.get("evaluate"), dict) and isinstance(evaluate.get("horizons"), list):
@@ -54,6 +59,23 @@ def _window(window: dict[str, Any], interval: int | None) -> dict[str, Any]:
                 )
             found[of_steps] = steps
     return found
+
+
+def _networks(where: str, section: dict[str, Any], interval: int | None) -> dict[str, Any]:
+    """``section`` with each ``lookback`` of a network, alone or in a list, in steps, however deep it stands."""
+
+    def said(key: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return _networks(key, value, interval)
+        if not key.endswith(".lookback"):
+            return value
+        return (
+            [_given(key, each, interval) for each in value]
+            if isinstance(value, list)
+            else _given(key, value, interval)
+        )
+
+    return {key: said(f"{where}.{key}", value) for key, value in section.items()}
 
 
 def _given(key: str, value: Any, interval: int | None) -> Any:

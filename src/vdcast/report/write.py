@@ -1,5 +1,7 @@
 """From the comparisons to the verdict, and to the pages that say it."""
 
+from msgspec import structs
+
 from vdcast.errors import InputError
 from vdcast.escape import terminal
 from vdcast.layout import REPORTS
@@ -10,6 +12,7 @@ from vdcast.report import page
 from vdcast.report.inputs import dropped_in_words, read_charts, read_comparisons, read_preparation
 from vdcast.report.judge import judge
 from vdcast.report.markdown import report_markdown
+from vdcast.report.searched import searched
 from vdcast.report.summary import summary_of
 from vdcast.scores import figures
 
@@ -20,6 +23,7 @@ def write_report(settings: Params) -> None:
     dropped = dropped_in_words(read_preparation(), settings.modes.target_vd_index)
     primary, margin = settings.evaluate.primary, settings.evaluate.margin
     verdict = judge(modes, primary=primary, margin=margin, dropped=dropped)
+    verdict = structs.replace(verdict, weaknesses=[*verdict.weaknesses, searched(settings)])
     io.write(REPORTS / "summary.json", summary_of(modes, verdict))
     (REPORTS / "report.md").write_text(report_markdown(modes, verdict), "utf-8")
     figures.cost(REPORTS / "cost.png", modes)

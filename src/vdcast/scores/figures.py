@@ -204,6 +204,16 @@ def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
     _save(figure, path)
 
 
+def best_so_far(path: Path, curves: Mapping[str, list[tuple[float, float]]]) -> None:
+    """The lowest error of the trials of a search against the CPU seconds that they took, a curve per model."""
+    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    for name, points in curves.items():
+        axis.plot(*np.array(points or np.empty((0, 2))).T, drawstyle="steps-post", marker=".", **style(name))
+    axis.set(xlabel="CPU seconds of trials", ylabel="lowest error so far", title="Search, validation part")
+    axis.legend()
+    _save(figure, path)
+
+
 def _few_labels(axis: plt.Axes) -> None:
     """Of a logarithmic x axis: by itself it labels minor ticks where it spans less than a decade, one on the other."""
     low, high = axis.get_xlim()

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from vdcast.params.sections import Run
 
@@ -12,6 +13,14 @@ STACK_ON_CPU = 5
 STACK_ON_GPU = 1024  # bounds its memory, and lets thousands of detectors be shared out; not measured
 
 
+class Rates(NamedTuple):
+    """Settings of a network that copies of one stack may differ in."""
+
+    dropout: float
+    learning_rate: float
+    weight_decay: float
+
+
 @dataclass(frozen=True)
 class Copies:
     """N copies by their seeds, and by the groups that each sees, of which all have as many; all of one fold, by number."""
@@ -19,13 +28,18 @@ class Copies:
     seeds: list[int]
     groups: list[list[int]]
     fold: int = 0
+    rates: list[Rates] | None = None  # where they differ in them; None: all have those of the run
 
     def cut(self, largest: int) -> list["Copies"]:
         """Pieces of at most ``largest`` copies, in order and as even as can be, so that no core waits for the longest."""
         N = len(self.seeds)
         size = math.ceil(N / math.ceil(N / largest))
         cuts = [slice(i, i + size) for i in range(0, N, size)]
-        return [replace(self, seeds=self.seeds[cut], groups=self.groups[cut]) for cut in cuts]
+        own = [self.rates and self.rates[cut] for cut in cuts]
+        return [
+            replace(self, seeds=self.seeds[cut], groups=self.groups[cut], rates=rates)
+            for cut, rates in zip(cuts, own, strict=True)
+        ]
 
 
 def stacks_of(run: Run, of_a_seed: list[list[int]], device: str, folds: int = 1) -> list[Copies]:

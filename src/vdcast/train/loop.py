@@ -48,12 +48,7 @@ def fit_stack(
     label = f"{run.name} seed {', '.join(map(str, stack.orders))}, stack {number}"
     with Progress(label, epochs, line) as progress:
         for epoch in epochs:
-            began = clock(data.device)
-            loss, norm = run_epoch(stack, stack.next_samples())
-            checked, mae = validate(stack.model, data.validation, stack.groups, data.scale, stack.levels)
-            reached.take(torch.stack([loss, checked, mae, norm], dim=1), stack.model.state_dict())
-            reached.rates.append(float(stack.schedule.get_last_lr()[0]))
-            reached.seconds.append(clock(data.device) - began)
+            train_epoch(stack)
             progress.show(reached)
             if not stack.drop_stopped():
                 break
@@ -64,6 +59,17 @@ def fit_stack(
     if scratch:
         scratch.keep_fitted(number, vars(result))
     return result
+
+
+def train_epoch(stack: Stack) -> None:
+    """One more epoch of the copies that are still in training, and what ``stack.reached`` notes of it."""
+    data, reached = stack.data, stack.reached
+    began = clock(data.device)
+    loss, norm = run_epoch(stack, stack.next_samples())
+    checked, mae = validate(stack.model, data.validation, stack.groups, data.scale, stack.levels)
+    reached.take(torch.stack([loss, checked, mae, norm], dim=1), stack.model.state_dict())
+    reached.rates.append(float(stack.schedule.get_last_lr()[0]))
+    reached.seconds.append(clock(data.device) - began)
 
 
 def run_epoch(stack: Stack, samples: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,6 +20,7 @@ from vdcast.train.data import TrainingData
 from vdcast.train.fitted import Fitted
 from vdcast.train.loss import warm_up_then_cosine
 from vdcast.train.meter import peak_memory_mb
+from vdcast.train.optimiser import OF_EACH, optimiser_of
 from vdcast.train.reached import Reached
 
 MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW remembers of each weight
@@ -46,7 +47,8 @@ class Stack:
         model = build_seeded(network, sizes, seeds=copies.seeds, levels=levels).to(device)
         if not state:
             start_linear(model, data.train, copies.groups)
-        seed_dropout(model, copies.seeds, device)
+        dropouts = [each.dropout for each in copies.rates] if copies.rates else None
+        seed_dropout(model, copies.seeds, device, dropouts)
         if state:
             stacked.keep_copies(model, state["reached"]["active"].tolist())
         if run.train.precision == "bfloat16":
@@ -55,9 +57,7 @@ class Stack:
             full = min(draws_of_batch(run, sizes), draws_of_epoch(data.train))
             samples = len(range(full)[ranks.part(full)]) * sizes.together
             model.encoder.compile_for(len(copies.seeds), samples)  # type: ignore[operator]  # it has one, as it compiles
-        optimiser = torch.optim.AdamW(
-            model.parameters(), lr=network.learning_rate, weight_decay=network.weight_decay, fused=True
-        )
+        optimiser = optimiser_of(model, network, copies.rates)
         steps = math.ceil(draws_of_epoch(data.train) / draws_of_batch(run, sizes))
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, warm_up_then_cosine(steps, run.train.epochs))
         orders = {seed: torch.Generator().manual_seed(seed) for seed in dict.fromkeys(copies.seeds)}
@@ -119,19 +119,24 @@ class Stack:
 
     def drop_stopped(self) -> bool:
         """Let copies go that have waited long enough for a better epoch, or diverged; whether any is left."""
+        return self.go_on_with(self.reached.going(self.run.train.patience))
+
+    def go_on_with(self, places: Tensor) -> bool:
+        """Let all copies go but those at these places of the active ones; whether any is left."""
         active = self.reached.active
-        going = self.reached.going(self.run.train.patience)
-        if 0 < len(going) < len(active):
-            self.reached.active = active[going]
-            self._keep(going.tolist())
-        return len(going) > 0
+        if 0 < len(places) < len(active):
+            self.reached.active = active[places]
+            self._keep(places.tolist())
+        return len(places) > 0
 
     def _keep(self, places: list[int]) -> None:
         """Only the copies at these places of the stack, also in the optimiser's memory of them."""
         before = list(self.model.parameters())
         stacked.keep_copies(self.model, places)
         after = list(self.model.parameters())
-        self.optimiser.param_groups[0]["params"] = after
+        group = self.optimiser.param_groups[0]
+        group["params"] = after
+        group |= stacked.take({name: group[name] for name in OF_EACH if name in group}, places)
         for old, new in zip(before, after, strict=True):
             state = self.optimiser.state.pop(old)
             moments = stacked.take({name: state[name] for name in MOMENTS}, places)

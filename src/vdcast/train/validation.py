@@ -36,10 +36,19 @@ def kept_mae(fitted: Fitted) -> float:
     return sum(maes) / len(maes)
 
 
-@torch.no_grad()
 def naive_maes(data: TrainingData) -> Tensor:
     """(2, copies of a seed) of the weekly profile and of persistence: the headline target's MAE in its unit, pooled as the
     copy's own is, over the groups that it sees.
+    """
+    error, count = naive_errors(data)
+    scale = data.scale
+    total, valid = (error * scale).sum(dim=2), (count * (scale > 0)).sum(dim=1)
+    return torch.stack([total[:, seen].sum(dim=1) / valid[seen].sum() for seen in data.copies], dim=1)
+
+
+@torch.no_grad()
+def naive_errors(data: TrainingData) -> tuple[Tensor, Tensor]:
+    """Absolute errors of the weekly profile and of persistence, summed, (2, G, Q) in scaled units, and of how many, (G, Q).
 
     Persistence is the last observation of the lookback; over a gap after it, how far it was from what is usual is kept.
     """
@@ -54,5 +63,4 @@ def naive_maes(data: TrainingData) -> Tensor:
         for n, forecast in enumerate((batch.base, last[:, :, None])):
             error[n] += ((forecast - batch.y).abs() * batch.valid).sum(dim=(1, 2))
         count += batch.valid.sum(dim=(1, 2))
-    total, valid = (error * scale).sum(dim=2), (count * (scale > 0)).sum(dim=1)
-    return torch.stack([total[:, seen].sum(dim=1) / valid[seen].sum() for seen in data.copies], dim=1)
+    return error, count

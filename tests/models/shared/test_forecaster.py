@@ -53,6 +53,16 @@ def test_it_forecasts_every_horizon_and_channel(network, detectors):
         assert model(batch).shape == (*batch.y.shape, 1) == (*shape, 1)
 
 
+def test_the_encoder_reads_no_further_back_than_its_own_lookback(network, detectors):
+    sizes, batch = batch_of(detectors, Sharing.JOINT)
+    x = batch.x.clone()
+    x[:, :, :4] += 1  # but for the last two of six steps
+    for lookback, reads in ((None, True), (2, False), (3, True)):
+        model = build(network.model_copy(update={"lookback": lookback}), sizes, copies=1).eval()
+        torch.nn.init.normal_(model.out)
+        assert torch.equal(model(replace(batch, x=x)), model(batch)) is not reads
+
+
 def test_copies_of_one_seed_start_alike_and_of_two_seeds_do_not(network):
     model = build_seeded(network, SIZES, seeds=[5, 5, 6])
     for name, value in model.state_dict().items():
@@ -160,6 +170,6 @@ def test_a_third_model_is_a_package_and_its_settings(monkeypatch, detectors):
     monkeypatch.setitem(sys.modules, "vdcast.models.third.encoder", third)
     monkeypatch.setitem(sys.modules, "vdcast.models.third", SimpleNamespace(encoder=third))
     sizes, batch = batch_of(detectors, Sharing.JOINT)
-    network = SimpleNamespace(model="third", width=8, dropout=0.0)
+    network = SimpleNamespace(model="third", width=8, dropout=0.0, lookback=None)
     model = build(network, sizes, copies=1)
     assert model(batch).shape == (*batch.y.shape, 1)

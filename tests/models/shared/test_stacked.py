@@ -135,6 +135,22 @@ def test_dropped_share_and_mean(p):
     assert len(mask.unique()) == 2
 
 
+def test_a_copy_drops_its_own_share_by_the_numbers_that_it_would_draw_alone():
+    shares, x = [0.0, 0.25, 0.6], torch.ones(3, 5, 7)
+    together = Dropout(0.9)  # of none of them
+    seed_dropout(together, [4, 4, 9], rates=shares)
+    first, second = together(x), together(x)
+    together.streams.keep([0, 2])
+    third = together(x[:2])
+    for n, (seed, share) in enumerate(zip([4, 4, 9], shares, strict=True)):
+        alone = Dropout(share)
+        seed_dropout(alone, [seed])
+        for drawn in (first, second):
+            assert torch.equal(drawn[n], alone(x[:1])[0])
+        if n != 1:
+            assert torch.equal(third[n // 2], alone(x[:1])[0])
+
+
 def test_gradient_flows_through_what_was_kept():
     x = torch.randn(2, 50, requires_grad=True)
     y = seeded(0.5, [0, 1])(x)

@@ -1,5 +1,6 @@
 """Dropout whose masks depend on a copy's seed alone, not on the copies beside it."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -7,10 +8,15 @@ from torch import Tensor, nn
 
 
 class MaskStreams:
-    """One random stream of dropout masks per distinct seed; ``seeds[n]`` is the seed of copy n."""
+    """One random stream of dropout masks per distinct seed; ``seeds[n]`` is the seed of copy n.
 
-    def __init__(self, seeds: Sequence[int], device: torch.device | str):
-        self.device = torch.device(device)
+    With ``rates``, copy n drops the share ``rates[n]``, by the numbers that it would draw alone.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], device: torch.device | str, rates: Sequence[float] | None = None
+    ):
+        self.device, self.rates = torch.device(device), rates
         self.whole: tuple[int, Tensor] | None = None  # a batch's size, and which of its samples inputs hold
         self.generators = {
             seed: torch.Generator(self.device).manual_seed(seed) for seed in dict.fromkeys(seeds)
@@ -24,28 +30,41 @@ class MaskStreams:
         row = {seed: row for row, seed in enumerate(self.generators)}
         self.rows = torch.tensor([row[seed] for seed in seeds], device=self.device)
 
-    def draw(self, like: Tensor, keep: float, axis: int = 1) -> Tensor:
-        """0 or 1/keep: (N, ...) like ``like``, or (1, ...) if all copies share a seed; ``axis`` counts windows."""
+    def keep(self, copies: Sequence[int]) -> None:
+        """Only these of the copies are left."""
+        if self.rates is not None:
+            self.rates = [self.rates[n] for n in copies]
+        self.assign([self.seeds[n] for n in copies])
+
+    def draw(self, like: Tensor, rate: float, axis: int = 1) -> Tensor:
+        """0 or 1 / (1 - rate): (N, ...) like ``like``, or (1, ...) if all copies share a seed; ``axis`` counts windows.
+
+        ``rate`` is that of copies without ``rates`` of their own.
+        """
         if like.shape[0] != len(self.seeds):
             raise ValueError(f"input has {like.shape[0]} copies, dropout was seeded for {len(self.seeds)}")
-        # 16 random bits an element decide, which on CPU costs a quarter of bernoulli_
-        dropped = round((1 - keep) * 2**16)
         shape = list(like.shape[1:])
         if self.whole is not None:
             shape[axis - 1], part = self.whole
-        masks = like.new_empty(len(self.generators), *shape)
-        for mask, generator in zip(masks, self.generators.values(), strict=True):
-            words = torch.empty(-(-mask.numel() // 4), dtype=torch.int64, device=self.device)
-            bits = (
-                words.random_(-(2**63), None, generator=generator)
-                .view(torch.int16)[: mask.numel()]
-                .view(shape)
-            )
-            torch.ge(bits, dropped - 2**15, out=mask)
-        masks.mul_(2**16 / (2**16 - dropped))
+        bits = [self._bits(generator, shape) for generator in self.generators.values()]
+        if self.rates is None:
+            drawn = [(each, rate) for each in bits]
+        else:
+            drawn = [(bits[row], own) for row, own in zip(self.rows.tolist(), self.rates, strict=True)]
+        masks = like.new_empty(len(drawn), *shape)
+        for mask, (each, share) in zip(masks, drawn, strict=True):
+            dropped = round(share * 2**16)
+            torch.ge(each, dropped - 2**15, out=mask)
+            mask.mul_(2**16 / (2**16 - dropped))
         if self.whole is not None:
             masks = masks[(slice(None),) * axis + (part,)]
         return masks if len(masks) in (1, len(self.seeds)) else masks[self.rows]
+
+    def _bits(self, generator: torch.Generator, shape: list[int]) -> Tensor:
+        """Sixteen random ones an element, as int16; they decide at a quarter of what bernoulli_ costs on a CPU."""
+        words = torch.empty(-(-math.prod(shape) // 4), dtype=torch.int64, device=self.device)
+        words.random_(-(2**63), None, generator=generator)
+        return words.view(torch.int16)[: math.prod(shape)].view(shape)
 
 
 class Dropout(nn.Module):
@@ -63,23 +82,29 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, ..., B, ...) -> the same shape. Raises RuntimeError where no seeds were given."""
-        if not self.training or self.p == 0:
+        rates = self.streams.rates if self.streams else None
+        if not self.training or not any(rates or [self.p]):
             return x
         if self.streams is None:
             raise RuntimeError("Dropout has no seeds: call seed_dropout(module, seeds) before training")
-        return x * self.streams.draw(x, 1 - self.p, self.axis)
+        return x * self.streams.draw(x, self.p, self.axis)
 
 
 def dropouts_in(module: nn.Module) -> list[Dropout]:
     return [part for part in module.modules() if isinstance(part, Dropout)]
 
 
-def seed_dropout(module: nn.Module, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+def seed_dropout(
+    module: nn.Module,
+    seeds: Sequence[int],
+    device: torch.device | str = "cpu",
+    rates: Sequence[float] | None = None,
+) -> None:
     """Let every Dropout in ``module`` draw from one stream per seed; ``seeds[n]`` belongs to copy n.
 
-    ``device`` is where the module computes.
+    ``device`` is where the module computes; ``rates``, by copy, stand for each Dropout's own.
     """
-    streams = MaskStreams(seeds, device)
+    streams = MaskStreams(seeds, device, rates)
     for dropout in dropouts_in(module):
         dropout.streams = streams
 

@@ -35,6 +35,7 @@ class Forecaster(nn.Module):
     def __init__(self, network: Network, encoder: nn.Module, sizes: Sizes, *, copies: int, levels: int = 1):
         super().__init__()
         D, C, E, Q, H = network.width, sizes.inputs, sizes.calendar, sizes.outputs, sizes.horizon
+        self.lookback = network.lookback or sizes.length
         self.project = stacked.Linear(copies, 2 * C + C + E, D)
         self.encoder = encoder
         self.dropout = Dropout(network.dropout)
@@ -50,8 +51,9 @@ class Forecaster(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         _N, _B, L, _C = batch.x.shape
+        n = self.lookback
         known = torch.cat([batch.usual, batch.calendar], dim=-1)  # (N, B, L + H, C + E)
-        x = self.project(torch.cat([batch.x, known[:, :, :L]], dim=-1))  # (N, B, L, D)
+        x = self.project(torch.cat([batch.x[:, :, L - n :], known[:, :, L - n : L]], dim=-1))  # (N, B, n, D)
         if self.embedding is not None:
             x = x + self.embedding(batch.group)[:, :, None]
         read = self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1])  # (N, B, D)

@@ -104,4 +104,4 @@ def keep_copies(module: nn.Module, copies: Sequence[int]) -> None:
             setattr(part, name, nn.Parameter(parameter.detach()[list(copies)]))
     streams = {id(dropout.streams): dropout.streams for dropout in dropouts_in(module) if dropout.streams}
     for stream in streams.values():
-        stream.assign([stream.seeds[n] for n in copies])
+        stream.keep(copies)
