@@ -1,6 +1,6 @@
 """How often the verdict errs, and what it can show: simulated pages, judged by the code that judges real ones.
 
-    python benchmarks/verdict.py            # some 10 minutes on one core
+    python benchmarks/verdict.py            # some 5 minutes on one core
     python benchmarks/verdict.py --quick    # seconds, rough
     python benchmarks/verdict.py --before 99e8535   # the rule of that commit too, at the same budget
 

@@ -30,7 +30,8 @@ def read_plans(file: str, time_zone: str) -> dict[str, np.ndarray]:
         raise InputError(
             f"'{CALENDAR / file}': {HOLIDAY!r} is what public holidays are called; rename that plan"
         )
-    for row in np.flatnonzero((names == "") | (begin >= end)):
+    if (bad := np.flatnonzero((names == "") | (begin >= end))).size:
+        row = bad[0]
         raise InputError(
             f"'{CALENDAR / file}', row {row + 1}: a plan has a name and ends after it begins; found name "
             f"{names[row]!r}, begin {table['begin'][row]!r}, end {table['end'][row]!r}"
@@ -39,7 +40,10 @@ def read_plans(file: str, time_zone: str) -> dict[str, np.ndarray]:
 
 
 def read_weather(file: str, time_zone: str, step: int) -> Weather:
-    """Unscaled; ``step`` is that of a table of a single time. Raises InputError for a table that cannot be meant so, as one that does not say when a value was issued."""
+    """Unscaled; ``step`` is that of a table of a single time.
+
+    Raises InputError for a table that cannot be meant so, as one that does not say when a value was issued.
+    """
     table = _read(file, WEATHER)
     time, issued = (_seconds(table[name], file, time_zone) for name in WEATHER)
     kinds = [name for name in table if name not in WEATHER]
@@ -52,14 +56,14 @@ def read_weather(file: str, time_zone: str, step: int) -> Weather:
     time, issued, values = time[order], issued[order], values[order]
     steps = np.diff(time)
     step = int(min(steps[steps > 0], default=step))
-    for row in np.flatnonzero((steps == 0) & (np.diff(issued) == 0)):
+    if (bad := np.flatnonzero((steps == 0) & (np.diff(issued) == 0))).size:
         raise InputError(
-            f"'{CALENDAR / file}' has two rows of {_said(time[row])} that were issued at the same time; keep one, and write "
+            f"'{CALENDAR / file}' has two rows of {_said(time[bad[0]])} that were issued at the same time; keep one, and write "
             "times with their offset where clocks repeat an hour"
         )
-    for row in np.flatnonzero((time - time[0]) % step):
+    if (bad := np.flatnonzero((time - time[0]) % step)).size:
         raise InputError(
-            f"'{CALENDAR / file}': times are to be whole steps apart, here of {step} s; {_said(time[row])} is not"
+            f"'{CALENDAR / file}': times are to be whole steps apart, here of {step} s; {_said(time[bad[0]])} is not"
         )
     # of each kind the newest value at the time that a row was issued
     values = pd.DataFrame(values).groupby(time).ffill().to_numpy(np.float32)
@@ -116,7 +120,8 @@ def _numbers(column: pd.Series, file: str) -> np.ndarray:
     """(rows,) NaN where there is nothing."""
     text = column.str.strip().replace({"": "nan", "None": "nan", "<NA>": "nan"})
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
-    for row in np.flatnonzero(~np.isfinite(numbers) & (text.str.lower() != "nan").to_numpy()):
+    if (bad := np.flatnonzero(~np.isfinite(numbers) & (text.str.lower() != "nan").to_numpy())).size:
+        row = bad[0]
         raise InputError(f"'{CALENDAR / file}', row {row + 1}: {column.name} {column[row]!r} is no number")
     return numbers
 
