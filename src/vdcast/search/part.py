@@ -89,6 +89,7 @@ class Part:
         return None
 
     def _ask(self, model: str, had: int, name: str) -> list[Trials]:
+        """The next trials of ``model``, which has ``had`` so many; all but the first take over what copies must share."""
         one, run = self.studies[model], self.runs[model]
         space, fixed = getattr(self.search, model), dict[str, Any]()
         members: dict[str, list[Member]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
 import sys
 import time
@@ -52,8 +51,9 @@ def train(mode: str, jobs: int) -> None:
                     processes.append(_again(start, killed, jobs))
     finally:
         for each in processes:
-            each.kill()
-            each.join()
+            if each.pid:  # it was started
+                each.kill()
+                each.join()
 
 
 def _again(start, killed: int, jobs: int) -> BaseProcess:
@@ -74,6 +74,5 @@ def _take(mode: str) -> None:
     """As a process of its own: leave interrupts to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
-    os.environ["OMP_NUM_THREADS"] = "1"
     with one_sentence():
         Part.of(params.load(), mode).take()
