@@ -20,6 +20,7 @@ def main() -> None:
     with one_sentence():
         from vdcast import params
         from vdcast.data import store
+        from vdcast.language import speaking
         from vdcast.params.times import minutes
         from vdcast.prepare import plots_page
         from vdcast.prepare.amount import amount_of
@@ -31,28 +32,29 @@ def main() -> None:
 
         settings = params.load()
         table = store.read(DETECTORS)
-        prepared, dropped = prepare(table, settings.prepare)
-        check_fits(prepared, settings)
-        kept = list(prepared.parts["train"].vd_ids)
-        record = Preparation(
-            asked=asked(table, settings.prepare),
-            kept=kept,
-            target_vd=kept[settings.modes.target_vd_index],
-            dropped=dropped,
-            amount=amount_of(prepared.parts),
-        )
-        store.write_prepared(PREPARED, prepared)
-        io.write(PREPARATION, record)
-        REPORT.write_text(describe(prepared, record), "utf-8")
-        # here, so that it is there for `dvc plots show` whichever model is trained
-        plots_page.write(table.units[table.features.index(prepared.targets[0])])
-        print(
-            f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
-            f"back {minutes(settings.window.sequence_length * table.interval)} and go "
-            f"{minutes(settings.window.prediction_length * table.interval)} ahead, a value every {minutes(table.interval)}"
-        )
-        if record.amount.too_little:
-            print(record.amount.too_little)
+        with speaking(settings.report.language):
+            prepared, dropped = prepare(table, settings.prepare)
+            check_fits(prepared, settings)
+            kept = list(prepared.parts["train"].vd_ids)
+            record = Preparation(
+                asked=asked(table, settings.prepare),
+                kept=kept,
+                target_vd=kept[settings.modes.target_vd_index],
+                dropped=dropped,
+                amount=amount_of(prepared.parts),
+            )
+            store.write_prepared(PREPARED, prepared)
+            io.write(PREPARATION, record)
+            REPORT.write_text(describe(prepared, record), "utf-8")
+            # here, so that it is there for `dvc plots show` whichever model is trained
+            plots_page.write(table.units[table.features.index(prepared.targets[0])])
+            print(
+                f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
+                f"back {minutes(settings.window.sequence_length * table.interval)} and go "
+                f"{minutes(settings.window.prediction_length * table.interval)} ahead, a value every {minutes(table.interval)}"
+            )
+            if record.amount.too_little:
+                print(record.amount.too_little)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,11 @@ import math
 
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
+from vdcast.language import say
 from vdcast.records.prepare import Amount
 
 WEEK = 7
-# Days that each part should have, and what is so where it has fewer.
-ENOUGH = {
-    "train": (2 * WEEK, "no weekday is seen twice, so what is usual on it cannot be told from chance"),
-    "validation": (WEEK, "the epoch of each network is chosen by less than a week"),
-    "test": (WEEK, "the answer is about these days, and not about a week"),
-}
-PARTS = {"train": "training", "validation": "validation", "test": "test"}
+ENOUGH = {"train": 2 * WEEK, "validation": WEEK, "test": WEEK}  # days that each part should have
 
 
 def amount_of(parts: dict[str, Detectors]) -> Amount:
@@ -28,15 +23,12 @@ def amount_of(parts: dict[str, Detectors]) -> Amount:
 
 def too_little(days: dict[str, float]) -> str | None:
     """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many in all would do at the same split."""
-    short = {name: enough for name, (enough, _) in ENOUGH.items() if days[name] < enough}
-    if not short:
-        return None
-    total = sum(days.values())
-    needed = math.ceil(max(enough * total / days[name] for name, (enough, _) in ENOUGH.items()))
     found = [
-        f"the {PARTS[name]} part has {days[name]:.1f} of {enough} days: {ENOUGH[name][1]}"
-        for name, enough in short.items()
+        say(f"prepare.short.{name}", days=days[name], enough=enough)
+        for name, enough in ENOUGH.items()
+        if days[name] < enough
     ]
-    return (
-        f"Too little data for an answer that lasts: {'; '.join(found)}; {needed} days at this split would do."
-    )
+    if not found:
+        return None
+    needed = math.ceil(max(enough * sum(days.values()) / days[name] for name, enough in ENOUGH.items()))
+    return say("prepare.too_little", found=say("language.semicolon").join(found), needed=needed)

@@ -4,6 +4,7 @@ import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
+from vdcast.language import feature, say
 from vdcast.params.times import minutes
 from vdcast.records.prepare import Preparation
 
@@ -11,28 +12,38 @@ from vdcast.records.prepare import Preparation
 def describe(prepared: Prepared, record: Preparation) -> str:
     """What was kept, what was dropped and why, and whether it is enough, as markdown."""
     train = prepared.parts["train"]
+    source = markdown(train.source)
     lines = [
-        "# Prepared data",
+        f"# {say('prepare.title')}",
         "",
-        f"Source: {markdown(train.source)}. A value every {minutes(train.interval)}, {train.time_zone}.",
+        say("prepare.source", source=source, interval=minutes(train.interval), time_zone=train.time_zone),
         "",
     ]
     if record.amount.too_little:
         lines += [f"**{record.amount.too_little}**", ""]
-    lines += ["| Part | Days | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
+    lines += _head("part", "days", "from", "to", "missing")
     for name, part in prepared.parts.items():
         first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
-        lines.append(
-            f"| {name} | {record.amount.days[name]:.1f} | {first} | {last} | {np.isnan(part.values).mean():.2%} |"
-        )
-    weeks = f"{record.amount.weeks} whole {'week' if record.amount.weeks == 1 else 'weeks'}"
-    lines += ["", f"The training part has {weeks}: so often it sees every weekday."]
-    lines += ["", "| VD | Feature | Mean (train) | Std (train) | Unit |", "|---|---|---|---|---|"]
+        days, missing = record.amount.days[name], np.isnan(part.values).mean()
+        lines.append(f"| {say(f'prepare.part.{name}')} | {days:.1f} | {first} | {last} | {missing:.2%} |")
+    weeks = record.amount.weeks
+    lines += ["", say(f"prepare.weeks.{'one' if weeks == 1 else 'many'}", number=weeks), ""]
+    lines += _head("vd", "feature", "mean", "std", "unit")
     for v, vd in enumerate(train.vd_ids):
-        for f, feature in enumerate(train.features):
+        for f, name in enumerate(train.features):
+            mean, std = prepared.mean[v, f], prepared.std[v, f]
             lines.append(
-                f"| {markdown(vd)} | {markdown(feature)} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {markdown(train.units[f])} |"
+                f"| {markdown(vd)} | {markdown(feature(name))} | {mean:.2f} | {std:.2f} | {markdown(train.units[f])} |"
             )
-    lines += ["", "## Dropped", ""]
-    lines += [f"- {markdown(item.name)}: {markdown(item.reason)}" for item in record.dropped] or ["Nothing."]
-    return "\n".join(lines) + "\n"
+    lines += ["", f"## {say('prepare.dropped')}", ""]
+    dropped = [
+        f"- {say('prepare.reason', name=markdown(item.name), reason=markdown(item.reason))}"
+        for item in record.dropped
+    ]
+    return "\n".join(lines + (dropped or [say("prepare.nothing")])) + "\n"
+
+
+def _head(*columns: str) -> list[str]:
+    """The first two lines of a table."""
+    titles = [say(f"prepare.head.{column}") for column in columns]
+    return ["| " + " | ".join(titles) + " |", "|" + "---|" * len(columns)]

@@ -1,10 +1,11 @@
-"""From the differences of all modes to an answer, by the one rule that ``RULE`` states."""
+"""From the differences of all modes to an answer, by the one rule that the page states."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import structs
 
+from vdcast.language import say
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference
 from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Verdict
 from vdcast.report import words
@@ -13,18 +14,6 @@ from vdcast.scores.planning import Design, in_words, plan
 
 # of 5 % in which a page may call equal models different: the answer's share, and that of all other differences together
 PRIMARY_LEVEL, SECONDARY_LEVEL = 0.04, 0.01
-RULE = (
-    "A difference is the mean over VDs of 2 (A - B) / (A + B), A and B the mean absolute errors of two forecasts at a VD: "
-    "per cent of the VD's own error, so that no busy VD decides alone. Its interval is for other days, other VDs like these "
-    "and other trainings; days resemble each other as far as was measured, and where they are few, as far as is "
-    "prudent. Beyond 0 it is a difference; within {margin} of 0 on both sides the two are equal for all purposes that "
-    "this margin, set beforehand, suits; else nothing is decided. The answer is that of {primary}, by a 96 % interval; "
-    "all other differences between the models share the last 1 % of a page that errs in 5 % of cases, by Holm's "
-    "procedure. So do, at 5 %, all comparisons with simpler forecasts of one kind (all VDs, horizons, single VDs). Block bootstrap and "
-    "Diebold-Mariano test are printed and decide nothing. Per second of training, or per parameter, the better model "
-    "wins where the other one is not cheaper, the cheaper one where no difference is shown, and none where accuracy has to "
-    "be paid for."
-)
 PROVISIONAL = ("seeds", "training")  # kinds of notes
 
 Modes = Mapping[str, Comparison | NoComparison]
@@ -47,7 +36,7 @@ def judge(modes: Modes, *, primary: str, margin: float, dropped: Sequence[str] =
         against={mode: words.against(rows) for mode, rows in lines.items()},
         weaknesses=words.weaknesses(modes, dropped),
         same_vd=words.same_vd(scored),
-        rule=RULE.format(margin=words.share(margin), primary=primary),
+        rule=say("report.rule", margin=words.share(margin), primary=primary),
         margin=margin,
     )
 
@@ -134,7 +123,7 @@ def of_mode(
 ) -> ModeVerdict:
     """One mode's verdict: LSTM against xLSTM, the first of its ``differences``, and who wins by cost."""
     if comparison.problem:
-        return unjudged(f"no verdict: {comparison.problem}")
+        return unjudged(say("report.no_verdict", problem=comparison.problem))
     assert isinstance(comparison, Comparison) and differences  # what could be compared has differences
     first = differences[0]
     if first.status == "no_verdict":
@@ -162,5 +151,5 @@ def unjudged(why: str) -> ModeVerdict:
         takes=None,
         per_second=None,
         per_parameter=None,
-        cost_words="no winner by cost",
+        cost_words=say("report.no_winner"),
     )

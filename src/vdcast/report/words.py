@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from vdcast.language import listed, say
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference, Spent
 from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
-from vdcast.scores.names import LABELS
-from vdcast.scores.words import decimals, listed, sentence
+from vdcast.scores.names import ENSEMBLE, label
+from vdcast.scores.words import counted, decimals, sentence
 
-COSTS = {"seconds": "second of training", "parameters": "parameter"}
+COSTS = ("seconds", "parameters")
 LISTED = 4  # losses in the one sentence
 ALIKE = 1.002  # two errors of the same weights, but for rounding
-TITLES = {  # of notes, by kind
-    "seeds": "One seed",
-    "training": "Trainings that did not end well",
-    "days": "Few days",
-    "data": "What was not observed",
-}
+NOTES = ("seeds", "training", "days", "data")  # kinds, in this order
 
 
 def percent(*values: float, signed: bool = False) -> list[str]:
@@ -32,54 +28,64 @@ def share(margin: float) -> str:
 
 
 def interval(low: float, high: float, level: float) -> str:
-    said = percent(low, high, signed=True)
-    return f"{100 * (1 - level):.4g} % interval {said[0].removesuffix(' %')} to {said[1]}"
+    from_, to = percent(low, high, signed=True)
+    share = f"{100 * (1 - level):.4g} %"
+    return say("report.interval", share=share, low=from_.removesuffix(" %"), high=to)
 
 
 def more_or_less(relative: float, of: str, than: str) -> str:
     """ "LSTM's error is 3.0 % lower than xLSTM's"."""
     if not relative:
-        return f"{of}'s error is {than}'s"
-    return (
-        f"{of}'s error is {percent(abs(relative))[0]} {'lower' if relative < 0 else 'higher'} than {than}'s"
-    )
+        return say("report.same", of=of, than=than)
+    key = "report.lower" if relative < 0 else "report.higher"
+    return say(key, of=of, than=than, share=percent(abs(relative))[0])
 
 
 def difference(row: PairedDifference, at: Interval, comparison: Comparison, margin: float) -> str:
     """The sentence that one difference allows, without a full stop."""
-    a, b = (LABELS[who].replace(", ensemble mean", " ensemble") for who in (row.a, row.b))
+    a, b = (short(who) for who in (row.a, row.b))
     if row.relative is None:
-        return f"no verdict on {a} against {b}: there is no observation that both have a forecast of"
+        return say("report.no_verdict_on.unobserved", a=a, b=b)
+    measured = more_or_less(row.relative, a, b)
+    days = counted(row.days, "days")
     if at.low is None or at.high is None:
-        days = counted(row.days, "test day")
-        return f"no verdict on {a} against {b}: no interval from {days} ({more_or_less(row.relative, a, b)})"
+        return say("report.no_verdict_on.days", a=a, b=b, days=days, measured=measured)
     assert row.mae is not None  # as there is a relative one
-    said = {
-        "better": f"{a} better",
-        "worse": f"{b} better",
-        "equal": f"equal within {share(margin)}",
-        "undecided": "undecided",
-    }[at.status]
-    where = f"mean over {row.vds} VDs" if len(comparison.vds) > 1 else f"VD {comparison.vds[0]}"
-    pooled = f"{row.mae:+.{decimals(row.mae, 0.0)}f} {comparison.unit} pooled"
-    basis = f"{where}, {counted(row.days, 'test day')}, {counted(row.seeds, 'seed')}; {pooled}"
-    return f"{said}: {more_or_less(row.relative, a, b)}, {interval(at.low, at.high, at.level)} ({basis})"
+    several = len(comparison.vds) > 1
+    vds = counted(row.vds, "vds")
+    return say(
+        "report.difference",
+        answer=say(f"report.answer.{at.status}", a=a, b=b, margin=share(margin)),
+        measured=measured,
+        interval=interval(at.low, at.high, at.level),
+        where=say("report.mean_over", vds=vds) if several else say("scores.vd", vd=comparison.vds[0]),
+        days=days,
+        seeds=counted(row.seeds, "seeds"),
+        pooled=f"{row.mae:+.{decimals(row.mae, 0.0)}f}",
+        unit=comparison.unit,
+    )
+
+
+def short(name: str) -> str:
+    """A label in a sentence, where "ensemble mean" would be taken for two things."""
+    if not name.endswith(ENSEMBLE):
+        return label(name)
+    return say("scores.ensemble_short", model=label(name.removesuffix(ENSEMBLE)))
 
 
 def line(row: Line, at: Interval, margin: float) -> str:
     """A model against a simpler forecast, without a full stop."""
-    model, simpler = LABELS[row.model], LABELS[row.simpler]
+    model, simpler = label(row.model), label(row.simpler)
     if row.relative is None:
-        return f"no verdict on {model} against {simpler}: no observation that both have a forecast of"
+        return say("report.no_verdict_on.unobserved_simpler", model=model, simpler=simpler)
     if at.low is None or at.high is None:
-        return f"no verdict on {model} against {simpler}: no interval from so few days"
-    said = {
-        "better": f"{model} better than {simpler}",
-        "worse": f"{model} loses to {simpler}",
-        "equal": f"{model} and {simpler} equal within {share(margin)}",
-        "undecided": f"{model} no worse shown than {simpler}",
-    }[at.status]
-    return f"{said}: {more_or_less(row.relative, model, simpler)}, {interval(at.low, at.high, at.level)}"
+        return say("report.no_verdict_on.days_simpler", model=model, simpler=simpler)
+    return say(
+        "report.line",
+        answer=say(f"report.simpler.{at.status}", model=model, simpler=simpler, margin=share(margin)),
+        measured=more_or_less(row.relative, model, simpler),
+        interval=interval(at.low, at.high, at.level),
+    )
 
 
 def overall(
@@ -91,12 +97,12 @@ def overall(
 ) -> Overall:
     """The answer of the page, that of the primary ``mode``."""
     if verdict.status == "no_verdict":
-        said = f"No answer: in {mode}, {verdict.words}."
+        said = say("report.no_answer", mode=mode, why=verdict.words)
     else:
         assert isinstance(comparison, Comparison)  # as it has a verdict
         said = advice(mode, differences[0], comparison.cost, margin)
         if verdict.provisional:
-            said = f"Provisional: {said}"
+            said = say("report.provisional", said=said)
     return Overall(
         mode=mode, status=verdict.status, better=verdict.better, provisional=verdict.provisional, words=said
     )
@@ -107,48 +113,46 @@ def advice(mode: str, row: JudgedDifference, cost: Mapping[str, Spent], margin: 
     assert row.relative is not None and row.low is not None and row.high is not None  # or no verdict
     seconds = {model: each.seconds for model, each in cost.items()}
     cheap, dear = sorted(seconds, key=lambda model: seconds[model])
-    times = f"{seconds[dear] / max(seconds[cheap], 1e-9):.1f} times"
     even = seconds[cheap] == seconds[dear]
-    range_ = interval(row.low, row.high, row.level)
+    figures = {
+        "mode": mode,
+        "margin": share(margin),
+        "interval": interval(row.low, row.high, row.level),
+        "measured": more_or_less(row.relative, "xLSTM", "LSTM"),
+        "times": f"{seconds[dear] / max(seconds[cheap], 1e-9):.1f}",
+        "cheap": label(cheap),
+    }
     if row.status == "equal":
-        take = "either" if even else f"the {LABELS[cheap]}"
-        gain = "at the same cost of training" if even else f"and it trains {times} faster"
-        measured = f"{more_or_less(row.relative, 'xLSTM', 'LSTM')}, {range_}, in {mode}"
-        return f"Take {take}: both forecast equally well within {share(margin)}, {gain} ({measured})."
+        return say("report.take.either" if even else "report.take.cheap", **figures)
     if row.status == "better":
         assert row.better is not None
         other = row.b if row.better == row.a else row.a
-        measured = f"its error is {percent(abs(row.relative))[0]} lower than the {LABELS[other]}'s in {mode}"
-        if row.better == cheap or even:
-            gain = "" if even else f", and it trains {times} faster"
-            return f"Take the {LABELS[row.better]}: {measured} (xLSTM - LSTM: {range_}){gain}."
-        return f"Take the {LABELS[row.better]} if its {times} longer training is no matter: {measured} (xLSTM - LSTM: {range_})."
+        key = "better" if even else "better_and_cheap" if row.better == cheap else "better_and_dear"
+        lower = percent(abs(row.relative))[0]
+        return say(f"report.take.{key}", better=label(row.better), other=label(other), lower=lower, **figures)
     shown = percent(row.smallest or 0.0)[0]
-    meanwhile = "" if even else f" Until then take the {LABELS[cheap]}, which trains {times} faster."
-    return (
-        f"Undecided: {more_or_less(row.relative, 'xLSTM', 'LSTM')} in {mode}, {range_}; this design shows {shown} in 80 % of "
-        f"cases. To decide, it would take {row.takes}.{meanwhile}"
-    )
+    undecided = say("report.undecided", shown=shown, takes=row.takes or "", **figures)
+    return undecided if even else say("report.meanwhile", undecided=undecided, **figures)
 
 
 def by_cost(better: str | None, cost: Mapping[str, Spent]) -> tuple[list[str | None], str]:
     """Who wins by what each model has spent, per ``COSTS``, and that in words."""
     wins: list[str | None] = []
     said = []
-    for name, unit in COSTS.items():
+    for name in COSTS:
         spent = {model: getattr(each, name) for model, each in cost.items()}
         low, high = sorted(spent.values())
         cheaper = min(spent, key=lambda model: spent[model]) if low < high else None
         claims = {cheaper, better} - {None}
-        wins.append(claims.pop() if len(claims) == 1 else None)
-        winner = wins[-1]
-        why = (
-            f"{LABELS[cheaper]} needs {high / max(low, 1e-9):.1f} times fewer"
-            if cheaper
-            else "both need the same"
-        )
-        said.append(f"per {unit} {LABELS[winner] if winner else 'neither'} wins ({why})")
-    return wins, "; ".join(said)
+        winner = claims.pop() if len(claims) == 1 else None
+        wins.append(winner)
+        times = f"{high / max(low, 1e-9):.1f}"
+        why = say("report.fewer", model=label(cheaper), times=times) if cheaper else say("report.as_many")
+        if winner:
+            said.append(say(f"report.wins.{name}", model=label(winner), why=why))
+        else:
+            said.append(say(f"report.wins_none.{name}", why=why))
+    return wins, say("language.semicolon").join(said)
 
 
 def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
@@ -162,31 +166,37 @@ def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
                 key = (row.model, row.simpler, mode)
                 single[key] = single.get(key, 0) + 1
         found = wide + [
-            f"{LABELS[model]} to {LABELS[simpler]} at {counted(n, 'VD')} of {mode}"
+            say(
+                "report.lost.vds",
+                model=label(model),
+                simpler=label(simpler),
+                vds=counted(n, "vds"),
+                mode=mode,
+            )
             for (model, simpler, mode), n in single.items()
         ]
-        more = f" and {len(found) - LISTED} more, below" if len(found) > LISTED else ""
-        return f"Simpler forecasts are better in places: {'; '.join(found[:LISTED])}{more}."
+        first = say("language.semicolon").join(found[:LISTED])
+        if len(found) > LISTED:
+            return say("report.losses.many", found=first, number=len(found) - LISTED)
+        return say("report.losses.some", found=first)
     ahead: dict[str, list[str]] = {}
     for mode, rows in lines.items():
         for model in dict.fromkeys(row.model for row in rows):
             if all(row.status == "better" for row in rows if row.place == "whole" and row.model == model):
-                ahead.setdefault(LABELS[model], []).append(mode)
-    shown = listed([f"{model} in {listed(modes)}" for model, modes in ahead.items()])
-    better = (
-        f"; better than all of them is {shown}"
-        if ahead
-        else "; nor is a model shown to be better than all of them"
-    )
-    return f"No simpler forecast is shown to be better than a model{better}."
+                ahead.setdefault(label(model), []).append(mode)
+    if not ahead:
+        return say("report.losses.none")
+    shown = [say("report.in_modes", model=model, modes=listed(modes)) for model, modes in ahead.items()]
+    return say("report.losses.none_and_better", models=listed(shown))
 
 
 def _lost(mode: str, row: JudgedLine) -> str:
     assert row.relative is not None  # or no verdict
-    ahead = f" {row.label:g} minutes ahead" if row.place == "horizon" else ""
-    return (
-        f"{LABELS[row.model]} loses to {LABELS[row.simpler]} in {mode}{ahead} by {percent(row.relative)[0]}"
-    )
+    figures = {"model": label(row.model), "simpler": label(row.simpler), "mode": mode}
+    figures["share"] = percent(row.relative)[0]
+    if row.place == "horizon":
+        return say("report.lost.ahead", minutes=f"{row.label:g}", **figures)
+    return say("report.lost.whole", **figures)
 
 
 def against(rows: Sequence[JudgedLine]) -> list[str]:
@@ -197,37 +207,39 @@ def against(rows: Sequence[JudgedLine]) -> list[str]:
     found = []
     for pair in of_pair.values():
         found += [sentence(row.words) for row in pair if row.place == "whole"]
-        model, simpler = LABELS[pair[0].model], LABELS[pair[0].simpler]
-        ahead = _by_answer(row for row in pair if row.place == "horizon")
-        if ahead:
-            places = [f"{said} {listed([f'{row.label:g}' for row in at])}" for said, at in ahead.items()]
-            found.append(f"{model} against {simpler} by minutes ahead: {'; '.join(places)}.")
-        vds = _by_answer(row for row in pair if row.place == "vd")
-        if vds:
-            places = [f"{said} {len(at)}" for said, at in vds.items()]
-            found.append(f"{model} against {simpler} VD by VD: {', '.join(places)}.")
+        model, simpler = label(pair[0].model), label(pair[0].simpler)
+        if ahead := _by_status(row for row in pair if row.place == "horizon"):
+            places = [
+                say(f"report.minutes.{status}", minutes=listed([f"{row.label:g}" for row in at]))
+                for status, at in ahead.items()
+            ]
+            found.append(
+                say(
+                    "report.by_minutes",
+                    model=model,
+                    simpler=simpler,
+                    places=say("language.semicolon").join(places),
+                )
+            )
+        if vds := _by_status(row for row in pair if row.place == "vd"):
+            places = [say(f"report.vds.{status}", number=len(at)) for status, at in vds.items()]
+            found.append(say("report.by_vd", model=model, simpler=simpler, places=list(places)))
     return found
 
 
-def _by_answer(rows: Iterable[JudgedLine]) -> dict[str, list[JudgedLine]]:
-    """Rows by what is said of them."""
-    names = {
-        "better": "better at",
-        "worse": "loses at",
-        "equal": "equal at",
-        "undecided": "no worse shown at",
-        "no_verdict": "no verdict at",
-    }
+def _by_status(rows: Iterable[JudgedLine]) -> dict[str, list[JudgedLine]]:
+    """Those that there are, in one order."""
     rows = list(rows)
-    found = {said: [row for row in rows if row.status == status] for status, said in names.items()}
-    return {said: at for said, at in found.items() if at}
+    order = ("better", "worse", "equal", "undecided", "no_verdict")
+    found = {status: [row for row in rows if row.status == status] for status in order}
+    return {status: at for status, at in found.items() if at}
 
 
 def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]) -> list[Weakness]:
     """What weakens the answer, by kind; a sentence that is true of several modes stands once."""
     found = [
-        Weakness(title=title, sentences=sentences)
-        for kind, title in TITLES.items()
+        Weakness(title=say(f"report.weakness.{kind}"), sentences=sentences)
+        for kind in NOTES
         if (
             sentences := _by_sentence(
                 (note.words, mode)
@@ -238,11 +250,13 @@ def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence
             )
         )
     ]
-    problems = [f"In {mode}: {it.problem}." for mode, it in modes.items() if it.problem]
+    problems = [
+        say("report.problem_in", mode=mode, problem=it.problem) for mode, it in modes.items() if it.problem
+    ]
     return [
-        *([Weakness(title="What could not be compared", sentences=problems)] if problems else []),
+        *([Weakness(title=say("report.weakness.problem"), sentences=problems)] if problems else []),
         *found,
-        *([Weakness(title="What was left out", sentences=list(dropped))] if dropped else []),
+        *([Weakness(title=say("report.weakness.dropped"), sentences=list(dropped))] if dropped else []),
     ]
 
 
@@ -250,7 +264,7 @@ def _by_sentence(said: Iterable[tuple[str, str]]) -> list[str]:
     where: dict[str, list[str]] = {}
     for words, mode in said:
         where.setdefault(words, []).append(mode)
-    return [f"In {listed(modes)}: {words}" for words, modes in where.items()]
+    return [say("report.said_in", modes=listed(modes), said=words) for words, modes in where.items()]
 
 
 def same_vd(scored: Mapping[str, Comparison]) -> str | None:
@@ -262,11 +276,4 @@ def same_vd(scored: Mapping[str, Comparison]) -> str | None:
     if any(max(each) > ALIKE * min(each) for each in zip(*mae, strict=True)):
         return None  # their runs have other settings
     vd = next(iter(alone.values())).target_vd
-    return (
-        f"{listed(list(alone))} agree on VD {vd} as they must: both forecast it with weights that see it alone, trained from "
-        "the same seeds. They are one piece of evidence there, not two."
-    )
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return say("report.same_vd", modes=listed(list(alone)), vd=vd)
