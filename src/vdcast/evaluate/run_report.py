@@ -78,14 +78,14 @@ def _by_target(everyone: Named, run: str, cut: cuts.Cut, mape_floor: float) -> p
 
 def _data(task: Task, training: Training, windows: int) -> list[str]:
     """``windows`` are those of the test part."""
-    more = ", ..." if len(task.vd_ids) > LISTED else ""
+    more = ["..."] if len(task.vd_ids) > LISTED else []
     return [
         f"## {say('evaluate.data')}",
         "",
         say(
             "evaluate.seen",
             number=len(task.vd_ids),
-            vds=", ".join(map(markdown, task.vd_ids[:LISTED])) + more,
+            vds=[*map(markdown, task.vd_ids[:LISTED]), *more],
             features=[markdown(feature(name)) for name in task.features],
             targets=[markdown(feature(name)) for name in task.targets],
             lookback=minutes(task.length * task.interval),

@@ -73,9 +73,13 @@ def short(name: str) -> str:
     return say("scores.ensemble_short", model=label(name.removesuffix(ENSEMBLE)))
 
 
+def simpler_name(name: str) -> str:
+    return say("report.simpler_name", label=label(name))
+
+
 def line(row: Line, at: Interval, margin: float) -> str:
     """A model against a simpler forecast, without a full stop."""
-    model, simpler = label(row.model), label(row.simpler)
+    model, simpler = label(row.model), simpler_name(row.simpler)
     if row.relative is None:
         return say("report.no_verdict_on.unobserved_simpler", model=model, simpler=simpler)
     if at.low is None or at.high is None:
@@ -169,7 +173,7 @@ def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
             say(
                 "report.lost.vds",
                 model=label(model),
-                simpler=label(simpler),
+                simpler=simpler_name(simpler),
                 vds=counted(n, "vds"),
                 mode=mode,
             )
@@ -192,7 +196,7 @@ def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
 
 def _lost(mode: str, row: JudgedLine) -> str:
     assert row.relative is not None  # or no verdict
-    figures = {"model": label(row.model), "simpler": label(row.simpler), "mode": mode}
+    figures = {"model": label(row.model), "simpler": simpler_name(row.simpler), "mode": mode}
     figures["share"] = percent(row.relative)[0]
     if row.place == "horizon":
         return say("report.lost.ahead", minutes=f"{row.label:g}", **figures)
@@ -207,7 +211,7 @@ def against(rows: Sequence[JudgedLine]) -> list[str]:
     found = []
     for pair in of_pair.values():
         found += [sentence(row.words) for row in pair if row.place == "whole"]
-        model, simpler = label(pair[0].model), label(pair[0].simpler)
+        model, simpler = label(pair[0].model), simpler_name(pair[0].simpler)
         if ahead := _by_status(row for row in pair if row.place == "horizon"):
             places = [
                 say(f"report.minutes.{status}", minutes=listed([f"{row.label:g}" for row in at]))
