@@ -250,11 +250,11 @@ def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(obse
     lost = NoComparison(mode="lost", problem="why")
     for modes, said in (
         ({"multi_vd": one}, None),
-        ({"multi_vd": one, "single_vd": one}, "Both modes forecast the same origins"),
+        ({"multi_vd": one, "single_vd": one}, "Both modes are tested on the same windows"),
         ({"multi_vd": one, "single_vd": lost}, None),
     ):
         page = report_markdown(modes, judge(modes))
-        assert (said in page) if said else ("the same origins" not in page)
+        assert (said in page) if said else ("the same windows" not in page)
 
 
 def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):

@@ -147,5 +147,13 @@ def test_a_list_in_words(parts, words):
     assert language.listed(parts) == words
 
 
+def test_the_glossary_says_what_the_page_says():
+    rows = re.findall(
+        r"^\| (?!Word )(.+?) \| (.+) \|$", (SRC.parent / "docs/glossary.md").read_text("utf-8"), re.M
+    )
+    names = [key.removesuffix(".word") for key in KEYS if re.fullmatch(r"report\.glossary\.\w+\.word", key)]
+    assert rows == [(KEYS[f"{name}.word"]["en"], KEYS[f"{name}.means"]["en"]) for name in names]
+
+
 def test_a_name_with_braces_is_text():
     assert say("scores.vd", vd="{number} {0}") == "VD {number} {0}"

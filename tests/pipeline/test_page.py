@@ -159,7 +159,7 @@ def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
             assert f"{row['mae']:.2f}{spread} (" in matrix
     assert "Dropped by prepare" in said and "target_vd_index 0 is VD 2, not VD 1." in said
     order = page.run("[...document.querySelectorAll('main > section')].map((section) => section.id)")
-    assert order == ["verdict", "costs", "modes", "detectors", "data", "settings", "reproduce"]
+    assert order == ["verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words"]
     assert not page.run(
         "[...document.querySelectorAll('td')].filter((cell) => !cell.textContent.trim()).length"
     )
@@ -169,7 +169,7 @@ def test_no_cost_prints_as_0(page):
     assert page.run("[0.2, 0.04567, 24.06, 1234.5, 156466, 0].map(significant)") == [
         "0.200", "0.0457", "24.1", "1,235", "156,466", "0",
     ]  # fmt: skip
-    costs = page.run("[...document.querySelectorAll('#costs .pair td')].map((cell) => cell.textContent)")
+    costs = page.run("[...document.querySelectorAll('#costs td')].map((cell) => cell.textContent)")
     assert len(costs) == 2 * len(MODES) * 9 and not {"0", "undefined"} & set(costs)
 
 

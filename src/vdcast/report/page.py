@@ -24,6 +24,7 @@ from vdcast.forecasts.series import Series
 from vdcast.language import Figure, feature, placed, say, sentences, some, spoken, text
 from vdcast.layout import PARAMS, REPORTS
 from vdcast.params.networks import MODELS
+from vdcast.params.times import minutes
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
 from vdcast.records.summary import Verdict
@@ -34,11 +35,11 @@ from vdcast.report.words import share
 from vdcast.scores import intervals
 from vdcast.scores.names import label
 from vdcast.scores.tables import further_targets
-from vdcast.scores.words import all_modes, seeds_in_words, sentence, significant
+from vdcast.scores.words import LATENCY_BATCH, all_modes, seeds_in_words, sentence, significant
 from vdcast.vega import vega
 
 PAGE = REPORTS / "index.html"
-SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce")
+SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words")
 LISTED = 20  # series and bad files in the section on data
 NAMED = 5  # series and files in a sentence
 REMARKS = ("empty", "constant", "near-constant")  # of ingest, on a series
@@ -143,13 +144,14 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "labels": facts["labels"],
         "sections": {name: say(f"report.page.section.{name}") for name in SECTIONS},
         "sentence": sentence,
+        "glossary": _glossary(),
         "between": say("language.between"),
         "cut_label": lambda name: say(f"scores.cut.{name}"),
         "margin": share(verdict.margin),
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
         "cuts": CUTS,
-        "cost_titles": {name: say(f"report.page.cost.{name}") for name in Spent.__struct_fields__},
+        "cost_titles": {name: _cost_title(name) for name in Spent.__struct_fields__},
         "horizon": _span(data["minutes"][-1]),
         "tested": _tested(data),
         "seeded": first.seeds > 1,
@@ -199,6 +201,23 @@ def suspicious(quality: dict) -> list[str]:
     return found
 
 
+def _cost_title(name: str) -> str:
+    """As in the reports, but for operations, which are whole here."""
+    if name == "flops_per_window":
+        return say("report.page.operations")
+    return say(f"scores.cost.{name}", windows=LATENCY_BATCH)
+
+
+def _glossary() -> list[tuple[Markup, Markup]]:
+    """Words and what they mean, as HTML."""
+    inline = MarkdownIt("js-default").renderInline
+    names = [key.removesuffix(".word") for key in sentences("report") if key.endswith(".word")]
+    return [
+        (Markup(inline(text(f"report.{name}.word"))), Markup(inline(text(f"report.{name}.means"))))
+        for name in names
+    ]
+
+
 def _html(markdown: str) -> Markup:
     """HTML within ``markdown`` is not let through."""
     return Markup(MarkdownIt("js-default").render(markdown))
@@ -226,6 +245,7 @@ def _environment() -> jinja2.Environment:
     environment.globals |= {
         "unset": msgspec.UNSET,
         "say": _say,
+        "minutes": minutes,
         "feature": feature,
         "spoken": spoken,
         "css": Markup((templates / "index.css").read_text("utf-8")),

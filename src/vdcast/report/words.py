@@ -146,12 +146,14 @@ def by_cost(better: str | None, cost: Mapping[str, Spent]) -> tuple[list[str | N
     for name in COSTS:
         spent = {model: getattr(each, name) for model, each in cost.items()}
         low, high = sorted(spent.values())
-        cheaper = min(spent, key=lambda model: spent[model]) if low < high else None
-        claims = {cheaper, better} - {None}
+        cheaper, dearer = sorted(spent, key=lambda model: spent[model])
+        even = low == high
+        claims = {None if even else cheaper, better} - {None}
         winner = claims.pop() if len(claims) == 1 else None
         wins.append(winner)
         times = f"{high / max(low, 1e-9):.1f}"
-        why = say("report.fewer", model=label(cheaper), times=times) if cheaper else say("report.as_many")
+        both = {"cheaper": label(cheaper), "dearer": label(dearer)}
+        why = say("report.as_many") if even else say(f"report.spent.{name}", times=times, **both)
         if winner:
             said.append(say(f"report.wins.{name}", model=label(winner), why=why))
         else:
