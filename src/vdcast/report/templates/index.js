@@ -169,6 +169,12 @@ function drawCost() {
   });
 }
 
+/** 1 to `last`, at most so many of them. */
+function wholeNumbers(last, most) {
+  const step = Math.ceil(last / most);
+  return Array.from({length: Math.floor((last - 1) / step) + 1}, (_, i) => 1 + i * step);
+}
+
 function drawHistory(mode) {
   const rows = Object.entries(page.modes[mode].history).filter(([model]) => shown.has(model)).flatMap(([model, table]) =>
     table.epoch.flatMap((epoch, i) => [[said("validation"), table.validation_loss[i]], [said("training"), table.train_loss[i]]]
@@ -178,7 +184,7 @@ function drawHistory(mode) {
     data: {values: rows},
     mark: {type: "line", strokeWidth: 2, point: {size: 45, opacity: 0, filled: true}},
     encoding: {
-      x: {field: "epoch", type: "quantitative", title: said("epoch"), axis: {tickMinStep: 1}, scale: {nice: false, zero: false}},
+      x: {field: "epoch", type: "quantitative", title: said("epoch"), axis: {values: wholeNumbers(Math.max(...rows.map((row) => row.epoch)), 6), format: "d"}, scale: {nice: false, zero: false}},
       y: {field: "loss", type: "quantitative", title: said("loss_axis"), scale: {zero: false}},
       color: looks(page.models).color,
       strokeDash: {field: "part", type: "nominal", legend: null, scale: {domain: [said("validation"), said("training")], range: [[1, 0], [2, 3]]}},
