@@ -10,6 +10,7 @@ from tests.records import made
 from vdcast.compare.comparison import Side, compared
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.forecasts.predictions import Conditions, beside_observed
+from vdcast.language import Said
 from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.summary import Verdict
@@ -45,7 +46,7 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     conditions = Conditions(
         missing=np.zeros((W, V)),
         congestion=np.zeros((W, H, V), np.int8),
-        rule="never",
+        rule=Said("scores.congested_speed", {"speed": "50", "unit": "km/h"}),
         vd_ids=observed.vd_ids,
     )
     settings = Evaluate(

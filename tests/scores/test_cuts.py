@@ -7,6 +7,7 @@ import pytest
 
 from vdcast.baselines.conditions import observe
 from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Predictions, beside_observed
+from vdcast.language import in_words
 from vdcast.params.sections import Evaluate, Window
 from vdcast.scores import cuts
 
@@ -89,7 +90,7 @@ def test_congestion_is_a_low_speed(detectors, settings):
     expected = np.where(np.isnan(speed), UNKNOWN, np.where(speed < 50, CONGESTED, FREE))
     np.testing.assert_array_equal(conditions.congestion[0], expected)
     assert set(np.unique(conditions.congestion)) == {UNKNOWN, FREE, CONGESTED}
-    assert conditions.rule == "observed speed below 50 km/h"
+    assert in_words(conditions.rule) == "observed speed below 50 km/h"
     cut = cuts.by_congestion(conditions)
     assert cut.labels == ("congested", "free flow")
     np.testing.assert_array_equal(cut.label == 0, conditions.congestion == CONGESTED)
