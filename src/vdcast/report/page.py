@@ -31,7 +31,7 @@ from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
-from vdcast.report.words import share
+from vdcast.report.words import percent, share
 from vdcast.scores import intervals
 from vdcast.scores.names import label
 from vdcast.scores.tables import further_targets
@@ -246,6 +246,7 @@ def _environment() -> jinja2.Environment:
         "unset": msgspec.UNSET,
         "say": _say,
         "minutes": minutes,
+        "in_percent": lambda value: percent(value)[0],
         "feature": feature,
         "spoken": spoken,
         "css": Markup((templates / "index.css").read_text("utf-8")),
