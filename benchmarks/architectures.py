@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
     settings = params.load()
-    prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
+    (prepared,) = store.read_prepared(PREPARED, parts=("train", "validation"))
     print(
         "| mode | model | settings | validation loss, mean of seeds | lowest and highest | MAE | epochs | seconds |"
     )
@@ -57,7 +57,7 @@ def main() -> None:
                 train = settings.train.model_copy(update={"seeds": arguments.seeds, "device": "cpu"})
                 run = Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=train)
                 began = time.perf_counter()
-                fitted = fit(run, data)
+                fitted = fit(run, [data])
                 seconds = time.perf_counter() - began
                 loss = torch.tensor(fitted.best_loss).view(-1, len(task.copies)).mean(dim=1).tolist()
                 best = [fitted.figures[epoch - 1, n, 2].item() for n, epoch in enumerate(fitted.best_epoch)]

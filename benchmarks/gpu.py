@@ -113,7 +113,7 @@ def precisions(name: str, device: str, epochs: int) -> dict[str, str]:
     for precision in ("float32", "bfloat16"):
         run = budget(name, epochs=epochs, patience=epochs, precision=precision)
         task = Task.of(prepared(), settings(), run.mode)
-        fitted = fit(run, TrainingData.of(task, prepared(), device))
+        fitted = fit(run, [TrainingData.of(task, prepared(), device)])
         mae = fitted.figures[:, :, 2].min(dim=0).values.tolist()
         row[f"{precision}, MAE"] = ", ".join(f"{each:.3f}" for each in mae)
         row[f"{precision}, s an epoch"] = f"{sum(fitted.seconds) / len(fitted.seconds):.2f}"

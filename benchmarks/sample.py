@@ -26,7 +26,7 @@ def prepared() -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "detectors.h5"
         pipeline.ingest(settings().data, table, Path(folder) / "quality", Path(folder) / "scratch")
-        return prepare(store.read(table), settings().prepare)[0]
+        return prepare(store.read(table), settings().prepare)[0][0]
 
 
 def budget(name: str, *, network: dict | None = None, **train) -> Run:

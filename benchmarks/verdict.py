@@ -20,7 +20,8 @@ import numpy as np
 import pandas as pd
 
 from vdcast.compare.components import Components, components
-from vdcast.report.judge import PRIMARY_LEVEL, SECONDARY_LEVEL
+from vdcast.params.networks import MODELS
+from vdcast.report.judge import LINES_LEVEL, PRIMARY_LEVEL, SECONDARY_LEVEL
 from vdcast.scores.answers import LEVEL, half_width, holm, p_value, standard_error
 
 PRIMARY = "multi_vd"
@@ -91,6 +92,16 @@ def _days(rng: np.random.Generator, it: Setting, shape: tuple[int, ...]) -> np.n
     return x
 
 
+CASES: dict[str, dict] = {
+    "days unlike": {"correlation": 0.0},
+    "alike 0.3": {"correlation": 0.3},
+    "alike 0.6": {"correlation": 0.6},
+    "heavy tails": {"heavy": True},
+    "weekends": {"weekend": 0.01},
+}
+LINES_BEFORE = 16  # two models, two simpler forecasts, four modes: what Holm's first step paid for
+
+
 @dataclass(frozen=True)
 class Pages:
     """Of each page, by mode: the difference, its standard error and degrees of freedom, (pages,) each."""
@@ -141,17 +152,10 @@ def simulated(rng: np.random.Generator, it: Setting, pages: int) -> Pages:
 
 def false_differences(rng: np.random.Generator, pages: int) -> pd.DataFrame:
     """The highest share of pages of equal models, over VDs, seeds and sizes, that call any difference."""
-    cases = {
-        "days unlike": {"correlation": 0.0},
-        "alike 0.3": {"correlation": 0.3},
-        "alike 0.6": {"correlation": 0.6},
-        "heavy tails": {"heavy": True},
-        "weekends": {"weekend": 0.01},
-    }
     rows = []
     for days in DAYS:
         row: dict[str, object] = {"test days": days}
-        for name, case in cases.items():
+        for name, case in CASES.items():
             shares = []
             for vds, seeds, sizes in itertools.product((1, 10, 20), (3, 10), (CALM, WILD)):
                 found = simulated(rng, Setting(days=days, vds=vds, seeds=seeds, sizes=sizes, **case), pages)
@@ -179,6 +183,105 @@ def decided(rng: np.random.Generator, pages: int) -> pd.DataFrame:
         for margin in MARGINS:
             at = simulated(rng, replace(it, effect=margin), pages).equal(margin).mean()
             row[f"equal in {margin:.0%}"] = f"{equal.equal(margin).mean():.0%} ({at:.1%})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Of each page and model, over all horizons and at the nearest: (pages, models, 2) each."""
+
+    relative: np.ndarray
+    error: np.ndarray
+    df: np.ndarray
+
+    def different(self, level: float) -> np.ndarray:
+        """Whether the interval at ``level`` lies beyond 0."""
+        return np.abs(self.relative) > half_width(self.error, self.df, level)
+
+    def called(self) -> np.ndarray:
+        """What is called a difference: at the nearest horizon only after one over all."""
+        return np.logical_and.accumulate(self.different(LINES_LEVEL), axis=-1)
+
+
+def forecasts(rng: np.random.Generator, it: Setting, pages: int, seeds: int) -> np.ndarray:
+    """Errors (2, pages, seeds, Y, V) at a near and a far horizon, of mean 1; two differ by as much as two of ``errors`` do.
+
+    What a day does is half the same at both horizons, and half of each.
+    """
+    Y, V, sizes = it.days, it.vds, it.sizes
+    day, cell = (
+        sum(of_all * _days(rng, it, (horizons, pages, *shape, Y)) / 2 for horizons in (1, 2))
+        for of_all, shape in ((sizes.day, (1, 1)), (sizes.cell, (1, V)))
+    )
+    good = (day + cell).swapaxes(-1, -2)  # (2, pages, 1, Y, V)
+    if it.weekend:
+        weekend = (np.arange(Y) + rng.integers(7, size=(pages, 1, 1))) % 7 >= 5
+        good = good + it.weekend * rng.choice([-0.5, 0.5]) * np.where(weekend, 5, -2)[..., None] / 7
+    good = good + (sizes.vd * (V > 1) * rng.normal(size=(pages, 1, 1, V))) / np.sqrt(2)
+    if seeds > 1:
+        good = good + sizes.copy * rng.normal(size=(pages, seeds, 1, V))
+        good = good + sizes.seed * rng.normal(size=(pages, seeds, 1, 1))
+    return 1 + good
+
+
+def lines(rng: np.random.Generator, it: Setting, pages: int, simple: int = 4) -> Lines:
+    """Two models against the best of some simpler forecasts, chosen on as many days before the first test day.
+
+    The simpler ones are equal in truth; a model's error is higher by ``it.effect`` at the far horizon, and by none at the near.
+    """
+    twice = replace(it, days=2 * it.days)
+    level = np.exp(rng.normal(0, 0.5, size=(pages, 1, 1, it.vds))) * np.exp(
+        rng.normal(0, 0.2, size=(pages, 1, 2 * it.days, 1))
+    )
+    candidates = np.stack([level * forecasts(rng, twice, pages, 1) for _ in range(simple)])
+    models = np.stack([level * forecasts(rng, twice, pages, it.seeds) for _ in MODELS])
+    models[:, 1] *= 1 + 2 * it.effect  # over both horizons, by the effect
+    found = []
+    for steps in (slice(None), slice(1)):
+        mae = candidates[:, steps, :, :, : it.days].sum(axis=(1, 3, 4))  # (simple, pages, V)
+        best = (mae / mae.mean(axis=0)).mean(axis=-1).argmin(axis=0)
+        b = candidates[:, steps, :, :, it.days :].sum(axis=1)[best, np.arange(pages)]
+        count = np.ones((it.days, it.vds))
+        each = [components(a[steps, :, :, it.days :].sum(axis=0), b, count, shared=True) for a in models]
+        judged = [standard_error(of_model.variance, of_model.df) for of_model in each]
+        found.append(
+            [(of_model.relative.mean(axis=-1), *pair) for of_model, pair in zip(each, judged, strict=True)]
+        )
+    return Lines(*np.moveaxis(np.array(found), (0, 1, 2, 3), (3, 2, 0, 1)))  # from (2, models, 3, pages)
+
+
+def false_losses(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """The highest share of pages, over VDs and sizes, that call a difference to a simpler forecast where there is none."""
+    rows = []
+    for days in DAYS:
+        row: dict[str, object] = {"test days": days}
+        for name, case in CASES.items():
+            equal, near = [], []
+            for vds, sizes in itertools.product((1, 10, 20), (CALM, WILD)):
+                it = Setting(days=days, vds=vds, sizes=sizes, **case)
+                equal.append(lines(rng, it, pages).called().any(axis=(1, 2)).mean())
+                ahead = lines(rng, replace(it, effect=-0.2), pages)
+                near.append(ahead.called()[..., 1].any(axis=1).mean())
+            row[name] = f"{max(equal):.1%}, mean {np.mean(equal):.1%} ({max(near):.1%})"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def losses(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """What ten VDs and three seeds show against a simpler forecast, days alike by 0.3; in brackets by the rule before."""
+    rows = []
+    for (name, sizes), days in itertools.product({"calm": CALM, "wild": WILD}.items(), DAYS):
+        it = Setting(days=days, sizes=sizes)
+        found = lines(rng, it, pages)
+        half = half_width(found.error, found.df, LINES_LEVEL)[..., 0]
+        old = half_width(found.error, found.df, LEVEL / LINES_BEFORE)[..., 0]
+        row: dict[str, object] = {"": name, "test days": days}
+        row["half interval"] = f"{np.median(half):.1%} ({np.median(old):.1%})"
+        for effect in (0.03, 0.05, 0.1, 0.2):
+            at = lines(rng, replace(it, effect=effect), pages)
+            now, then = (at.different(level)[..., 0].mean() for level in (LINES_LEVEL, LEVEL / LINES_BEFORE))
+            row[f"{effect:.0%} called"] = f"{now:.0%} ({then:.0%})"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -227,6 +330,8 @@ def main() -> None:
     rng, began = np.random.default_rng(0), time.process_time()
     pages = 100 if given.quick else 2000
     tables = {"False differences": false_differences(rng, pages), "Decided": decided(rng, pages)}
+    rng, of_lines = np.random.default_rng(1), pages // 2
+    tables |= {"False losses": false_losses(rng, of_lines), "Losses": losses(rng, of_lines)}
     if given.before:
         tables["A difference of 5 %"] = before(rng, given.before, min(pages, 300))
     for title, table in tables.items():

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.baselines.test_damped import learnt
+from vdcast import params
 from vdcast.baselines import naive, run, trees
 from vdcast.data.detectors import Prepared
 from vdcast.errors import InputError
@@ -50,8 +51,8 @@ def test_no_value_of_the_test_part_changes_what_was_fitted(detectors, name, monk
 
     monkeypatch.setitem(run.FITTED, name, remembering)
     whole = prepared(detectors)
-    made = run.fitted(name, whole, WINDOW)
-    other = run.fitted(name, prepared(detectors, test=changed(whole.parts["test"])), WINDOW)
+    made = run.fitted(name, whole, WINDOW)["test"]
+    other = run.fitted(name, prepared(detectors, test=changed(whole.parts["test"])), WINDOW)["test"]
     assert made.shape == other.shape == (89, 2, 3, 2) and not np.array_equal(made, other)
     for before, after in zip(fits[:2], fits[2:], strict=True):  # volume, speed
         assert before.chosen == after.chosen
@@ -60,6 +61,22 @@ def test_no_value_of_the_test_part_changes_what_was_fitted(detectors, name, monk
             if field == "models":
                 first, second = ([each.model_to_string() for each in it] for it in (first, second))
             np.testing.assert_array_equal(first, second)
+
+
+def test_errors_on_the_validation_part_are_of_every_baseline_and_know_nothing_of_the_test_part(detectors):
+    """Persistence by hand: window 0 ends with step 5 of the part, and its horizons are steps 6 and 7."""
+    names = ["persistence", "yesterday", "last_week", "hour_of_week", "damped", "linear"]
+    settings = params.load().model_copy(update={"window": WINDOW})
+    whole = prepared(replace(detectors, values=np.nan_to_num(detectors.values, nan=50.0)))
+    later = {**whole.parts, "test": changed(whole.parts["test"])}
+    found, other = (
+        run.validation_of(run.forecast_fold(names, each, settings)["validation"])
+        for each in (whole, replace(whole, parts=later))
+    )
+    assert list(found.mae) == names and found == other
+    volume = whole.parts["validation"].values[:, :, 0]
+    by_hand = [np.abs(volume[5 + h : 94 + h] - volume[5:94]).mean(axis=0) for h in (1, 2)]
+    np.testing.assert_allclose(found.mae["persistence"], by_hand, rtol=1e-5)
 
 
 @fitted_ones
@@ -79,7 +96,7 @@ def test_holes_leave_no_hole_in_a_forecast(detectors, name):
     values = detectors.values.copy()
     values[24:, 2] = np.nan
     whole = prepared(replace(detectors, values=values))
-    made = run.fitted(name, whole, WINDOW)
+    made = run.fitted(name, whole, WINDOW)["test"]
     assert np.isfinite(made).all()
     seen = np.nanmean(values[:24, 2], axis=0)
     assert np.abs(made[:, :, 2].mean((0, 1)) - seen).max() < 30, "near what that day was, not near 0"
@@ -90,7 +107,7 @@ def test_it_beats_the_mean_of_the_hour_where_the_last_days_level_stays(detectors
     level = np.repeat(np.random.default_rng(0).normal(0, 30, 20), 24)[:, None, None]
     whole = prepared(replace(detectors, values=(detectors.values + level).astype(np.float32)))
     test = whole.parts["test"]
-    made = run.fitted(name, whole, WINDOW)
+    made = run.fitted(name, whole, WINDOW)["test"]
     ahead = np.arange(5, 94)[:, None] + [1, 2]
     profile = naive.hour_of_week_mean(whole.parts["train"], whole.targets)
     hours = naive.calendar.hour_of_week(test.timestamps, test.time_zone)
@@ -106,5 +123,5 @@ def test_trees_without_their_package_are_one_sentence(monkeypatch):
 
 def test_trees_come_out_the_same_again(detectors):
     whole = prepared(detectors)
-    made = [run.fitted("trees", whole, WINDOW) for _ in range(2)]
+    made = [run.fitted("trees", whole, WINDOW)["test"] for _ in range(2)]
     np.testing.assert_array_equal(*made)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from vdcast.compare.difference import lines, paired, simpler_forecasts
+from vdcast.compare.difference import lines, paired
+from vdcast.compare.opponents import Opponent
 from vdcast.compare.tally import Tally
 
 
@@ -44,31 +45,33 @@ def test_a_vd_without_observations_counts_for_nothing():
     assert found.vds == 2 and found.relative == without.relative and found.variance == without.variance
 
 
-def test_a_vd_that_one_day_has_seen_has_no_interval_of_its_own():
+def against(simpler, place="whole", label="", steps=slice(None)) -> Opponent:
+    return Opponent(simpler=simpler, place=place, label=label, steps=steps)
+
+
+def test_a_vd_that_one_day_has_seen_gives_no_interval():
     """Its other days are none without noise."""
-    whole = tallied(V=2, lstm=[3.0, 5.0], xlstm=1.0, linear=[1.0, 2.0])
-    seen = np.array([[1, 1], *[[1, 0]] * 4])
+    seen = np.array([[1], *[[0]] * 4])
+    whole = tallied(V=1, lstm=5.0, xlstm=1.0, linear=2.0)
     some = Tally({name: each * seen for name, each in whole.errors.items()}, whole.count * seen)
-    at_a, at_b = [row for row in lines(some, ["linear"], True, {}, ["a", "b"]) if row.place == "vd"][:2]
-    assert at_a.error == pytest.approx(0) and at_b.error is None
-    assert at_b.relative == pytest.approx(2 * 3 / 7)
+    line = lines(some, [against("linear")], True)[0]
+    assert line.error is None and line.relative == pytest.approx(2 * 3 / 7)
 
 
-def test_lines_are_over_all_at_horizons_and_at_vds():
-    """LSTM 1 and 3 at the two horizons, xLSTM 1; the simpler one 2 at every VD and horizon."""
+def test_lines_are_over_all_and_at_horizons():
+    """LSTM 1 and 3 at the two horizons, xLSTM 1; the simpler ones 2, and 2 and 4 at the two VDs."""
     by_horizon = np.array([1.0, 3.0])[:, None, None, None]
-    found = lines(tallied(lstm=by_horizon, xlstm=1.0, linear=2.0), ["linear"], True, {1: 30.0}, ["a", "b"])
-    assert [(row.model, row.place, row.label) for row in found] == [
-        (model, place, label)
+    found = lines(
+        tallied(lstm=by_horizon, xlstm=1.0, linear=2.0, damped=[2.0, 4.0]),
+        [against("linear"), against("damped", "horizon", 30.0, slice(1, 2))],
+        True,
+    )
+    assert [(row.model, row.simpler, row.place, row.label) for row in found] == [
+        (model, simpler, place, label)
         for model in ("lstm", "xlstm")
-        for place, label in (("whole", ""), ("horizon", 30.0), ("vd", "a"), ("vd", "b"))
+        for simpler, place, label in (("linear", "whole", ""), ("damped", "horizon", 30.0))
     ]
-    relative = [row.relative for row in found]
-    assert relative == pytest.approx([0, 0.4, 0, 0, *[-2 / 3] * 4])
-    assert (found[1].mae, found[1].mae_simpler) == pytest.approx((3, 2))
-    assert len(lines(tallied(V=1, lstm=1.0, xlstm=1.0, linear=2.0), ["linear"], True, {}, ["a"])) == 2
-
-
-def test_the_opponents_are_the_best_naive_and_every_fitted_forecast():
-    names = ["persistence", "damped", "linear", "trees"]
-    assert simpler_forecasts(names, "damped") == ["damped", "linear", "trees"]
+    at_30 = (2 * 1 / 5 - 2 * 1 / 7) / 2
+    assert [row.relative for row in found] == pytest.approx([0, at_30, -2 / 3, (-2 / 3 - 6 / 5) / 2])
+    assert (found[1].mae, found[1].mae_simpler) == pytest.approx((3, 3))
+    assert [(row.vds_ahead, row.vds) for row in found] == [(0, 2), (1, 2), (2, 2), (2, 2)]

@@ -38,19 +38,32 @@ def test_read_prepared_reads_only_the_parts_asked_for(tmp_path, detectors):
         own_day_out=own_day_out,
         targets=("volume",),
     )
-    store.write_prepared(tmp_path / "p.h5", whole)
-    got = store.read_prepared(tmp_path / "p.h5", parts=("train", "validation"))
+    store.write_prepared(tmp_path / "p.h5", [whole])
+    (got,) = store.read_prepared(tmp_path / "p.h5", parts=("train", "validation"))
     np.testing.assert_array_equal(got.profile, profile)
     np.testing.assert_array_equal(got.own_day_out, own_day_out)
-    test = store.read_prepared(tmp_path / "p.h5", parts=("test",))
+    (test,) = store.read_prepared(tmp_path / "p.h5", parts=("test",))
     assert test.own_day_out is None and np.array_equal(test.profile, profile)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(store, "memory_bytes", lambda: 1000)
-        mapped = store.read_prepared(tmp_path / "p.h5", parts=("train",)).own_day_out
+        mapped = store.read_prepared(tmp_path / "p.h5", parts=("train",))[0].own_day_out
     assert isinstance(mapped, Mapped) and np.array_equal(mapped, own_day_out)
     assert list(got.parts) == ["train", "validation"]
     assert equal(got.parts["validation"], parts["validation"])
     assert got.targets == ("volume",)
+
+
+def test_folds_are_read_in_order_and_each_has_its_own_parts(tmp_path, detectors):
+    def fold(n: int) -> Prepared:
+        parts = {name: detectors.rows(10 * i, 10 * i + 10 + n) for i, name in enumerate(store.PARTS)}
+        profile, out = np.zeros((7 * 24, 3, 2), "f4"), np.zeros((10 + n, 3, 2), "f4")
+        statistics = {"mean": np.full((3, 2), n), "std": np.ones((3, 2)), "profile": profile}
+        return Prepared(parts=parts, own_day_out=out, targets=("volume",), **statistics)
+
+    store.write_prepared(tmp_path / "p.h5", [fold(n) for n in range(12)])
+    found = store.read_prepared(tmp_path / "p.h5", parts=("test",))
+    assert [each.mean[0, 0] for each in found] == list(range(12)), "in order of number, not of name"
+    assert all(equal(each.parts["test"], fold(n).parts["test"]) for n, each in enumerate(found))
 
 
 def test_a_missing_a_foreign_and_a_truncated_file_are_one_sentence_each(tmp_path, detectors):

@@ -206,3 +206,30 @@ def test_the_primary_mode_is_one_that_is_compared(tmp_path):
         params.load(write(tmp_path, ("evaluate.primary", "single_vd"), drop="comparisons.single_vd"))
     with pytest.raises(InputError, match="evaluate.primary.*'all_vd' is not a mode"):
         params.load(write(tmp_path, ("evaluate.primary", "all_vd")))
+
+
+@pytest.mark.parametrize(
+    ("folds", "said"),
+    [
+        ({"days": 1}, "fewer than two test days allow no interval"),
+        ({"days": 3, "every": 2}, "test parts of 3 days, one every 2, overlap"),
+        ({"number": 0}, "evaluate.folds.number = 0"),
+    ],
+)
+def test_folds_that_cannot_be_judged_are_refused(tmp_path, folds, said):
+    whole = {"number": 2, "days": 2, "every": 2, "refit": True}
+    assert params.load(write(tmp_path, ("evaluate.folds", whole))).folds == 2
+    assert params.load(write(tmp_path, ("evaluate.folds", whole | {"refit": False}))).folds == 1
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, ("evaluate.folds", whole | folds)))
+
+
+def test_folds_with_a_training_each_have_no_intervals_in_common(tmp_path):
+    folds = {"number": 2, "days": 2, "every": 2, "refit": True}
+    changes = [("evaluate.folds", folds), ("train.quantiles", [0.1, 0.5, 0.9])]
+    with pytest.raises(
+        InputError, match="evaluate.folds with refit and train.quantiles .* do not go together"
+    ):
+        params.load(write(tmp_path, *changes))
+    changes[0] = ("evaluate.folds", folds | {"refit": False})
+    assert params.load(write(tmp_path, *changes))

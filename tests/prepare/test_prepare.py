@@ -19,7 +19,7 @@ def with_settings(settings: Prepare, **changes) -> Prepare:
 
 
 def test_split_is_chronological_and_every_step_is_in_one_part(detectors, prepare_settings):
-    parts = split(detectors, prepare_settings.split)
+    parts = split(detectors, (0, 288, 384, 480))
     assert [len(part.timestamps) for part in parts.values()] == [288, 96, 96]
     np.testing.assert_array_equal(
         np.concatenate([part.timestamps for part in parts.values()]), detectors.timestamps
@@ -27,7 +27,7 @@ def test_split_is_chronological_and_every_step_is_in_one_part(detectors, prepare
 
 
 def test_statistics_come_from_the_training_part_alone(detectors, prepare_settings):
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     train = detectors.values[:288]
     np.testing.assert_allclose(prepared.mean, np.nanmean(train, axis=0), rtol=1e-5)
     np.testing.assert_allclose(prepared.std, np.nanstd(train, axis=0), rtol=1e-4)
@@ -35,7 +35,7 @@ def test_statistics_come_from_the_training_part_alone(detectors, prepare_setting
     changed = detectors.values.copy()
     changed[288:] = 1e6
     other = Detectors(**{**vars(detectors), "values": changed})
-    same, _ = prepare(other, prepare_settings)
+    (same,), _ = prepare(other, prepare_settings)
     np.testing.assert_array_equal(same.mean, prepared.mean)
     np.testing.assert_array_equal(same.std, prepared.std)
     np.testing.assert_array_equal(same.profile, prepared.profile)
@@ -50,7 +50,7 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     values[:, 1, 0] = 7.0  # constant
     values[:, :, 1] = np.nan  # speed: a feature that nobody observed
     table = Detectors(**{**vars(detectors), "values": values})
-    prepared, dropped = prepare(table, prepare_settings)
+    (prepared,), dropped = prepare(table, prepare_settings)
     assert prepared.parts["train"].vd_ids == ("VD-國",)
     assert prepared.parts["test"].features == ("volume",)
     reasons = {item.name: item.reason for item in dropped}
@@ -58,7 +58,7 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
     assert reasons["speed"] == "feature without any observation in the training part"
-    report = describe(prepared, preparation(dropped=dropped, amount=amount_of(prepared.parts)))
+    report = describe([prepared], preparation(dropped=dropped, amount=amount_of([prepared.parts])))
     assert "- VD-B: volume is constant" in report and "| test | 4.0 |" in report
 
 
@@ -77,7 +77,7 @@ def test_an_input_that_no_vd_could_use_is_dropped_before_vds_are_judged(
     values[:, :, 1] = 50
     values[rows, :, 1] = np.nan
     values[:288, 0, 1] = np.nan if rows.start == 72 else values[:288, 0, 1]  # one of them lacks it altogether
-    prepared, dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
+    (prepared,), dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
     assert [(item.name, item.reason) for item in dropped] == [("speed", reason)]
     assert prepared.parts["train"].features == ("volume",)
     assert prepared.parts["train"].vd_ids == detectors.vd_ids
@@ -86,7 +86,7 @@ def test_an_input_that_no_vd_could_use_is_dropped_before_vds_are_judged(
 def test_an_input_that_one_vd_could_use_drops_the_others(detectors, prepare_settings):
     values = detectors.values.copy()
     values[:288, 1:, 1] = np.nan
-    prepared, dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
+    (prepared,), dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
     assert prepared.parts["train"].vd_ids == ("VD-A",) and prepared.parts["train"].features[1] == "speed"
     assert {item.reason for item in dropped} == {"100.0% of speed missing: there is nothing to learn from"}
 
@@ -95,7 +95,7 @@ def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
     values = detectors.values.copy()
     values[288:, 0] = np.nan
     table = Detectors(**{**vars(detectors), "values": values})
-    prepared, dropped = prepare(table, prepare_settings)
+    (prepared,), dropped = prepare(table, prepare_settings)
     assert "VD-A" in prepared.parts["train"].vd_ids and not dropped
 
 
@@ -121,7 +121,7 @@ def test_a_vd_that_is_silent_in_a_later_part_is_refused_by_name(detectors, prepa
     ):
         values = detectors.values.copy()
         values[rows, v, 0] = np.nan
-        prepared, _ = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
+        (prepared,), _ = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
         if not part:
             check_fits(prepared, settings)
             continue
@@ -144,7 +144,7 @@ def test_what_is_observed_only_where_no_window_forecasts_is_not_observed(detecto
     for observed in (20, 21):
         values = detectors.values.copy()
         values[288 + observed : 384, 0, 0] = np.nan
-        prepared, _ = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
+        (prepared,), _ = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
         if observed == 21:
             check_fits(prepared, settings)
             continue
@@ -158,7 +158,7 @@ def test_a_vd_without_any_observation_is_dropped_whatever_the_threshold(detector
     values = detectors.values.copy()
     values[:288, 1] = np.nan
     table = Detectors(**{**vars(detectors), "values": values})
-    prepared, dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
     assert dropped[0].reason == "100.0% of volume missing: there is nothing to learn from"
     assert np.isfinite(prepared.mean).all() and np.isfinite(prepared.std).all()
@@ -169,16 +169,16 @@ def test_a_vd_that_is_observed_on_one_day_alone_is_dropped(detectors, prepare_se
     values = detectors.values.copy()
     values[18:288, 1, 0] = np.nan
     table = Detectors(**{**vars(detectors), "values": values})
-    prepared, dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
     assert dropped[0].reason.startswith("volume observed on one day of the training part: no other day says")
     values[18:42, 1, 0] = 9
-    prepared, dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
+    (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert not dropped and np.isfinite(prepared.profile).all() and np.isfinite(prepared.own_day_out).all()
 
 
 def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, prepare_settings):
-    prepared, dropped = prepare(detectors, with_settings(prepare_settings, min_mean=30.0))
+    (prepared,), dropped = prepare(detectors, with_settings(prepare_settings, min_mean=30.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-B")
     assert [item.name for item in dropped] == ["VD-國"]
     with pytest.raises(
@@ -232,6 +232,6 @@ def test_settings_that_the_data_cannot_serve(detectors, prepare_settings, change
             "window": Window(sequence_length=changes.get("sequence_length", 20), prediction_length=10),
         }
     )
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     with pytest.raises(InputError, match=sentence):
         check_fits(prepared, settings)

@@ -51,7 +51,7 @@ def test_it_leaves_the_parts_and_a_record_of_what_was_kept(tmp_path, monkeypatch
         dropped=[Dropped("VD-B", "vd", "volume is constant: there is nothing to forecast")],
         amount=Amount(days={"train": 12.0, "validation": 4.0, "test": 4.0}, weeks=1, too_little=TOO_LITTLE),
     )
-    prepared = store.read_prepared(PREPARED, store.PARTS)
+    (prepared,) = store.read_prepared(PREPARED, store.PARTS)
     assert prepared.parts["test"].vd_ids == ("VD-國", "VD-A") and prepared.mean.shape == (2, 2)
     assert prepared.profile.shape == (7 * 24, 2, 2) and prepared.own_day_out.shape == (288, 2, 2)
     np.testing.assert_array_equal(prepared.parts["train"].timestamps, detectors.timestamps[:288])

@@ -54,7 +54,8 @@ def line(
     model: str, simpler: str, relative: float | None = -0.2, error: float | None = 0.02, **others
 ) -> Line:
     known = {"place": "whole", "label": "", "relative": relative, "error": error, "df": error and 1e9}
-    return Line(**{"model": model, "simpler": simpler, **known, "mae": 5.0, "mae_simpler": 6.0} | others)
+    known |= {"mae": 5.0, "mae_simpler": 6.0, "vds": 1, "vds_ahead": 1}
+    return Line(**{"model": model, "simpler": simpler, **known} | others)
 
 
 def comparison(mode: str = "single_vd", **others) -> Comparison:

@@ -78,22 +78,38 @@ def test_ensembles_are_judged_with_the_others():
     assert found[1].words.startswith("equal within 5 %: xLSTM ensemble's error is 0.1 % lower")
 
 
-def test_lines_of_one_kind_are_a_family():
-    lines = [
-        made.line("lstm", "linear", 0.05),
-        made.line("lstm", "damped", 0.0),
-        made.line("lstm", "linear", 0.05, place="horizon", label=15.0),
-        *(made.line("lstm", "linear", 0.05, place="vd", label=str(vd)) for vd in range(10)),
-    ]
-    rows = judge.judged_lines({"multi_vd": made.comparison(lines=lines)}, margin=0.05)["multi_vd"]
-    assert verdict(lines=lines).lines["multi_vd"] == rows[:3], "those of single VDs are in sentences alone"
-    assert [row.level for row in rows[:3]] == pytest.approx([0.025, 0.05, 0.05])
-    assert [row.status for row in rows[:3]] == ["worse", "equal", "worse"]
-    assert {row.status for row in rows[3:]} == {"undecided"}, "p of 0.012 is no loss at one VD of ten"
+def judged(*lines, primary="multi_vd"):
+    return judge.judged_lines({"multi_vd": made.comparison(lines=list(lines))}, primary, 0.05)["multi_vd"]
+
+
+def at(minutes, relative, simpler="linear", model="lstm"):
+    return made.line(model, simpler, relative, place="horizon", label=minutes)
+
+
+def test_a_model_meets_simpler_forecasts_in_order_until_one_shows_no_difference():
+    """p of 0.012 is below the 2 % of each model; what comes after the equal one is not asked."""
+    rows = judged(
+        made.line("lstm", "linear", 0.05), at(15.0, -0.05, "persistence"), at(30.0, 0.0), at(60.0, 0.3),
+        made.line("xlstm", "linear", 0.04), at(15.0, 0.3, model="xlstm"),
+    )  # fmt: skip
+    assert [row.status for row in rows] == ["worse", "better", "equal", "unjudged", "undecided", "unjudged"]
+    assert [row.level for row in rows] == [0.02, 0.02, 0.02, 0.05, 0.02, 0.05]
     assert rows[0].words == (
-        "LSTM loses to linear: LSTM's error is 5.0 % higher than linear's, 97.5 % interval +0.5 to +9.5 %"
+        "LSTM loses to linear: LSTM's error is 5.0 % higher than linear's, 98 % interval +0.3 to +9.7 %"
     )
-    assert rows[3].words.startswith("LSTM no worse shown than linear: LSTM's error is 5.0 % higher")
+    assert rows[3].words.startswith("LSTM against linear: LSTM's error is 30.0 % higher than linear's, 95 %")
+    assert rows[4].words.startswith("xLSTM no worse shown than linear: xLSTM's error is 4.0 % higher")
+
+
+def test_of_another_mode_than_the_primary_nothing_is_claimed():
+    (row,) = judged(made.line("lstm", "linear", 0.3, vds=10, vds_ahead=4), primary="single_vd")
+    assert row.status == "unjudged" and row.level == 0.05
+    assert row.words.endswith(", 95 % interval +26.1 to +33.9 %, lower at 4 of 10 VDs")
+
+
+def test_without_an_interval_nothing_is_judged():
+    rows = judged(made.line("lstm", "linear", 0.3, None), at(15.0, 0.3))
+    assert [row.status for row in rows] == ["no_verdict", "unjudged"]
 
 
 def test_too_few_days_give_no_verdict():

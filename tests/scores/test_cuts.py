@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.forecasts import small
 from vdcast.baselines.conditions import observe
 from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Predictions, beside_observed
 from vdcast.language import in_words
@@ -27,6 +28,7 @@ def settings() -> Evaluate:
     return Evaluate(
         primary="multi_vd",
         margin=0.05,
+        folds=None,
         protocol=None,
         baselines=["persistence"],
         mape_floor=10.0,
@@ -163,3 +165,13 @@ def test_rows_are_rounded_and_what_is_undefined_is_none(predictions):
     assert second.mae is None and second.mae_sd is None and second.observations == 0
     whole = cuts.whole(cuts.as_rows(cuts.score_tables({"damped": silent}, cuts.overall(), 10.0)["damped"]))
     assert whole.mae == first.mae and not hasattr(whole, "label")
+
+
+def test_age_counts_days_from_the_first_forecast():
+    one = small.predictions(np.zeros((1, 72, 2, 1)), np.zeros((72, 2, 1)), vd_ids=("a",))
+    cut = cuts.by_age(one, days=2)
+    assert cut.labels == ("1-2", "3-4")
+    assert cut.label[:, 0, 0].tolist() == [0] * 48 + [1] * 24
+    assert cut.label[47, :, 0].tolist() == [0, 1], (
+        "the second hour of a window that begins in the last of day 2"
+    )

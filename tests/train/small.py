@@ -31,7 +31,7 @@ def run_of(network: Network, mode: str = "multi_vd", **train) -> Run:
 
 def task_of(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> Task:
     """Volume 3 steps ahead from 6 steps of both features, of those detectors."""
-    prepared, _ = prepare(detectors, settings)
+    (prepared,), _ = prepare(detectors, settings)
     v = list(vds)
     return Task(
         vd_ids=tuple(detectors.vd_ids[i] for i in v),
@@ -59,7 +59,7 @@ def all_near(V: int) -> Neighbours:
 
 
 def data(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> TrainingData:
-    prepared, _ = prepare(detectors, settings)
+    (prepared,), _ = prepare(detectors, settings)
     return TrainingData.of(task_of(detectors, settings, mode, vds), prepared, "cpu")
 
 

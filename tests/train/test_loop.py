@@ -25,10 +25,10 @@ MEDIAN = torch.tensor([0.5])
 @pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings, mode):
     common = data(detectors, prepare_settings, mode)
-    one, two = (fit(run_of(network), common) for _ in range(2))
+    one, two = (fit(run_of(network), [common]) for _ in range(2))
     assert same(one.weights, two.weights)
     assert torch.equal(one.figures, two.figures)
-    other = fit(run_of(network, seeds=[1]), common)
+    other = fit(run_of(network, seeds=[1]), [common])
     assert not same(one.weights, other.weights)
 
 
@@ -96,7 +96,7 @@ def test_seeds_of_a_network_for_all_detectors_train_stacked_as_one_by_one(
 def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, detectors, prepare_settings):
     common = data(detectors, prepare_settings, "independent_multi_vd")
     run = run_of(network, "independent_multi_vd", epochs=12, patience=1)
-    fitted = fit(run, common)
+    fitted = fit(run, [common])
     assert fitted.training == sorted(fitted.training, reverse=True)
     assert fitted.training[-1] < 3, "the test needs a copy that stops early"
     # the weights kept are those of each copy's best epoch: they give the loss that was recorded for it
@@ -109,7 +109,7 @@ def test_a_stopped_copy_leaves_the_others_as_they_would_be_without_it(network, d
 def test_a_loss_that_is_never_finite_leaves_no_weights(network, detectors, prepare_settings):
     common = data(detectors, prepare_settings, "multi_vd")
     common.train.mean[:] = -torch.inf
-    fitted = fit(run_of(network), common)
+    fitted = fit(run_of(network), [common])
     assert (fitted.diverged, fitted.best_epoch, fitted.training) == ([1], [0], [1])
     assert all(value.isnan().all() for value in fitted.weights.values())
 
@@ -122,7 +122,7 @@ def test_a_copy_that_diverges_leaves_the_others_as_they_would_be_without_it(
         if spoil:
             common.train.mean[1] = -torch.inf
         run = run_of(network, "independent_multi_vd", epochs=2)
-        return fit(run, common)
+        return fit(run, [common])
 
     together = trained([0, 1, 2], spoil=True)
     assert (together.diverged, together.training) == ([0, 1, 0], [3, 2])
@@ -140,7 +140,7 @@ def test_a_copy_that_diverges_later_keeps_its_best_finite_weights(
     monkeypatch.setattr(
         stack, "warm_up_then_cosine", lambda *_: lambda step: 1.0 if step < 2 * steps else 1e38
     )
-    two, many = (fit(run_of(network, epochs=epochs), common) for epochs in (2, 5))
+    two, many = (fit(run_of(network, epochs=epochs), [common]) for epochs in (2, 5))
     assert (two.diverged, many.diverged, many.training) == ([0], [3], [1, 1, 1])
     assert same(two.weights, many.weights) and two.best_loss == many.best_loss
     assert torch.equal(many.figures[2], many.figures[1]), "the figures that are kept are the last finite ones"
@@ -192,7 +192,7 @@ def test_bfloat16_trains_as_well_as_float32(network, detectors, prepare_settings
     """Its rounding, 2^-8 of a value, shows in the weights and hardly in the loss."""
     common = data(detectors, prepare_settings, "multi_vd")
     full, half = (
-        fit(run_of(network, epochs=8, patience=8, precision=precision), common)
+        fit(run_of(network, epochs=8, patience=8, precision=precision), [common])
         for precision in ("float32", "bfloat16")
     )
     assert not same(full.weights, half.weights)
@@ -214,7 +214,8 @@ def test_compiled_training_is_the_same_training(small_xlstm, detectors, prepare_
     )
     common = data(detectors, prepare_settings, "multi_vd")
     eager, compiled = (
-        fit(run_of(small_xlstm.model_copy(update={"compile": on}), epochs=2), common) for on in (False, True)
+        fit(run_of(small_xlstm.model_copy(update={"compile": on}), epochs=2), [common])
+        for on in (False, True)
     )
     torch.compiler.reset()
     graphs = 3  # an mLSTM layer; of an sLSTM block what comes before and after the recurrence
@@ -231,7 +232,7 @@ def test_training_learns_what_no_linear_forecast_can(network, detectors, prepare
         values[t] = 3.9 * values[t - 1] * (1 - values[t - 1])
     common = data(replace(detectors, values=100 * values), prepare_settings, "independent_multi_vd")
     network = network.model_copy(update={"dropout": 0.0})
-    history = fit(run_of(network, epochs=20, patience=20), common).history()
+    history = fit(run_of(network, epochs=20, patience=20), [common]).history()
     assert history[-1]["train_loss"] < 0.8 * history[0]["train_loss"]
 
 

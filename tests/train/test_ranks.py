@@ -40,14 +40,14 @@ def test_two_ranks_train_what_one_process_trains(network, detectors, prepare_set
     zero into a whole step. What is left of that after some hundred steps is far below the tolerance.
     """
 
-    def training(mode: str, vds: list[int], batch_size: int, epochs: int) -> tuple[Run, TrainingData]:
+    def training(mode: str, vds: list[int], batch_size: int, epochs: int) -> tuple[Run, list[TrainingData]]:
         common = data(detectors, prepare_settings, mode, vds)
         small = network.model_copy(update={"batch_size": batch_size})
         levels = [0.1, 0.5, 0.9]
         run = run_of(small, mode, epochs=epochs, patience=1, seeds=[0, 1], quantiles=levels)
         draws = draws_of_epoch(common.train) % draws_of_batch(run, common.train.sizes)
         assert draws == 1, "the last batch leaves the second rank without a sample"
-        return run, in_double(common)
+        return run, [in_double(common)]
 
     trainings = [
         training("independent_multi_vd", [0, 1, 2], 31, epochs=12),

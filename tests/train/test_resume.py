@@ -57,7 +57,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ):
     """Killed as the checkpoint of epoch 3 is about to take its name, or has just taken it."""
     run = run_of(network, "independent_multi_vd", epochs=6, patience=3)
-    arguments = (run, data(detectors, prepare_settings, "independent_multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, when, ".state", 3)
     with scratch.held(folder) as kept:
@@ -73,7 +73,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_a_copy_that_had_stopped_stays_stopped(network, detectors, prepare_settings, tmp_path):
     run = run_of(network, "independent_multi_vd", epochs=12, patience=1, seeds=[4])
-    arguments = (run, data(detectors, prepare_settings, "independent_multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
     whole = fit(*arguments)
     epochs = sum(n == 3 for n in whole.training)
     assert 1 <= epochs < len(whole.training) - 1, "the test needs a copy that stops before the others"
@@ -87,7 +87,7 @@ def test_a_copy_that_had_stopped_stays_stopped(network, detectors, prepare_setti
 def test_workers_die_with_the_process_that_started_them(network, detectors, prepare_settings, tmp_path):
     """Two workers, six stacks; the folder stays locked until the last worker is gone."""
     run = run_of(network, "independent_multi_vd", epochs=4, seeds=list(range(6)))
-    arguments = (run, data(detectors, prepare_settings, "independent_multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, "after", ".fitted", 1, threads=2)
     with scratch.held(folder) as kept:
@@ -103,7 +103,7 @@ def test_a_killed_worker_is_one_sentence_and_costs_no_trained_stack(
     small_lstm, detectors, prepare_settings, tmp_path
 ):
     run = run_of(small_lstm, "independent_multi_vd", epochs=4, seeds=list(range(6)))
-    arguments = (run, data(detectors, prepare_settings, "independent_multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
     (tmp_path / "arguments.pkl").write_bytes(pickle.dumps(arguments))
     (tmp_path / "fit_them.py").write_text(FIT, "utf-8")
     stop = Stopping(tmp_path / "stop", "after", ".fitted")
@@ -130,7 +130,7 @@ def test_a_killed_worker_is_one_sentence_and_costs_no_trained_stack(
 @pytest.mark.parametrize("suffix", [".state", ".fitted"])
 def test_a_damaged_file_is_named_and_trained_again(detectors, small_lstm, prepare_settings, tmp_path, suffix, capsys):  # fmt: skip
     run = run_of(small_lstm, epochs=4, patience=4)
-    arguments = (run, data(detectors, prepare_settings, "multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "multi_vd")])
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, "after", suffix, 1)
     path = folder / f"0{suffix}"
@@ -146,7 +146,7 @@ def test_a_damaged_file_is_named_and_trained_again(detectors, small_lstm, prepar
 
 def test_shares_trained_apart_make_the_whole(network, detectors, prepare_settings, tmp_path):
     run = run_of(network, "independent_multi_vd", epochs=2, seeds=[3, 4, 5])
-    arguments = (run, data(detectors, prepare_settings, "independent_multi_vd"))
+    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
     whole = fit(*arguments)
     stacks = stacks_of(run, [[0], [1], [2]], "cpu")
     assert len(stacks) == 3

@@ -31,7 +31,7 @@ def by_hand(prepared, v: int, length: int, horizon: int) -> tuple[float, float]:
 
 
 def test_naive_errors_are_those_of_the_profile_and_of_the_last_observation(detectors, prepare_settings):
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     apart = data(detectors, prepare_settings, "independent_multi_vd")
     maes = naive_maes(apart)
     for v in range(3):
@@ -56,6 +56,6 @@ def test_figures_stand_under_the_name_of_the_run_and_leave_out_what_is_undefined
     common = data(detectors, prepare_settings, "multi_vd")
     naive = naive_maes(common).min().item()
     trained = replace(fitted([1], [0]), figures=torch.full((1, 1, 4), 0.75 * naive))
-    figures = validation_figures("a", trained, common)
+    figures = validation_figures("a", trained, [common])
     assert figures == {"a": {"val_mae": pytest.approx(0.75 * naive, abs=1e-6), "val_skill": 0.25}}
-    assert validation_figures("a", replace(trained, best_epoch=[0]), common) == {"a": {}}
+    assert validation_figures("a", replace(trained, best_epoch=[0]), [common]) == {"a": {}}

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vdcast.compare.difference import diebold_mariano_of, lines, paired, simpler_forecasts
+from vdcast.compare.difference import diebold_mariano_of, lines, paired
 from vdcast.compare.findings import notes
+from vdcast.compare.opponents import opponents
 from vdcast.compare.tally import Tally, tally
 from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
 from vdcast.language import in_words, say
@@ -15,6 +16,7 @@ from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, Note, PairedDifference, Scores, Spent
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
+from vdcast.records.validation import Validation
 from vdcast.scores import cuts, intervals
 from vdcast.scores.names import NAIVE_FORECASTS, label
 from vdcast.scores.words import cut_short
@@ -29,12 +31,20 @@ class Side:
     cost: Cost
 
 
+@dataclass(frozen=True)
+class Simpler:
+    """What ``baselines`` left, for the VDs of the mode."""
+
+    forecasts: Named
+    validation: Validation
+    conditions: Conditions
+
+
 def compared(
     mode: str,
     sides: Mapping[str, Side],
-    baselines: Named,
+    simpler: Simpler,
     *,
-    conditions: Conditions,
     target_vd: str,
     settings: Evaluate,
 ) -> Comparison:
@@ -44,15 +54,16 @@ def compared(
     reference = predictions["lstm"]
     seeds, unit = len(reference.forecast), reference.units[0]
     ensembles = {f"{name}_ensemble": each.ensemble for name, each in predictions.items() if seeds > 1}
-    everyone = {**predictions, **ensembles, **baselines}
+    everyone = {**predictions, **ensembles, **simpler.forecasts}
     scopes = {"target_vd": [target_vd]}
     if len(reference.vd_ids) > 1:
         scopes["all_vds"] = list(reference.vd_ids)
     scores, by_cut = {}, {}
     for scope, vds in scopes.items():
-        scores[scope], by_cut[scope] = _scored(of(everyone, vds), conditions.of(vds), settings)
-    best_naive, tallied = _best(scores[list(scopes)[-1]]), tally({**predictions, **baselines})
+        scores[scope], by_cut[scope] = _scored(of(everyone, vds), simpler.conditions.of(vds), settings)
+    best_naive, tallied = _best(scores[list(scopes)[-1]]), tally({**predictions, **simpler.forecasts})
     shared = sharing_of(mode) is not Sharing.APART
+    minutes = {h - 1: h * reference.interval / 60 for h in settings.horizons}
     judging = notes(scores, by_cut, naive=best_naive, days=tallied.days, target_vd=target_vd, seeds=seeds)
     return Comparison(
         mode=mode,
@@ -65,20 +76,14 @@ def compared(
         windows=len(reference.origins),
         interval=reference.interval,
         mape_floor=settings.mape_floor,
-        congested=in_words(conditions.rule),
+        congested=in_words(simpler.conditions.rule),
         peak=say("compare.peak", hours=[str(hour) for hour in settings.peak_hours]),
         notes=[*_of_trainings(trainings), *judging],
         scores=scores,
         cuts=by_cut,
         best_naive=best_naive,
         differences=_differences(predictions, tallied, shared),
-        lines=lines(
-            tallied,
-            simpler_forecasts(list(baselines), best_naive),
-            shared,
-            {h - 1: h * reference.interval / 60 for h in settings.horizons},
-            reference.vd_ids,
-        ),
+        lines=lines(tallied, opponents(simpler.validation, reference.vd_ids, minutes), shared),
         cost={model: _spent(side.training, side.cost) for model, side in sides.items()},
         further_targets=_further_targets(everyone),
         quantiles=intervals.quantile_scores(predictions, scopes) if reference.quantiles else None,
@@ -89,7 +94,7 @@ def _scored(
     here: Mapping[str, Predictions], conditions: Conditions, settings: Evaluate
 ) -> tuple[dict[str, Scores], dict[str, dict[str, list[CutRow]]]]:
     """Of the VDs of one scope: every name's scores, and those by cut."""
-    first = here["lstm"]
+    first, folds = here["lstm"], settings.folds
     shown = [
         cuts.overall(),
         cuts.by_horizon(first),
@@ -99,6 +104,7 @@ def _scored(
         cuts.by_congestion(conditions),
         cuts.by_missing(conditions),
         *([cuts.by_vd(first)] if len(first.vd_ids) > 1 else []),
+        *([cuts.by_age(first, folds.days)] if folds and not folds.refit else []),
     ]
     by_cut = {
         cut.name: {

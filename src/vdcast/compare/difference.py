@@ -1,17 +1,17 @@
 """The differences that a report speaks of, measured: the two models, and each against simpler forecasts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from vdcast.compare.components import components
+from vdcast.compare.opponents import Opponent
 from vdcast.compare.significance import bootstrap, diebold_mariano
 from vdcast.compare.tally import Tally
 from vdcast.forecasts.predictions import Predictions
 from vdcast.params.networks import MODELS
 from vdcast.records.comparison import Line, PairedDifference, Parts
 from vdcast.scores.answers import UNITS, standard_error
-from vdcast.scores.names import NAIVE_FORECASTS
 
 
 def paired(a: str, b: str, tallied: Tally, shared: bool, p_dm: float = np.nan) -> PairedDifference:
@@ -44,60 +44,33 @@ def paired(a: str, b: str, tallied: Tally, shared: bool, p_dm: float = np.nan) -
     )
 
 
-def lines(
-    tallied: Tally, simpler: Sequence[str], shared: bool, minutes: Mapping[int, float], vd_ids: Sequence[str]
-) -> list[Line]:
-    """Each model against each of ``simpler``: over all VDs, at some horizons (``minutes`` by step), at each VD."""
-    found = []
-    for model in MODELS:
-        for other in simpler:
-            found += _lines_of(model, other, tallied, shared, minutes, vd_ids)
-    return found
+def lines(tallied: Tally, opponents: Sequence[Opponent], shared: bool) -> list[Line]:
+    """Each model against each of ``opponents``, in their order."""
+    return [_line(model, each, tallied, shared) for model in MODELS for each in opponents]
 
 
-def _lines_of(
-    model: str, other: str, tallied: Tally, shared: bool, minutes: Mapping[int, float], vd_ids: Sequence[str]
-) -> list[Line]:
-    errors, count = (tallied.errors[model], tallied.errors[other]), tallied.count
-
-    def line(place: str, label: float | str, cut: tuple) -> Line:
-        """Of the horizons and VDs of ``cut``."""
-        a, b = (each[cut[0]].sum(axis=0)[..., cut[1]] for each in errors)
-        return _line(a, b, count[cut[0]].sum(axis=0)[:, cut[1]], shared, (model, other, place, label))
-
-    every, all_vds = slice(None), np.arange(len(vd_ids))
-    found = [line("whole", "", (every, all_vds))]
-    found += [line("horizon", label, (slice(h, h + 1), all_vds)) for h, label in minutes.items()]
-    if len(vd_ids) > 1:
-        found += [line("vd", vd, (every, all_vds[v : v + 1])) for v, vd in enumerate(vd_ids)]
-    return found
-
-
-def _line(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool, named: tuple) -> Line:
-    """Of sums ``a`` (S, Y, V) and ``b`` (S', Y, V), on the days and VDs that were observed."""
-    a, b, count = _observed(a, b, count)
+def _line(model: str, against: Opponent, tallied: Tally, shared: bool) -> Line:
+    """On the days and VDs that were observed."""
+    a, b = (tallied.errors[name][against.steps].sum(axis=0) for name in (model, against.simpler))
+    a, b, count = _observed(a, b, tallied.count[against.steps].sum(axis=0))
     known = count.size and np.isfinite(a).all() and np.isfinite(b).all()
     found = components(a, b, count, shared) if known else None
     error, df = (
         map(float, standard_error(found.variance, found.df)) if found and len(count) > 1 else (np.nan, np.nan)
     )
-    model, simpler, place, label = named
     return Line(
         model=model,
-        simpler=simpler,
-        place=place,
-        label=label,
+        simpler=against.simpler,
+        place=against.place,
+        label=against.label,
         relative=float(found.relative.mean()) if found else None,
         error=_defined(error),
         df=_defined(df),
         mae=_mae(a, count) if found else None,
         mae_simpler=_mae(b, count) if found else None,
+        vds=count.shape[1],
+        vds_ahead=int((found.relative < 0).sum()) if found else 0,
     )
-
-
-def simpler_forecasts(names: Sequence[str], best_naive: str) -> list[str]:
-    """The one naive forecast that is hardest to beat, and every fitted one."""
-    return [best_naive, *(name for name in names if name not in NAIVE_FORECASTS)]
 
 
 def by_origin(a: Predictions, b: Predictions) -> np.ndarray:

@@ -15,7 +15,16 @@ from vdcast.scores.tables import (
 )
 from vdcast.scores.words import counted, seeds_in_words
 
-CUTS = ("horizon", "vd", "hour", "day", "peak", "congestion", "missing")  # in the order of their tables
+CUTS = (
+    "horizon",
+    "vd",
+    "hour",
+    "day",
+    "age",
+    "peak",
+    "congestion",
+    "missing",
+)  # in the order of their tables
 
 
 def comparison_markdown(comparison: Comparison | NoComparison) -> str:
@@ -66,9 +75,9 @@ def _differences(it: Comparison) -> list[str]:
         "",
         f"## {say('compare.against_simpler')}",
         "",
-        line_markdown([row for row in it.lines if row.place != "vd"]),
+        line_markdown(it.lines),
         "",
-        say("compare.best_naive", naive=label(it.best_naive)),
+        say("compare.opponents", naive=label(it.best_naive)),
         "",
     ]
 

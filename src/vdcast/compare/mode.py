@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from vdcast.compare.charts import charts_of, telling_series
-from vdcast.compare.comparison import Side, compared
+from vdcast.compare.comparison import Side, Simpler, compared
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.errors import InputError
 from vdcast.escape import terminal
@@ -20,6 +20,7 @@ from vdcast.records import io
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
+from vdcast.records.validation import Validation
 from vdcast.scores import cuts, figures, intervals
 
 
@@ -42,8 +43,11 @@ def compare(mode: str, settings: Params) -> None:
     comparison = compared(
         mode,
         {model: side(run, predictions[model]) for model, run in runs.items()},
-        baselines,
-        conditions=store.read_conditions(NAIVE / "conditions.h5").of(predictions["lstm"].vd_ids),
+        Simpler(
+            baselines,
+            io.read(NAIVE / "validation.json", Validation, "baselines"),
+            store.read_conditions(NAIVE / "conditions.h5").of(predictions["lstm"].vd_ids),
+        ),
         target_vd=target_vd,
         settings=settings.evaluate,
     )

@@ -22,6 +22,9 @@ calendar features) and ``source``. ``data/prepared.h5`` holds one such group per
 ``own_day_out``      (T, V, F) f4    the same of each step of ``train``, its own day left out
 ===================  ==============  ============================================================
 
+Of several folds of a walk forward each is such a whole in a group of its own, ``fold/0`` and so on in order of time, so that
+who reads the training part of one has no later test part to misuse.
+
 The same input gives the same bytes, so DVC's cache hits. Behind what HDF5 knows of lies a checksum of the whole file
 (``vdcast.data.files``), which is checked as it is opened.
 
@@ -72,33 +75,43 @@ def read(path: str | Path) -> Detectors:
         return _read_group(file)
 
 
-def write_prepared(path: Path, prepared: Prepared) -> None:
-    """Write the parts of the split and the training part's statistics to ``path``."""
+def write_prepared(path: Path, folds: Sequence[Prepared]) -> None:
+    """Write the parts of the split and the training part's statistics of each of ``folds`` to ``path``."""
     with writing(path) as file:
-        for name, table in prepared.parts.items():
-            _write_group(file.create_group(name), table)
-        for name in ("mean", "std"):
-            put(file, f"scaler/{name}", getattr(prepared, name))
-        put(file, "profile", prepared.profile)
-        if prepared.own_day_out is not None:
-            put(file, "own_day_out", prepared.own_day_out)
-        file.attrs["targets"] = list(prepared.targets)
+        for k, prepared in enumerate(folds):
+            _write_fold(file.create_group(f"fold/{k}") if len(folds) > 1 else file, prepared)
 
 
-def read_prepared(path: Path, parts: Sequence[str]) -> Prepared:
-    """Read those ``parts`` and no other: ``train`` asks for no test part, so it has none to misuse.
+def _write_fold(group: h5py.Group, prepared: Prepared) -> None:
+    for name, table in prepared.parts.items():
+        _write_group(group.create_group(name), table)
+    for name in ("mean", "std"):
+        put(group, f"scaler/{name}", getattr(prepared, name))
+    put(group, "profile", prepared.profile)
+    if prepared.own_day_out is not None:
+        put(group, "own_day_out", prepared.own_day_out)
+    group.attrs["targets"] = list(prepared.targets)
+
+
+def read_prepared(path: Path, parts: Sequence[str]) -> list[Prepared]:
+    """Those ``parts`` of every fold and no other: ``train`` asks for no test part, so it has none to misuse.
 
     ``own_day_out`` comes with the training part, whose steps it is of.
     """
     with opened(path) as file:
-        return Prepared(
-            parts={name: _read_group(file[name]) for name in parts},
-            mean=file["scaler/mean"][:],
-            std=file["scaler/std"][:],
-            profile=file["profile"][:],
-            own_day_out=_values(file["own_day_out"]) if "train" in parts else None,
-            targets=tuple(file.attrs["targets"]),
-        )
+        groups = [file[f"fold/{k}"] for k in range(len(file["fold"]))] if "fold" in file else [file]
+        return [_read_fold(group, parts) for group in groups]
+
+
+def _read_fold(group: h5py.Group, parts: Sequence[str]) -> Prepared:
+    return Prepared(
+        parts={name: _read_group(group[name]) for name in parts},
+        mean=group["scaler/mean"][:],
+        std=group["scaler/std"][:],
+        profile=group["profile"][:],
+        own_day_out=_values(group["own_day_out"]) if "train" in parts else None,
+        targets=tuple(group.attrs["targets"]),
+    )
 
 
 def _write_group(group: h5py.Group, table: Detectors) -> None:

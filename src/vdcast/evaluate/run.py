@@ -8,7 +8,7 @@ from vdcast.data.detectors import Detectors
 from vdcast.escape import terminal
 from vdcast.evaluate import outputs, run_report
 from vdcast.evaluate.cost import measure
-from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, of
+from vdcast.forecasts.predictions import Predictions, beside_observed, check_same_windows, in_order, of
 from vdcast.forecasts.store import read_baselines, write_predictions
 from vdcast.layout import NAIVE, PREPARED, RUNS
 from vdcast.models.shared.device import choose_device
@@ -24,9 +24,11 @@ def evaluate(run: Run, settings: Params) -> None:
     """Writes everything that this stage leaves in the run's folder."""
     folder = RUNS / run.name
     trained = Trained.load(folder / "model.pt")
-    test = store.read_prepared(PREPARED, parts=("test",)).parts["test"]
-    device = choose_device(run.train.device)
-    predictions = forecast(run, trained, test, device)
+    tests = [fold.parts["test"] for fold in store.read_prepared(PREPARED, parts=("test",))]
+    test, device = tests[-1], choose_device(run.train.device)
+    predictions = in_order(
+        [forecast(run, each, part, device) for each, part in zip(trained.folds, tests, strict=True)]
+    )
     baselines = of(read_baselines(NAIVE), predictions.vd_ids)
     check_same_windows({run.name: predictions, **baselines})
     target_vd, mape_floor = test.vd_ids[settings.modes.target_vd_index], settings.evaluate.mape_floor

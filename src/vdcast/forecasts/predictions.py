@@ -90,6 +90,27 @@ def beside_observed(forecast: np.ndarray, part, targets: Sequence[str], length: 
     )
 
 
+def in_order(folds: Sequence[Predictions]) -> Predictions:
+    """Those of one fold after the other as one; of several, without quantiles."""
+    if len(folds) == 1:
+        return folds[0]
+    return replace(
+        folds[0],
+        forecast=np.concatenate([each.forecast for each in folds], axis=1),
+        observed=np.concatenate([each.observed for each in folds]),
+        origins=np.concatenate([each.origins for each in folds]),
+    )
+
+
+def conditions_in_order(folds: Sequence[Conditions]) -> Conditions:
+    """Those of one fold after the other as one."""
+    return replace(
+        folds[0],
+        missing=np.concatenate([each.missing for each in folds]),
+        congestion=np.concatenate([each.congestion for each in folds]),
+    )
+
+
 def of(named: Named, vd_ids: Sequence[str]) -> dict[str, Predictions]:
     """Each of them for those detectors."""
     return {name: each.of(vd_ids) for name, each in named.items()}

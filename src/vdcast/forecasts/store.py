@@ -81,8 +81,9 @@ def _check(predictions: Predictions) -> None:
         raise ValueError(
             f"its forecasts are {predictions.forecast.shape}, its observations {predictions.observed.shape}"
         )
-    if len(predictions.origins) != windows[0] or (np.diff(predictions.origins) != predictions.interval).any():
-        raise ValueError(f"its windows do not follow each other by {predictions.interval} s")
+    steps = np.diff(predictions.origins)  # more than one between the folds of a walk forward
+    if len(predictions.origins) != windows[0] or (steps <= 0).any() or (steps % predictions.interval).any():
+        raise ValueError(f"its windows do not follow each other in steps of {predictions.interval} s")
     if len(set(predictions.vd_ids)) != V:
         raise ValueError("it names a detector twice")
     if predictions.interval <= 0 or predictions.time_zone not in available_timezones():

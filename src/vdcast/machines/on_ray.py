@@ -241,7 +241,7 @@ def shares_of(task: Task, shares: int, gpus: int) -> list[str]:
     settings = settings_of(task)
     run = settings.run(task.target.removeprefix("train@"))
     copies = sharing_of(run.mode).copies(len(settings.modes.vd_indices(run.mode)))
-    stacks = len(stacks_of(run, copies, "cuda" if gpus else "cpu"))
+    stacks = len(stacks_of(run, copies, "cuda" if gpus else "cpu", settings.folds))
     if stacks < shares:
         print(
             f"{task.name}: {stacks} stacks of copies are all it has, so it is cut into no more shares",

@@ -88,9 +88,30 @@ Baseline = Literal[
 ]  # the first five are naive: vdcast.scores.names
 
 
+class Folds(Section):
+    """Test parts of a walk forward, each of so many ``days``, one ``every`` so many days, the last at the end of the data."""
+
+    number: Positive
+    days: Positive
+    every: Positive
+    refit: bool
+
+    @model_validator(mode="after")
+    def _apart(self):
+        if self.days < 2:
+            raise ValueError("folds of fewer than two test days allow no interval; give days 2 or more")
+        if self.every < self.days:
+            raise ValueError(
+                f"test parts of {self.days} days, one every {self.every}, overlap: a day would count twice; give every "
+                f"{self.days} or more"
+            )
+        return self
+
+
 class Evaluate(Section):
     primary: ModeName
     margin: float
+    folds: Folds | None
     protocol: Literal["metr_la", "pems0x"] | None
     baselines: list[Baseline]
     mape_floor: Annotated[float, Field(ge=0)]
@@ -193,6 +214,7 @@ class Params(Sections):
             )
         self._check_protocol()
         self._check_comparisons()
+        self._check_folds()
         for run in self.runs.values():
             if run.network.needs_gpu and run.train.device == "cpu":
                 raise ValueError(
@@ -231,6 +253,22 @@ class Params(Sections):
                         f"comparisons.{mode}.{model} names run {name!r}, which is {run.model} in {run.mode}; name "
                         f"one that is {model} in {mode}"
                     )
+
+    def _check_folds(self) -> None:
+        """Refuse intervals of several trainings as one: each has margins of its own."""
+        if self.evaluate.folds and self.evaluate.folds.refit:
+            for name, run in self.runs.items():
+                if run.train.quantiles:
+                    raise ValueError(
+                        f"evaluate.folds with refit and train.quantiles (run {name}) do not go together: each fold would "
+                        "calibrate intervals of its own; take quantiles [], refit false or folds null"
+                    )
+
+    @property
+    def folds(self) -> int:
+        """How often each seed is trained: once, or for every fold."""
+        folds = self.evaluate.folds
+        return folds.number if folds and folds.refit else 1
 
     def _check_protocol(self) -> None:
         """Refuse a run under a published protocol's name that departs from it."""

@@ -33,21 +33,22 @@ def main() -> None:
         settings = params.load()
         table = store.read(DETECTORS)
         with speaking(settings.report.language):
-            prepared, dropped = prepare(table, settings.prepare)
-            check_fits(prepared, settings)
-            kept = list(prepared.parts["train"].vd_ids)
+            folds, dropped = prepare(table, settings.prepare, settings.evaluate.folds)
+            for prepared in folds:
+                check_fits(prepared, settings)
+            kept = list(folds[0].parts["train"].vd_ids)
             record = Preparation(
                 asked=asked(table, settings.prepare),
                 kept=kept,
                 target_vd=kept[settings.modes.target_vd_index],
                 dropped=dropped,
-                amount=amount_of(prepared.parts),
+                amount=amount_of([fold.parts for fold in folds]),
             )
-            store.write_prepared(PREPARED, prepared)
+            store.write_prepared(PREPARED, folds)
             io.write(PREPARATION, record)
-            REPORT.write_text(describe(prepared, record), "utf-8")
+            REPORT.write_text(describe(folds, record), "utf-8")
             # here, so that it is there for `dvc plots show` whichever model is trained
-            plots_page.write(table.units[table.features.index(prepared.targets[0])])
+            plots_page.write(table.units[table.features.index(settings.prepare.targets[0])])
             print(
                 f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
                 f"back {minutes(settings.window.sequence_length * table.interval)} and go "

@@ -1,6 +1,7 @@
 """Whether there is enough data for an answer, and what the answer is worth where there is not."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
@@ -11,18 +12,26 @@ WEEK = 7
 ENOUGH = {"train": 2 * WEEK, "validation": WEEK, "test": WEEK}  # days that each part should have
 
 
-def amount_of(parts: dict[str, Detectors]) -> Amount:
-    """Days per part, weeks that the training part sees, and one sentence where that is too little."""
-    days = {name: len(part.timestamps) * part.interval / DAY for name, part in parts.items()}
+def amount_of(folds: Sequence[Mapping[str, Detectors]]) -> Amount:
+    """Days per part, weeks that the training part sees, and one sentence where that is too little.
+
+    Of a walk forward: what the first fold learns from, and the test days of all.
+    """
+    first, tested = folds[0], sum(days(parts["test"]) for parts in folds)
+    found = {"train": days(first["train"]), "validation": days(first["validation"]), "test": tested}
     return Amount(
-        days={name: round(each, 2) for name, each in days.items()},
-        weeks=int(days["train"] // WEEK),
-        too_little=too_little(days),
+        days={name: round(each, 2) for name, each in found.items()},
+        weeks=int(found["train"] // WEEK),
+        too_little=too_little(found),
     )
 
 
-def too_little(days: dict[str, float]) -> str | None:
-    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many in all would do at the same split."""
+def days(part: Detectors) -> float:
+    return len(part.timestamps) * part.interval / DAY
+
+
+def too_little(days: Mapping[str, float]) -> str | None:
+    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many in all would do if shared out alike."""
     found = [
         say(f"prepare.short.{name}", days=days[name], enough=enough)
         for name, enough in ENOUGH.items()

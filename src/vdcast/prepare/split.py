@@ -1,26 +1,31 @@
 """Split the time axis, keep what the training part shows to be usable, and take its statistics."""
 
-import numpy as np
+import itertools
 
 from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.store import PARTS
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
-from vdcast.params.sections import Prepare
+from vdcast.params.sections import Folds, Prepare
+from vdcast.prepare.folds import Borders, borders
 from vdcast.prepare.usable import usable_features, usable_vds
 from vdcast.records.prepare import Dropped
 
 
-def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped]]:
-    """Split ``table`` and keep what its training part shows to be usable.
+def prepare(
+    table: Detectors, settings: Prepare, folds: Folds | None = None
+) -> tuple[list[Prepared], list[Dropped]]:
+    """Split ``table``, once for each of ``folds``, and keep what the first training part shows to be usable.
 
-    Raises InputError for names that the file lacks, and where nothing usable is left.
+    Each fold has statistics of its own training part. Raises InputError for names that the file lacks, and where nothing
+    usable is left.
     """
     vds = asked(table, settings)
     _known("prepare.vds", vds, table.vd_ids)
     _known("prepare.features", settings.features, table.features)
-    parts = split(table.select(vds, settings.features), settings.split)
+    cuts = borders(len(table.timestamps), table.interval, settings.split, folds)
+    parts = split(table.select(vds, settings.features), cuts[0])
 
     features, dropped_features = usable_features(parts, settings)
     train = parts["train"].select(parts["train"].vd_ids, features)
@@ -31,17 +36,20 @@ def prepare(table: Detectors, settings: Prepare) -> tuple[Prepared, list[Dropped
             f"no VD of {table.source} passes prepare.max_missing {settings.max_missing} and "
             f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"
         )
-    parts = {name: part.select(kept, features) for name, part in parts.items()}
+    chosen = table.select(kept, features)
+    return [_fold(split(chosen, cut), settings.targets) for cut in cuts], dropped_features + dropped_vds
+
+
+def _fold(parts: dict[str, Detectors], targets: list[str]) -> Prepared:
     mean, std = scale.of_values(parts["train"].values)
-    prepared = Prepared(
+    return Prepared(
         parts=parts,
         mean=mean,
         std=std,
         profile=profile.of_part(parts["train"]),
         own_day_out=profile.left_out(parts["train"]),
-        targets=tuple(settings.targets),
+        targets=tuple(targets),
     )
-    return prepared, dropped_features + dropped_vds
 
 
 def asked(table: Detectors, settings: Prepare) -> list[str]:
@@ -49,13 +57,11 @@ def asked(table: Detectors, settings: Prepare) -> list[str]:
     return list(table.vd_ids) if settings.vds == "all" else settings.vds
 
 
-def split(table: Detectors, shares: list[float]) -> dict[str, Detectors]:
-    """Cut the time axis into train, validation and test, in this order; every step is in one part."""
-    T = len(table.timestamps)
-    borders = [0, *(round(T * share) for share in np.cumsum(shares)[:-1]), T]
+def split(table: Detectors, cut: Borders) -> dict[str, Detectors]:
+    """Train, validation and test, in this order of time; no step is in two of them."""
     return {
         name: table.rows(start, stop)
-        for name, start, stop in zip(PARTS, borders[:-1], borders[1:], strict=True)
+        for name, (start, stop) in zip(PARTS, itertools.pairwise(cut), strict=True)
     }
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from vdcast.data import calendar
+from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
 from vdcast.language import feature as called
@@ -107,13 +108,22 @@ def _enough_vds(V: int, settings: Params) -> None:
 
 def _enough_steps(prepared: Prepared, settings: Params) -> None:
     L, H = settings.window.sequence_length, settings.window.prediction_length
-    interval = prepared.parts["train"].interval
+    folds = settings.evaluate.folds
     for (name, part), share in zip(prepared.parts.items(), settings.prepare.split, strict=True):
-        if (T := len(part.timestamps)) < L + H:
+        long, window = len(part.timestamps) * part.interval, (L + H) * part.interval
+        gives, to_change = f"prepare.split gives the {name} part {share:.0%} =", "a larger share"
+        if folds:
+            gives = f"evaluate.folds ({folds}) leaves the {name} part of a fold"
+            to_change = "longer folds" if name == "test" else "fewer or shorter folds"
+        if long < window:
             raise InputError(
-                f"{PARAMS}: prepare.split gives the {name} part {share:.0%} = {minutes(T * interval)}, too short for one "
-                f"window with a lookback of {minutes(L * interval)} and a horizon of {minutes(H * interval)}; give more "
-                "data, a larger share or shorter windows"
+                f"{PARAMS}: {gives} {minutes(long)}, too short for one window with a lookback of "
+                f"{minutes(L * part.interval)} and a horizon of {minutes(H * part.interval)}; give more data, {to_change} "
+                "or shorter windows"
+            )
+        if folds and long < 2 * DAY:
+            raise InputError(
+                f"{PARAMS}: {gives} {minutes(long)}, fewer than two days; give more data or {to_change}"
             )
 
 

@@ -1,16 +1,20 @@
 """``prepare.md``."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
 from vdcast.language import feature, say
 from vdcast.params.times import minutes
+from vdcast.prepare.amount import days
 from vdcast.records.prepare import Preparation
 
 
-def describe(prepared: Prepared, record: Preparation) -> str:
-    """What was kept, what was dropped and why, and whether it is enough, as markdown."""
+def describe(folds: Sequence[Prepared], record: Preparation) -> str:
+    """What was kept, what was dropped and why, and whether it is enough, as markdown; means are of the first fold."""
+    prepared = folds[0]
     train = prepared.parts["train"]
     source = markdown(train.source)
     lines = [
@@ -22,10 +26,13 @@ def describe(prepared: Prepared, record: Preparation) -> str:
     if record.amount.too_little:
         lines += [f"**{record.amount.too_little}**", ""]
     lines += _head("part", "days", "from", "to", "missing")
-    for name, part in prepared.parts.items():
-        first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
-        days, missing = record.amount.days[name], np.isnan(part.values).mean()
-        lines.append(f"| {say(f'prepare.part.{name}')} | {days:.1f} | {first} | {last} | {missing:.2%} |")
+    for n, fold in enumerate(folds, start=1):
+        for name, part in fold.parts.items():
+            said = say(f"prepare.part.{name}")
+            said = say("prepare.part_of_fold", part=said, fold=n) if len(folds) > 1 else said
+            first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
+            missing = np.isnan(part.values).mean()
+            lines.append(f"| {said} | {days(part):.1f} | {first} | {last} | {missing:.2%} |")
     weeks = record.amount.weeks
     lines += ["", say(f"prepare.weeks.{'one' if weeks == 1 else 'many'}", number=weeks), ""]
     lines += _head("vd", "feature", "mean", "std", "unit")

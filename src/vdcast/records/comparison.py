@@ -70,18 +70,22 @@ class PairedDifference(msgspec.Struct, frozen=True, kw_only=True):
 class Line(msgspec.Struct, frozen=True, kw_only=True):
     """A model against a simpler forecast, somewhere; ``relative`` as of a difference, with its standard error.
 
-    ``place`` is whole (all VDs of the mode), horizon (``label``: minutes ahead, all VDs) or vd (``label``: its id).
+    ``simpler`` was the best of the baselines on the validation part, over all horizons (``place`` whole) or at one
+    (horizon; ``label``: minutes ahead). All VDs of the mode; of ``vds`` that were observed the model's error is the lower
+    one at ``vds_ahead``.
     """
 
     model: str
     simpler: str
-    place: Literal["whole", "horizon", "vd"]
+    place: Literal["whole", "horizon"]
     label: float | str
     relative: float | None
     error: float | None  # null without two days
     df: float | None
     mae: float | None  # of the model
     mae_simpler: float | None
+    vds: int
+    vds_ahead: int
 
 
 class Spent(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,14 +152,17 @@ class Comparison(
     peak: str  # the rule, in words
     notes: list[Note]  # what weakens any answer
     scores: dict[str, dict[str, Scores]]  # by scope and name
-    # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input)
+    # by scope, cut and name: horizon (minutes), hour (0 to 23), day, peak, congestion, missing (share of missing input), age
+    # (days since the first forecast, of a walk forward without refit)
     # and, in all_vds, vd. Every name has the same labels in the same order
     cuts: dict[str, dict[str, dict[str, list[CutRow]]]]
     best_naive: str  # the naive forecast with the lowest MAE on the very observations that are compared
     differences: list[
         PairedDifference
     ]  # xlstm - lstm, then that of their ensembles where there are several seeds
-    lines: list[Line]  # each model against ``best_naive``, and against each fitted forecast
+    lines: list[
+        Line
+    ]  # each model against the simpler forecast of each place, in the order in which they are judged
     cost: dict[str, Spent]  # by model
     further_targets: list[FurtherTarget]
     quantiles: QuantileScores | None = None

@@ -7,6 +7,7 @@ import msgspec
 from vdcast.records.comparison import Line, PairedDifference, Scores, Spent
 
 Status = Literal["better", "equal", "undecided", "no_verdict"]
+LineStatus = Literal["better", "worse", "equal", "undecided", "no_verdict", "unjudged"]
 
 
 class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
@@ -23,12 +24,16 @@ class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
 
 
 class JudgedLine(Line, frozen=True, kw_only=True):
-    """``status`` is of the model: better than the simpler forecast, worse, equal within the margin, or undecided."""
+    """``status`` is of the model: better than the simpler forecast, worse, equal within the margin, or undecided.
+
+    Of an unjudged one the interval stands alone, and nothing is claimed: of a mode that is not the primary one, or after
+    one that showed no difference.
+    """
 
     level: float
     low: float | None
     high: float | None
-    status: Literal["better", "worse", "equal", "undecided", "no_verdict"]
+    status: LineStatus
     words: str
 
 
@@ -67,7 +72,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     losses: str  # a sentence on simpler forecasts
     modes: dict[str, ModeVerdict]
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
-    lines: dict[str, list[JudgedLine]]  # by mode, those of single VDs left out
+    lines: dict[str, list[JudgedLine]]  # by mode, as the comparison has them
     against: dict[str, list[str]]  # by mode, sentences on all lines
     weaknesses: list[Weakness]
     same_vd: str | None  # why two modes agree on the target VD

@@ -7,13 +7,16 @@ from msgspec import structs
 
 from vdcast.language import say
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference
-from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Verdict
+from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Verdict
 from vdcast.report import words
-from vdcast.scores.answers import LEVEL, Evidence, holm, interval, p_of, standard_error
+from vdcast.scores.answers import LEVEL, Evidence, Interval, holm, interval, p_of, standard_error
 from vdcast.scores.planning import Design, in_words, plan
 
 # of 5 % in which a page may call equal models different: the answer's share, and that of all other differences together
 PRIMARY_LEVEL, SECONDARY_LEVEL = 0.04, 0.01
+LINES_LEVEL = (
+    0.02  # of each model against simpler forecasts: of two models 4 %, of which few days and seeds make 5
+)
 PROVISIONAL = ("seeds", "training")  # kinds of notes
 
 Modes = Mapping[str, Comparison | NoComparison]
@@ -23,16 +26,16 @@ def judge(modes: Modes, *, primary: str, margin: float, dropped: Sequence[str] =
     """What the comparisons of all modes allow to be said, together; ``dropped``: sentences to be said beside it."""
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
     differences = judged_differences(scored, primary, margin)
-    lines = judged_lines(scored, margin)
+    lines = judged_lines(scored, primary, margin)
     by_mode = {mode: of_mode(it, differences.get(mode)) for mode, it in modes.items()}
     return Verdict(
         overall=words.overall(
             primary, by_mode[primary], modes[primary], differences.get(primary, []), margin
         ),
-        losses=words.losses(lines),
+        losses=words.losses(lines.get(primary, []), primary),
         modes=by_mode,
         differences=differences,
-        lines={mode: [row for row in rows if row.place != "vd"] for mode, rows in lines.items()},
+        lines=lines,
         against={mode: words.against(rows) for mode, rows in lines.items()},
         weaknesses=words.weaknesses(modes, dropped),
         same_vd=words.same_vd(scored),
@@ -55,18 +58,30 @@ def judged_differences(
     }
 
 
-def judged_lines(scored: Mapping[str, Comparison], margin: float) -> dict[str, list[JudgedLine]]:
-    """The lines of one kind are a family."""
-    levels: dict[tuple[str, int], float] = {}
-    for place in ("whole", "horizon", "vd"):
-        family = [(m, i) for m, it in scored.items() for i, row in enumerate(it.lines) if row.place == place]
-        rows = [scored[mode].lines[i] for mode, i in family]
-        p = [p_of(Evidence(row.relative, row.error, row.df)) for row in rows]
-        levels |= dict(zip(family, holm(p, LEVEL), strict=True))
+def judged_lines(
+    scored: Mapping[str, Comparison], primary: str, margin: float
+) -> dict[str, list[JudgedLine]]:
+    """Those of ``primary`` in their order; of another mode each interval stands alone."""
     return {
-        mode: [judged_line(row, levels[mode, i], margin) for i, row in enumerate(it.lines)]
+        mode: in_order(it.lines, margin) if mode == primary else [alone(row, margin) for row in it.lines]
         for mode, it in scored.items()
     }
+
+
+def in_order(rows: Sequence[Line], margin: float) -> list[JudgedLine]:
+    """Each model's until one shows no difference, all at the level of a model: later ones cost nothing.
+
+    A fixed sequence (Maurer, Hothorn & Lehmacher 1995): the first that is equal in truth ends it but for that share of
+    cases, so all of them together err no more often.
+    """
+    found: list[JudgedLine] = []
+    ended: set[str] = set()
+    for row in rows:
+        it = alone(row, margin) if row.model in ended else judged_line(row, LINES_LEVEL, margin)
+        found.append(it)
+        if it.status not in ("better", "worse"):
+            ended.add(row.model)
+    return found
 
 
 def evidence(row: PairedDifference) -> Evidence:
@@ -108,13 +123,23 @@ def it_would_take(row: PairedDifference, level: float, margin: float) -> str:
 def judged_line(row: Line, level: float, margin: float) -> JudgedLine:
     """A model against a simpler forecast by the rule."""
     at = interval(Evidence(row.relative, row.error, row.df), level, margin)
+    return _said(row, at, at.status, margin)
+
+
+def alone(row: Line, margin: float) -> JudgedLine:
+    """Its interval, of which nothing is claimed."""
+    at = interval(Evidence(row.relative, row.error, row.df), LEVEL, margin)
+    return _said(row, at, "no_verdict" if at.status == "no_verdict" else "unjudged", margin)
+
+
+def _said(row: Line, at: Interval, status: LineStatus, margin: float) -> JudgedLine:
     return JudgedLine(
         **structs.asdict(row),
-        level=level,
+        level=at.level,
         low=at.low,
         high=at.high,
-        status=at.status,
-        words=words.line(row, at, margin),
+        status=status,
+        words=words.line(row, at, status, margin),
     )
 
 

@@ -106,7 +106,7 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
 
 
 def _against_simpler(verdict: Verdict) -> list[str]:
-    """Each model against the best naive forecast and the fitted ones."""
+    """Each model against the simpler forecast that was best on the validation part."""
     said = [
         f"- {say('report.of_mode', mode=f'`{mode}`', said=prose(each))}"
         for mode, lines in verdict.against.items()

@@ -33,7 +33,7 @@ from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
 from vdcast.report.words import percent, share
 from vdcast.scores import intervals
-from vdcast.scores.names import label
+from vdcast.scores.names import cut_label, label
 from vdcast.scores.tables import further_targets
 from vdcast.scores.words import LATENCY_BATCH, all_modes, seeds_in_words, sentence, significant
 from vdcast.vega import vega
@@ -43,7 +43,7 @@ SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "repro
 LISTED = 20  # series and bad files in the section on data
 NAMED = 5  # series and files in a sentence
 REMARKS = ("empty", "constant", "near-constant")  # of ingest, on a series
-CUTS = ("day", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
+CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +146,7 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "sentence": sentence,
         "glossary": _glossary(),
         "between": say("language.between"),
-        "cut_label": lambda name: say(f"scores.cut.{name}"),
+        "cut_label": _cut_label,
         "margin": share(verdict.margin),
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
@@ -199,6 +199,14 @@ def suspicious(quality: dict) -> list[str]:
             said = some(names, NAMED)
             found.append(say(f"report.page.suspicious.{remark}", number=len(names), names=said))
     return found
+
+
+def _cut_label(cut: str, name: str) -> str:
+    """Of what a row of the table of circumstances is."""
+    if cut == "age":
+        return say("report.page.of_age", days=name)
+    said = cut_label(cut, name)
+    return say("report.page.missing_input", share=said) if cut == "missing" else said
 
 
 def _cost_title(name: str) -> str:

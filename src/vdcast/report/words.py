@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from vdcast.language import listed, say
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference, Spent
-from vdcast.records.summary import JudgedDifference, JudgedLine, ModeVerdict, Overall, Weakness
+from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
 from vdcast.scores.names import ENSEMBLE, label
 from vdcast.scores.words import counted, decimals, sentence
@@ -77,19 +77,20 @@ def simpler_name(name: str) -> str:
     return say("report.simpler_name", label=label(name))
 
 
-def line(row: Line, at: Interval, margin: float) -> str:
+def line(row: Line, at: Interval, status: LineStatus, margin: float) -> str:
     """A model against a simpler forecast, without a full stop."""
     model, simpler = label(row.model), simpler_name(row.simpler)
     if row.relative is None:
         return say("report.no_verdict_on.unobserved_simpler", model=model, simpler=simpler)
     if at.low is None or at.high is None:
         return say("report.no_verdict_on.days_simpler", model=model, simpler=simpler)
-    return say(
+    said = say(
         "report.line",
-        answer=say(f"report.simpler.{at.status}", model=model, simpler=simpler, margin=share(margin)),
+        answer=say(f"report.simpler.{status}", model=model, simpler=simpler, margin=share(margin)),
         measured=more_or_less(row.relative, model, simpler),
         interval=interval(at.low, at.high, at.level),
     )
+    return say("report.lower_at", said=said, ahead=row.vds_ahead, vds=row.vds) if row.vds > 1 else said
 
 
 def overall(
@@ -161,39 +162,22 @@ def by_cost(better: str | None, cost: Mapping[str, Spent]) -> tuple[list[str | N
     return wins, say("language.semicolon").join(said)
 
 
-def losses(lines: Mapping[str, Sequence[JudgedLine]]) -> str:
-    """One sentence on the simpler forecasts: which are shown to be better, or that none is."""
-    lost = [(mode, row) for mode, rows in lines.items() for row in rows if row.status == "worse"]
+def losses(rows: Sequence[JudgedLine], mode: str) -> str:
+    """One sentence on the simpler forecasts: which are shown to be better in the primary ``mode``, or that none is."""
+    lost = [_lost(mode, row) for row in rows if row.status == "worse"]
     if lost:
-        wide = [_lost(mode, row) for mode, row in lost if row.place != "vd"]
-        single: dict[tuple[str, str, str], int] = {}
-        for mode, row in lost:
-            if row.place == "vd":
-                key = (row.model, row.simpler, mode)
-                single[key] = single.get(key, 0) + 1
-        found = wide + [
-            say(
-                "report.lost.vds",
-                model=label(model),
-                simpler=simpler_name(simpler),
-                vds=counted(n, "vds"),
-                mode=mode,
-            )
-            for (model, simpler, mode), n in single.items()
-        ]
-        first = say("language.semicolon").join(found[:LISTED])
-        if len(found) > LISTED:
-            return say("report.losses.many", found=first, number=len(found) - LISTED)
+        first = say("language.semicolon").join(lost[:LISTED])
+        if len(lost) > LISTED:
+            return say("report.losses.many", found=first, number=len(lost) - LISTED)
         return say("report.losses.some", found=first)
-    ahead: dict[str, list[str]] = {}
-    for mode, rows in lines.items():
-        for model in dict.fromkeys(row.model for row in rows):
-            if all(row.status == "better" for row in rows if row.place == "whole" and row.model == model):
-                ahead.setdefault(label(model), []).append(mode)
-    if not ahead:
-        return say("report.losses.none")
-    shown = [say("report.in_modes", model=model, modes=listed(modes)) for model, modes in ahead.items()]
-    return say("report.losses.none_and_better", models=listed(shown))
+    whole = [row for row in rows if row.place == "whole"]
+    if not whole:
+        return say("report.losses.unknown", mode=mode)
+    best = simpler_name(whole[0].simpler)
+    ahead = listed([label(row.model) for row in whole if row.status == "better"])
+    if ahead:
+        return say("report.losses.none_and_better", mode=mode, simpler=best, models=ahead)
+    return say("report.losses.none", mode=mode, simpler=best)
 
 
 def _lost(mode: str, row: JudgedLine) -> str:
@@ -206,39 +190,27 @@ def _lost(mode: str, row: JudgedLine) -> str:
 
 
 def against(rows: Sequence[JudgedLine]) -> list[str]:
-    """Sentences on each model against each simpler forecast: over all, then which answer is given where."""
-    of_pair: dict[tuple[str, str], list[JudgedLine]] = {}
-    for row in rows:
-        of_pair.setdefault((row.model, row.simpler), []).append(row)
+    """Sentences on each model against a simpler forecast: over all horizons, then at those that were judged."""
     found = []
-    for pair in of_pair.values():
-        found += [sentence(row.words) for row in pair if row.place == "whole"]
-        model, simpler = label(pair[0].model), simpler_name(pair[0].simpler)
-        if ahead := _by_status(row for row in pair if row.place == "horizon"):
-            places = [
-                say(f"report.minutes.{status}", minutes=listed([f"{row.label:g}" for row in at]))
-                for status, at in ahead.items()
-            ]
-            found.append(
-                say(
-                    "report.by_minutes",
-                    model=model,
-                    simpler=simpler,
-                    places=say("language.semicolon").join(places),
-                )
-            )
-        if vds := _by_status(row for row in pair if row.place == "vd"):
-            places = [say(f"report.vds.{status}", number=len(at)) for status, at in vds.items()]
-            found.append(say("report.by_vd", model=model, simpler=simpler, places=list(places)))
+    for model in dict.fromkeys(row.model for row in rows):
+        found += [sentence(row.words) for row in rows if row.model == model and row.place == "whole"]
+        of_model = [row for row in rows if row.model == model and row.place == "horizon"]
+        if ahead := _by_answer(of_model):
+            places = say("language.semicolon").join(ahead)
+            found.append(say("report.by_minutes", model=label(model), places=places))
     return found
 
 
-def _by_status(rows: Iterable[JudgedLine]) -> dict[str, list[JudgedLine]]:
-    """Those that there are, in one order."""
-    rows = list(rows)
-    order = ("better", "worse", "equal", "undecided", "no_verdict")
-    found = {status: [row for row in rows if row.status == status] for status in order}
-    return {status: at for status, at in found.items() if at}
+def _by_answer(rows: Sequence[JudgedLine]) -> list[str]:
+    """What was judged, by what is said of it and against whom."""
+    at: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        at.setdefault((row.status, row.simpler), []).append(f"{row.label:g}")
+    return [
+        say(f"report.minutes.{status}", simpler=simpler_name(simpler), minutes=listed(minutes))
+        for (status, simpler), minutes in at.items()
+        if status != "unjudged"
+    ]
 
 
 def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]) -> list[Weakness]:

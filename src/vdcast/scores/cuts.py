@@ -57,6 +57,13 @@ def by_day(predictions: Predictions) -> Cut:
     return Cut("day", ("weekday", "weekend"), weekend.astype(int).reshape(_shape(predictions)))
 
 
+def by_age(predictions: Predictions, days: int) -> Cut:
+    """So many days at once since the first forecast: how old the one training is by then."""
+    spans = (predictions.times - predictions.times.min()) // (days * 86400)  # (W, H)
+    labels = tuple(f"{n * days + 1}-{(n + 1) * days}" for n in range(int(spans.max()) + 1))
+    return Cut("age", labels, spans[..., None])
+
+
 def by_peak(predictions: Predictions, hours: Sequence[int]) -> Cut:
     """Monday to Friday in the local ``hours``, or any other time."""
     when = _local(predictions)

@@ -23,6 +23,11 @@ MODEL_LABELS = {"lstm": "LSTM", "xlstm": "xLSTM"}
 ENSEMBLE = "_ensemble"
 
 
+def cut_label(cut: str, label: str) -> str:
+    """What a label of a cut is called; VDs and spans of days are called the same everywhere."""
+    return label if cut in ("vd", "age") else say(f"scores.cut.{label}")
+
+
 def label(name: str) -> str:
     """What a model, its ensemble, a baseline or the observation is called."""
     if name in MODEL_LABELS:

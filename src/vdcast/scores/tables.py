@@ -10,7 +10,7 @@ from vdcast.escape import markdown
 from vdcast.language import feature, say
 from vdcast.records.comparison import Comparison, CutRow, Line, PairedDifference, Scores, Spent
 from vdcast.scores.answers import half_width, standard_error
-from vdcast.scores.names import label
+from vdcast.scores.names import cut_label, label
 from vdcast.scores.words import LATENCY_BATCH, counted, p_value, shown, significant
 
 FIGURES = {  # form by field of ``Scores``
@@ -61,7 +61,7 @@ def cut_markdown(by_name: Mapping[str, list[CutRow]], cut: str) -> str:
 def _said(cut: str, label: float | int | str) -> int | str:
     """A cut's label as a cell."""
     if isinstance(label, str):
-        return markdown(label) if cut == "vd" else say(f"scores.cut.{label}")
+        return markdown(cut_label(cut, label))
     return f"{label:g}" if isinstance(label, float) else label
 
 

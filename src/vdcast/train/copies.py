@@ -1,7 +1,7 @@
 """Copies of a network by seed and by what they see, and the stacks that they are trained in."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vdcast.params.sections import Run
 
@@ -14,28 +14,34 @@ STACK_ON_GPU = 1024  # bounds its memory, and lets thousands of detectors be sha
 
 @dataclass(frozen=True)
 class Copies:
-    """N copies by their seeds, and by the groups that each sees, of which all have as many."""
+    """N copies by their seeds, and by the groups that each sees, of which all have as many; all of one fold, by number."""
 
     seeds: list[int]
     groups: list[list[int]]
+    fold: int = 0
 
     def cut(self, largest: int) -> list["Copies"]:
         """Pieces of at most ``largest`` copies, in order and as even as can be, so that no core waits for the longest."""
         N = len(self.seeds)
         size = math.ceil(N / math.ceil(N / largest))
         cuts = [slice(i, i + size) for i in range(0, N, size)]
-        return [Copies(self.seeds[cut], self.groups[cut]) for cut in cuts]
+        return [replace(self, seeds=self.seeds[cut], groups=self.groups[cut]) for cut in cuts]
 
 
-def stacks_of(run: Run, of_a_seed: list[list[int]], device: str) -> list[Copies]:
-    """The copies of ``run``, seed-major, cut into the stacks that are trained apart; a seed's are by their groups.
+def stacks_of(run: Run, of_a_seed: list[list[int]], device: str, folds: int = 1) -> list[Copies]:
+    """The copies of ``run``, fold by fold and there seed-major, cut into the stacks that are trained apart.
+
+    A seed's are by their groups. A stack is of one fold, as every fold has windows of its own.
 
     They do not depend on how many cores there are, as a stack's size shows in how its sums round. A GPU takes
     copies of all seeds in one stack. A CPU takes them in stacks of one seed: small matrices keep one core busy
     and let a second one wait.
     """
+    seeds = run.train.seeds
     if device == "cuda":
-        seeds = [seed for seed in run.train.seeds for _ in of_a_seed]
-        return Copies(seeds, of_a_seed * len(run.train.seeds)).cut(STACK_ON_GPU)
-    of_each_seed = (Copies([seed] * len(of_a_seed), of_a_seed) for seed in run.train.seeds)
-    return [stack for copies in of_each_seed for stack in copies.cut(STACK_ON_CPU)]
+        each = [seed for seed in seeds for _ in of_a_seed]
+        whole, largest = [Copies(each, of_a_seed * len(seeds), fold) for fold in range(folds)], STACK_ON_GPU
+    else:
+        alone = [([seed] * len(of_a_seed), of_a_seed) for seed in seeds]
+        whole, largest = [Copies(*one, fold) for fold in range(folds) for one in alone], STACK_ON_CPU
+    return [stack for copies in whole for stack in copies.cut(largest)]

@@ -26,3 +26,12 @@ class TrainingData:
         train = Windows(task, prepared.parts["train"], own_day_out=prepared.own_day_out, device=device)
         validation = Windows(task, prepared.parts["validation"], device=device)
         return cls(train, validation, task.headline_scale.to(device), task.copies, device)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Of one fold, what ``prepare`` left but for the test part, and what of it the run sees."""
+
+    prepared: Prepared
+    task: Task
+    data: TrainingData

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from vdcast.data.detectors import Prepared
 from vdcast.escape import terminal
 from vdcast.language import Figure, Said, in_words, some
 from vdcast.layout import RUNS
@@ -17,7 +16,7 @@ from vdcast.params.sections import Run
 from vdcast.records import io
 from vdcast.records.training import Training
 from vdcast.train import ranks
-from vdcast.train.data import TrainingData
+from vdcast.train.data import Inputs
 from vdcast.train.fitted import Fitted
 from vdcast.train.meter import parameters_per_copy
 from vdcast.train.validation import validation_figures
@@ -35,20 +34,29 @@ class Outputs:
     metrics: dict[str, dict[str, float]]  # ``validation_figures``
 
 
-def outputs_of(run: Run, task: Task, prepared: Prepared, data: TrainingData, fitted: Fitted) -> Outputs:
-    """The model, its intervals calibrated on the validation part; its learning curves; what it took and gives there."""
-    weights = {name: value.cpu() for name, value in fitted.weights.items()}
-    trained = Trained(weights=weights, run=run.model_dump(), task=task)
+def outputs_of(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Outputs:
+    """The model of the last fold, which has seen most, and those before it; learning curves; what it took and gives.
+
+    Its intervals are calibrated on the validation part.
+    """
+    weights = {name: value.cpu().chunk(len(folds)) for name, value in fitted.weights.items()}
+    earlier: tuple[Trained, ...] = ()
+    for k, fold in enumerate(folds):
+        of_fold = {name: chunks[k].clone() for name, chunks in weights.items()}
+        trained = Trained(weights=of_fold, run=run.model_dump(), task=fold.task, earlier=earlier)
+        earlier = trained.folds
     if run.train.quantiles:
         with one_thread():  # as the training had: the margins are the same wherever it ran
-            trained = trained.calibrated_on(prepared.parts["validation"], data.device)
+            trained = trained.calibrated_on(folds[-1].prepared.parts["validation"], folds[-1].data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
-    metrics = validation_figures(run.name, fitted, data)
-    return Outputs(trained, history, record(run, task, data, fitted), metrics)
+    metrics = validation_figures(run.name, fitted, [each.data for each in folds])
+    return Outputs(trained, history, record(run, folds, fitted), metrics)
 
 
-def record(run: Run, task: Task, data: TrainingData, fitted: Fitted) -> Training:
-    problem, notes = divergence(run, fitted, task.vd_ids)
+def record(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Training:
+    """``windows`` and ``parameters`` are those of the last fold."""
+    task, data = folds[-1].task, folds[-1].data
+    problem, notes = divergence(run, fitted, task.vd_ids, len(folds))
     return Training(
         problem=problem,
         notes=notes + unplaced(run, task),
@@ -100,19 +108,23 @@ def unplaced(run: Run, task: Task) -> list[Said]:
     return [Said("scores.unplaced", {"run": run.name, "vds": some(lost, LISTED)})] if lost else []
 
 
-def divergence(run: Run, fitted: Fitted, vd_ids: Sequence[str]) -> tuple[Said | None, list[Said]]:
+def divergence(
+    run: Run, fitted: Fitted, vd_ids: Sequence[str], folds: int = 1
+) -> tuple[Said | None, list[Said]]:
     """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
 
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
     has none leaves a run that cannot be compared.
     """
-    copies = len(fitted.diverged) // len(run.train.seeds)  # of a seed
+    seeds = run.train.seeds
+    copies = len(fitted.diverged) // len(seeds) // folds  # of a seed in a fold
 
     def name(n: int) -> Said:
-        seed = run.train.seeds[n // copies]
-        if copies == 1:
-            return Said("scores.copy", {"seed": seed})
-        return Said("scores.copy_of_vd", {"seed": seed, "vd": vd_ids[n % copies]})
+        seed = seeds[n // copies % len(seeds)]
+        of_vd: dict[str, Figure] = {"seed": seed, "vd": vd_ids[n % copies]}
+        said = Said("scores.copy_of_vd", of_vd) if copies > 1 else Said("scores.copy", {"seed": seed})
+        fold = 1 + n // copies // len(seeds)
+        return Said("scores.copy_of_fold", {"copy": said, "fold": fold}) if folds > 1 else said
 
     lost = [name(n) for n, best in enumerate(fitted.best_epoch) if not best]
     cut = [

@@ -1,9 +1,8 @@
 """A run from its settings to its files: load, train what is not trained yet, write."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from vdcast.data import store
-from vdcast.data.detectors import Prepared
 from vdcast.errors import InputError
 from vdcast.layout import PREPARED, RUNS, SCRATCH, WRITING
 from vdcast.models.shared.device import choose_device, deterministic
@@ -11,33 +10,24 @@ from vdcast.models.shared.task import Task
 from vdcast.params.sections import Params, Run
 from vdcast.train import outputs, ranks, scratch
 from vdcast.train.copies import stacks_of
-from vdcast.train.data import TrainingData
+from vdcast.train.data import Inputs, TrainingData
 from vdcast.train.key import key_now, key_of
 from vdcast.train.workers import fit, fit_stacks
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What ``prepare`` left but for the test part, and what of it the run sees."""
-
-    prepared: Prepared
-    task: Task
-    data: TrainingData
 
 
 def train_run(run: Run, settings: Params) -> None:
     """Train ``run``, or go on where an earlier process was killed, and leave its files in ``runs/<run>/``."""
     if ranks.rank() > 0:
-        fit(run, load(run, settings).data)  # beside the first rank, which reads and writes all files
+        fit(run, data_of(load(run, settings)))  # beside the first rank, which reads and writes all files
         return
-    inputs, key = load_keyed(run, settings)
+    folds, key = load_keyed(run, settings)
     with scratch.held(SCRATCH / run.name / key) as kept:
         if found := kept.found():
             print(f"{run.name}: goes on from {kept.folder} ({found})", flush=True)
-        fitted = fit(run, inputs.data, kept)
-        files = outputs.outputs_of(run, inputs.task, inputs.prepared, inputs.data, fitted)
+        fitted = fit(run, data_of(folds), kept)
+        files = outputs.outputs_of(run, folds, fitted)
         with scratch.held(WRITING / run.name):  # one with another key, as of torchrun, may end now too
-            if key_now(run, inputs.data.device) != key:
+            if key_now(run, folds[0].data.device) != key:
                 raise InputError(
                     f"settings, data or code of run {run.name} changed while it trained, so {RUNS / run.name} was not "
                     f"written; `dvc repro train@{run.name}` trains with the new ones, or, with the change undone, "
@@ -49,8 +39,8 @@ def train_run(run: Run, settings: Params) -> None:
 
 def train_share(run: Run, settings: Params, share: int, shares: int) -> None:
     """Train every ``shares``-th stack of ``run`` and leave them in its scratch folder; no other file is written."""
-    inputs, key = load_keyed(run, settings)
-    stacks = dict(enumerate(stacks_of(run, inputs.task.copies, inputs.data.device)))
+    folds, key = load_keyed(run, settings)
+    stacks = dict(enumerate(stacks_of(run, folds[0].task.copies, folds[0].data.device, len(folds))))
     mine = {number: copies for number, copies in stacks.items() if number % shares == share - 1}
     if not mine:
         print(
@@ -58,28 +48,34 @@ def train_share(run: Run, settings: Params, share: int, shares: int) -> None:
         )
         return
     with scratch.held(SCRATCH / run.name / key) as kept:
-        fit_stacks(run, inputs.data, mine, kept)
+        fit_stacks(run, data_of(folds), mine, kept)
     print(
         f"{run.name}: share {share}/{shares}, {len(mine)} of {len(stacks)} stacks, trained into {kept.folder}"
     )
 
 
-def load_keyed(run: Run, settings: Params) -> tuple[Inputs, str]:
-    """The inputs of ``run`` and the key of just these. Raises InputError where they change meanwhile."""
+def load_keyed(run: Run, settings: Params) -> tuple[list[Inputs], str]:
+    """The inputs of ``run``, by fold, and the key of just these. Raises InputError where they change meanwhile."""
     key = key_of(run, settings, choose_device(run.train.device))
-    inputs = load(run, settings)
-    if key_now(run, inputs.data.device) != key:
+    folds = load(run, settings)
+    if key_now(run, folds[0].data.device) != key:
         raise InputError(
             f"settings, data or code of run {run.name} changed while it began, so nothing was trained; give the same "
             "command again"
         )
-    return inputs, key
+    return folds, key
 
 
-def load(run: Run, settings: Params) -> Inputs:
-    """The training and validation parts, and from now on a torch that computes the same every time."""
+def load(run: Run, settings: Params) -> list[Inputs]:
+    """The training and validation parts of each fold, and from now on a torch that computes the same every time."""
     device = choose_device(run.train.device)
     deterministic(device)
-    prepared = store.read_prepared(PREPARED, parts=("train", "validation"))
-    task = Task.of(prepared, settings, run.mode)
-    return Inputs(prepared, task, TrainingData.of(task, prepared, device))
+    folds = []
+    for prepared in store.read_prepared(PREPARED, parts=("train", "validation")):
+        task = Task.of(prepared, settings, run.mode)
+        folds.append(Inputs(prepared, task, TrainingData.of(task, prepared, device)))
+    return folds
+
+
+def data_of(folds: Sequence[Inputs]) -> list[TrainingData]:
+    return [each.data for each in folds]

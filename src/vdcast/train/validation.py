@@ -1,6 +1,7 @@
 """``runs/<run>/metrics.json``: how a run does on the validation part, which is what settings are chosen by."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,16 +10,18 @@ from vdcast.train.data import TrainingData
 from vdcast.train.fitted import FIGURES, Fitted
 
 
-def validation_figures(name: str, fitted: Fitted, data: TrainingData) -> dict[str, dict[str, float]]:
+def validation_figures(
+    name: str, fitted: Fitted, folds: Sequence[TrainingData]
+) -> dict[str, dict[str, float]]:
     """Of the headline target and all VDs of the run ``name``; what is undefined, as of a lost copy, is left out.
 
-    - ``val_mae``: mean absolute error in the target's unit, mean over the run's networks at the epoch that each keeps.
+    - ``val_mae``: mean absolute error in the target's unit, mean over the run's networks, of all folds, at the epoch that each keeps.
     - ``val_skill``: 1 - ``val_mae`` / that of the better of two forecasts that need no training, ``naive_maes``.
 
     They stand under the run's name: `dvc exp show` puts the path of the file before a name that several files have.
     """
     mae = kept_mae(fitted)
-    naive = float(naive_maes(data).mean(dim=1).min())
+    naive = float(torch.cat([naive_maes(data) for data in folds], dim=1).mean(dim=1).min())
     figures = {"val_mae": mae, "val_skill": 1 - mae / naive if naive else math.nan}
     return {name: {key: round(value, 6) for key, value in figures.items() if math.isfinite(value)}}
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,24 +22,24 @@ from vdcast.train.loop import fit_stack
 from vdcast.train.scratch import Scratch
 
 
-def fit(run: Run, data: TrainingData, scratch: Scratch | None = None) -> Fitted:
-    """Train the copies of every seed of ``run``, seed-major, until its validation stops improving.
+def fit(run: Run, data: Sequence[TrainingData], scratch: Scratch | None = None) -> Fitted:
+    """Train the copies of every seed of ``run`` on the ``data`` of every fold, as ``stacks_of`` has them.
 
-    With ``scratch``, goes on from what a training of the same key has left there.
+    Each is trained until its validation stops improving. With ``scratch``, goes on from what a training of the same key has left there.
     """
-    stacks = stacks_of(run, data.copies, data.device)
+    stacks = stacks_of(run, data[0].copies, data[0].device, len(data))
     return joined(fit_stacks(run, data, dict(enumerate(stacks)), scratch))
 
 
 def fit_stacks(
-    run: Run, data: TrainingData, stacks: dict[int, Copies], scratch: Scratch | None = None
+    run: Run, data: Sequence[TrainingData], stacks: dict[int, Copies], scratch: Scratch | None = None
 ) -> list[Fitted]:
     """Train ``stacks``, by their number in ``stacks_of``; on a CPU several at once, in processes of one thread."""
     workers = min(torch.get_num_threads(), len(stacks))  # threads: honours OMP_NUM_THREADS and affinity
-    if workers == 1 or data.device == "cuda" or ranks.world() > 1:  # ranks train each stack together
+    if workers == 1 or data[0].device == "cuda" or ranks.world() > 1:  # ranks train each stack together
         with one_thread():
             return [
-                fit_stack(run, data, copies, number, scratch, line=ranks.rank())
+                fit_stack(run, data[copies.fold], copies, number, scratch, line=ranks.rank())
                 for number, copies in stacks.items()
             ]
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
@@ -67,7 +68,7 @@ class Shared:
     """What all stacks of a run share; a worker process takes it once."""
 
     run: Run
-    data: TrainingData
+    data: Sequence[TrainingData]  # by fold
     scratch: Scratch | None
 
 
@@ -89,10 +90,10 @@ def _start(shared: Shared, lock, lines) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     torch.set_num_threads(1)
-    deterministic(shared.data.device)
+    deterministic(shared.data[0].device)
     tqdm.set_lock(lock)
 
 
 def _fit_in_worker(copies: Copies, number: int) -> Fitted:
     shared = _here.shared
-    return fit_stack(shared.run, shared.data, copies, number, shared.scratch, _here.line)
+    return fit_stack(shared.run, shared.data[copies.fold], copies, number, shared.scratch, _here.line)

@@ -16,7 +16,7 @@ from vdcast.prepare.split import prepare
 @pytest.fixture
 def prepared(detectors, prepare_settings):
     settings = prepare_settings.model_copy(update={"targets": ["speed", "volume"]})
-    return prepare(detectors, settings)[0]
+    return prepare(detectors, settings)[0][0]
 
 
 @pytest.fixture

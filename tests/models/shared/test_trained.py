@@ -15,9 +15,9 @@ torch.set_num_threads(1)
 
 
 def train(detectors, settings, network, mode, seeds=(0,), quantiles=()):
-    prepared, _ = prepare(detectors, settings)
+    (prepared,), _ = prepare(detectors, settings)
     run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
-    fitted = fit(run, data(detectors, settings, mode))
+    fitted = fit(run, [data(detectors, settings, mode)])
     task = task_of(detectors, settings, mode)
     trained = Trained(weights=fitted.weights, run=run.model_dump(), task=task)
     return trained, prepared.parts["test"]
@@ -97,7 +97,7 @@ def test_a_network_of_all_detectors_forecasts_one_that_it_was_not_trained_on(
 ):
     """Scale and profile of its own, the mean of the embeddings; those it was trained on keep theirs."""
     trained, test = train(detectors, prepare_settings, small_lstm, "global_multi_vd")
-    training = prepare(detectors, prepare_settings)[0].parts["train"]
+    training = prepare(detectors, prepare_settings)[0][0].parts["train"]
     same = trained.elsewhere(training)
     np.testing.assert_allclose(same.forecast_all(test), trained.forecast_all(test), rtol=1e-5)
 
@@ -215,7 +215,7 @@ def test_quantiles_come_calibrated_out_of_the_file(
     fan, test = train(
         detectors, prepare_settings, request.getfixturevalue(network), mode, (0, 1), (0.1, 0.5, 0.9)
     )
-    validation = prepare(detectors, prepare_settings)[0].parts["validation"]
+    validation = prepare(detectors, prepare_settings)[0][0].parts["validation"]
     before = fan.quantiles(test)
     assert before.levels == (0.1, 0.5, 0.9) and not before.margins.any()
     assert before.raw.shape == (*fan.forecast_all(test).shape, 3) and (np.diff(before.raw) >= 0).all()

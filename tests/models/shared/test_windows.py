@@ -153,7 +153,7 @@ def test_ungrouped_keeps_leading_axes_and_the_order_of_targets():
 
 
 def test_no_window_crosses_a_border_of_the_split(detectors, prepare_settings):
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     for part in prepared.parts.values():
         scale = dict(mean=prepared.mean, std=prepared.std, profile=prepared.profile)
         w = Windows(task(part, Sharing.JOINT, **scale, length=6, horizon=4), part)

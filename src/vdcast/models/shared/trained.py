@@ -55,6 +55,9 @@ class Trained:
     task: Task
     margins: Tensor | None = None  # (S, H, V, K, P) of ``calibrated_on``, in units
     pools: Tensor | None = None  # (H, V, K, P // 2) which observations they come from, as in ``conformal``
+    earlier: tuple[
+        "Trained", ...
+    ] = ()  # the same run in the folds of a walk forward before this one, the last
 
     @property
     def settings(self) -> Run:
@@ -86,6 +89,11 @@ class Trained:
                 f"run {self.run['name']} was trained on an interval of {minutes(self.task.interval)}; "
                 f"{part.source} has {minutes(part.interval)}"
             )
+
+    @property
+    def folds(self) -> tuple["Trained", ...]:
+        """Each fold of a walk forward in order of time; of a single training, itself."""
+        return (*self.earlier, replace(self, earlier=()))
 
     @property
     def one_seed(self) -> "Trained":
@@ -250,9 +258,7 @@ class Trained:
             "run": self.run,
             "length": task.length,
             "horizon": task.horizon,
-            "mean": task.mean.tolist(),
-            "std": task.std.tolist(),
-            "profile": torch.from_numpy(task.profile),
+            **_statistics(task),
             "vd_ids": list(task.vd_ids),
             "features": list(task.features),
             "targets": list(task.targets),
@@ -264,6 +270,10 @@ class Trained:
             "pools": self.pools,
             "neighbours": task.neighbours and task.neighbours.content(),
         }
+        if self.earlier:
+            content["earlier"] = [
+                {"weights": each.weights, **_statistics(each.task)} for each in self.earlier
+            ]
         buffer = io.BytesIO()
         torch.save(content, buffer)
         with replacing(path) as partial:
@@ -284,17 +294,20 @@ class Trained:
                 targets=tuple(content["targets"]),
                 units=tuple(content["units"]),
                 feature_units=tuple(content["feature_units"]),
-                mean=np.array(content["mean"]),
-                std=np.array(content["std"]),
+                **_read_statistics(content),
                 length=content["length"],
                 horizon=content["horizon"],
-                profile=content["profile"].numpy(),
                 sharing=sharing_of(content["run"]["mode"]),
                 interval=content["interval"],
                 time_zone=content["time_zone"],
                 neighbours=content["neighbours"] and Neighbours.of(content["neighbours"]),
             )
-            return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
+            earlier = tuple(
+                cls(weights=it["weights"], run=content["run"], task=replace(task, **_read_statistics(it)))
+                for it in content.get("earlier", ())
+            )
+            these = {name: content[name] for name in ("weights", "run", "margins", "pools")}
+            return cls(task=task, earlier=earlier, **these)
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
         except Damaged as error:
@@ -309,3 +322,20 @@ class Trained:
                 f"'{path}' is not a model of this version of vdcast ({first_line(error)}); name a model.pt, such as "
                 "`dvc repro` leaves in runs/<run>/"
             ) from None
+
+
+def _statistics(task: Task) -> dict:
+    """What a task knows from its training part, for the file."""
+    return {
+        "mean": task.mean.tolist(),
+        "std": task.std.tolist(),
+        "profile": torch.from_numpy(task.profile),
+    }
+
+
+def _read_statistics(content: dict) -> dict:
+    return {
+        "mean": np.array(content["mean"]),
+        "std": np.array(content["std"]),
+        "profile": content["profile"].numpy(),
+    }
