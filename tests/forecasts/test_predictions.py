@@ -59,7 +59,7 @@ def test_a_damaged_file_is_one_sentence_or_has_the_same_shape(tmp_path, predicti
 @pytest.mark.parametrize(
     "name, value, sentence",
     [
-        ("origins", np.arange(55) * 1800, "its windows do not follow each other by 3600 s"),
+        ("origins", np.arange(55) * 1800, "its windows do not follow each other in steps of 3600 s"),
         ("vd_ids", ("A", "B", "A"), "it names a detector twice"),
         ("vd_ids", ("A", "B"), "its forecasts are"),
         ("observed", np.zeros((55, 2, 3, 2), "f4"), "its observations"),

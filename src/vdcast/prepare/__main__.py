@@ -42,7 +42,7 @@ def main() -> None:
                 kept=kept,
                 target_vd=kept[settings.modes.target_vd_index],
                 dropped=dropped,
-                amount=amount_of([fold.parts for fold in folds]),
+                amount=amount_of([fold.parts for fold in folds], settings.evaluate.folds),
             )
             store.write_prepared(PREPARED, folds)
             io.write(PREPARATION, record)

@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
 from vdcast.language import say
+from vdcast.params.sections import Folds
 from vdcast.records.prepare import Amount
 
 WEEK = 7
 ENOUGH = {"train": 2 * WEEK, "validation": WEEK, "test": WEEK}  # days that each part should have
 
 
-def amount_of(folds: Sequence[Mapping[str, Detectors]]) -> Amount:
+def amount_of(folds: Sequence[Mapping[str, Detectors]], walk: Folds | None = None) -> Amount:
     """Days per part, weeks that the training part sees, and one sentence where that is too little.
 
-    Of a walk forward: what the first fold learns from, and the test days of all.
+    Of a ``walk`` forward: what the first fold learns from, and the test days of all.
     """
     first, tested = folds[0], sum(days(parts["test"]) for parts in folds)
     found = {"train": days(first["train"]), "validation": days(first["validation"]), "test": tested}
     return Amount(
         days={name: round(each, 2) for name, each in found.items()},
         weeks=int(found["train"] // WEEK),
-        too_little=too_little(found),
+        too_little=too_little(found, None if walk else enough_days(found)),
     )
 
 
@@ -30,8 +31,14 @@ def days(part: Detectors) -> float:
     return len(part.timestamps) * part.interval / DAY
 
 
-def too_little(days: Mapping[str, float]) -> str | None:
-    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many in all would do if shared out alike."""
+def enough_days(days: Mapping[str, float]) -> int:
+    """How many in all would do, if shared out as ``days`` are."""
+    total = sum(days.values())
+    return math.ceil(max(enough * total / days[name] for name, enough in ENOUGH.items()))
+
+
+def too_little(days: Mapping[str, float], needed: int | None) -> str | None:
+    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many are ``needed`` where that can be told."""
     found = [
         say(f"prepare.short.{name}", days=days[name], enough=enough)
         for name, enough in ENOUGH.items()
@@ -39,5 +46,7 @@ def too_little(days: Mapping[str, float]) -> str | None:
     ]
     if not found:
         return None
-    needed = math.ceil(max(enough * sum(days.values()) / days[name] for name, enough in ENOUGH.items()))
-    return say("prepare.too_little", found=say("language.semicolon").join(found), needed=needed)
+    said = say("language.semicolon").join(found)
+    if needed is None:
+        return say("prepare.too_little_to_walk", found=said)
+    return say("prepare.too_little", found=said, needed=needed)
