@@ -36,6 +36,10 @@ NO_NUMBERS = {
 SECONDS = {"vdcast.processes": {"POLL", "PATIENCE"}}  # of waiting for a process
 # every stage reads them with params.yaml: `ingest` alone uses the first, and all but `ingest` the second
 OF_INGEST, OF_OTHERS = "vdcast.params.formats", "vdcast.params.modes"
+PRINTING = ("prepare", "evaluate", "compare", "report")  # in the language of `report.language`
+SAID = (
+    "vdcast.language"  # the others keep key and figures of what they say, and say it in English to a terminal
+)
 
 
 def code_of(stage: str) -> list[str]:
@@ -52,8 +56,39 @@ def lies_in(module: str, deps: list[str]) -> bool:
 def test_a_stage_depends_on_the_code_it_reaches(stage):
     code = {each for each in reached(members(stage)) if modules()[each].read_text("utf-8").strip()}
     needed = code - NO_NUMBERS - {OF_OTHERS if stage == "ingest" else OF_INGEST}
+    needed -= set() if stage in PRINTING else {SAID}
     missing = sorted(each for each in needed if not lies_in(each, code_of(stage)))
     assert not missing, f"dvc.yaml: {stage} reaches {missing} without depending on it"
+
+
+def params_of(stage: str) -> list[str]:
+    """As dvc.yaml lists them; all of params.yaml is named as that."""
+    return [
+        each if isinstance(each, str) else next(iter(each))
+        for each in STAGES[stage].get("do", STAGES[stage])["params"]
+    ]
+
+
+def test_another_language_is_printed_and_nothing_is_trained():
+    assert (
+        tuple(stage for stage in STAGES if {"report.language", "params.yaml"} & {*params_of(stage)})
+        == PRINTING
+    )
+    assert [stage for stage in STAGES if "report" in params_of(stage)] == []
+
+
+@pytest.mark.parametrize("stage", PRINTING)
+def test_a_stage_that_prints_depends_on_the_sentences(stage):
+    """They lie in the packages that say them, and what stands between them in one of their own."""
+    said = {path.parent for path in (SRC / "vdcast").glob("*/sentences.toml")}
+    keys = {
+        word
+        for module in reached(members(stage))
+        for word in re.findall(r'"(\w+)\.\w', modules()[module].read_text("utf-8"))
+    }
+    needed = [folder for folder in said if folder.name in keys and folder.name not in {*STAGES} - {stage}]
+    assert SRC / "vdcast/language" in needed
+    assert [folder for folder in needed if str(folder.relative_to(ROOT)) not in code_of(stage)] == []
 
 
 @pytest.mark.parametrize("stage", STAGES)

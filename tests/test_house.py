@@ -15,7 +15,7 @@ STAGES = tuple(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
 # from the ground up; rooms of one floor do not know each other
 FLOORS = (
     ("escape",),
-    ("errors", "layout", "processes", "vega"),
+    ("errors", "language", "layout", "processes", "vega"),
     ("params",),
     ("data",),
     ("forecasts",),

@@ -11,6 +11,7 @@ from vdcast.baselines.run import validation_of
 from vdcast.compare.comparison import Side, Simpler, compared
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.forecasts.predictions import Conditions, beside_observed
+from vdcast.language import Said
 from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.summary import Verdict
@@ -47,7 +48,7 @@ def of_errors(observed, lstm, xlstm, naive, trainings=()) -> Comparison:
     conditions = Conditions(
         missing=np.zeros((W, V)),
         congestion=np.zeros((W, H, V), np.int8),
-        rule="never",
+        rule=Said("scores.congested_speed", {"speed": "50", "unit": "km/h"}),
         vd_ids=observed.vd_ids,
     )
     settings = Evaluate(
@@ -248,11 +249,11 @@ def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(obse
     lost = NoComparison(mode="lost", problem="why")
     for modes, said in (
         ({"multi_vd": one}, None),
-        ({"multi_vd": one, "single_vd": one}, "Both modes forecast the same origins"),
+        ({"multi_vd": one, "single_vd": one}, "Both modes are tested on the same windows"),
         ({"multi_vd": one, "single_vd": lost}, None),
     ):
         page = report_markdown(modes, judge(modes))
-        assert (said in page) if said else ("the same origins" not in page)
+        assert (said in page) if said else ("the same windows" not in page)
 
 
 def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):

@@ -45,15 +45,15 @@ def test_a_row_says_what_when_and_how_old(tmp_path, issued):
         record.write(path, issued)
     text, table = pd.read_csv(tmp_path / "a.csv", dtype={"vd": str}), pd.read_parquet(tmp_path / "a.parquet")
     assert list(text) == list(table) == [
-        *("issue_time", "target_time", "horizon", "vd", "target", "unit", "forecast", "q0.1", "q0.9"),
+        *("issue_time", "target_time", "minutes_ahead", "vd", "target", "unit", "forecast", "q0.1", "q0.9"),
         *("persistence", "profile", "linear", "age", "trained"),
     ]  # fmt: skip
     row = text.iloc[1]
     assert (
         row["issue_time"] == "2023-12-05T07:00:00+08:00" and row["target_time"] == "2023-12-05T07:00:00+08:00"
     )
-    assert (row["horizon"], row["vd"], row["target"], row["unit"], row["age"]) == (
-        2,
+    assert (row["minutes_ahead"], row["vd"], row["target"], row["unit"], row["age"]) == (
+        120,
         "001",
         "volume",
         "veh/h",

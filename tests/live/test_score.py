@@ -87,7 +87,7 @@ def test_prometheus_is_told_in_its_own_format(task, observed):
     lines = list(words.prometheus(found, hostile, run="a", now=5, alarm=True))
     assert 'vdcast_behind{run="a"} 1' in lines and 'vdcast_score_seconds{run="a"} 5' in lines
     same = 'run="a",period="day",forecast="profile",target="volume",unit="veh/h"'
-    assert f'vdcast_mae{{{same},horizon="3"}} 2' in lines
+    assert f'vdcast_mae{{{same},minutes_ahead="180"}} 2' in lines
     assert f'vdcast_vd_mae{{{same},vd="a\\"b"}} 2' in lines
     assert f'vdcast_vd_mae{{{same},vd="c\\\\d\\ne"}} 2' in lines
     assert not any('vd="f"' in line for line in lines)  # nothing was said of it
@@ -109,5 +109,5 @@ def test_the_file_has_a_row_for_each_vd_and_horizon(tmp_path, task, observed):
     words.write_csv(tmp_path / "score.csv", found, task)
     lines = (tmp_path / "score.csv").read_text("utf-8").splitlines()
     assert len(lines) == 1 + 2 * 3 * 3
-    assert lines[1] == '"day","volume","veh/h","VD-A",1,1,1,4,2,3'
-    assert lines[6] == '"day","volume","veh/h","VD-B",3,0,,,,'
+    assert lines[1] == '"day","volume","veh/h","VD-A",60,1,1,4,2,3'
+    assert lines[6] == '"day","volume","veh/h","VD-B",180,0,,,,'

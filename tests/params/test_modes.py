@@ -2,6 +2,7 @@ import pytest
 import yaml
 
 from tests.params.test_load import SHIPPED
+from vdcast.language import say
 from vdcast.params.modes import MODES, Modes, Sharing, sharing_of
 
 
@@ -32,7 +33,8 @@ def test_every_mode_says_which_vds_it_forecasts_and_how_they_share_weights():
 
 def test_a_mode_is_one_field():
     assert list(MODES) == list(Modes.model_fields)
-    assert all(mode.what.endswith(".") for mode in MODES.values())
+    for mode in MODES:
+        assert say(f"report.mode.{mode}").endswith(".")
 
 
 def test_the_shipped_file_has_a_section_for_each():

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from msgspec import structs
 
 from tests.browser import BROWSER, tab
@@ -51,6 +52,19 @@ def with_quantiles(tmp_path_factory) -> Path:
     }
     with contextlib.chdir(folder):
         up_to_evaluate(folder, counts("ABC"), changes)
+        up_to_report()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def chinese(with_quantiles, tmp_path_factory) -> Path:
+    """The page of the same results in the other language."""
+    folder = tmp_path_factory.mktemp("chinese") / "project"
+    shutil.copytree(with_quantiles, folder, symlinks=True)
+    with contextlib.chdir(folder):
+        settings = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
+        settings["report"] = {"language": "zh-Hant"}
+        Path("params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
         up_to_report()
     return folder
 
@@ -159,7 +173,7 @@ def test_verdict_and_tables_are_text_and_agree_with_the_summary(page, finished):
             assert f"{row['mae']:.2f}{spread} (" in matrix
     assert "Dropped by prepare" in said and "target_vd_index 0 is VD 2, not VD 1." in said
     order = page.run("[...document.querySelectorAll('main > section')].map((section) => section.id)")
-    assert order == ["verdict", "costs", "modes", "detectors", "data", "settings", "reproduce"]
+    assert order == ["verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words"]
     assert not page.run(
         "[...document.querySelectorAll('td')].filter((cell) => !cell.textContent.trim()).length"
     )
@@ -169,7 +183,7 @@ def test_no_cost_prints_as_0(page):
     assert page.run("[0.2, 0.04567, 24.06, 1234.5, 156466, 0].map(significant)") == [
         "0.200", "0.0457", "24.1", "1,235", "156,466", "0",
     ]  # fmt: skip
-    costs = page.run("[...document.querySelectorAll('#costs .pair td')].map((cell) => cell.textContent)")
+    costs = page.run("[...document.querySelectorAll('#costs td')].map((cell) => cell.textContent)")
     assert len(costs) == 2 * len(MODES) * 9 and not {"0", "undefined"} & set(costs)
 
 
@@ -249,6 +263,40 @@ def test_a_day_shows_the_interval_of_each_model_with_quantiles(browser, with_qua
     browser.run("document.querySelector('input[data-who=lstm]').click()")
     browser.wait(f"{BANDS} === 0 && document.getElementById('interval').hidden")
     assert browser.console == []
+
+
+CUT = "[...document.querySelectorAll('.wide')].filter((it) => it.scrollWidth > it.clientWidth + 1).length"
+
+
+def test_no_table_is_cut_at_1300_pixels_in_either_language(browser, with_quantiles, chinese):
+    for folder in (with_quantiles, chinese):
+        browser.open(folder / "reports/index.html", width=1300)
+        assert browser.run(CUT) == 0
+        browser.open(folder / "reports/index.html", width=390)
+        assert browser.run("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_chinese_page_is_drawn_without_complaint(browser, chinese):
+    browser.console.clear()
+    browser.open(chinese / "reports/index.html")
+    assert browser.run("document.documentElement.lang") == "zh-Hant"
+    browser.wait(f"{BANDS} === 2")
+    assert len(lines(browser, "days")) == 4
+    assert "應涵蓋 80 % 觀測值的區間" in browser.run("document.getElementById('interval').innerText")
+    assert browser.run("document.getElementById('found').textContent") == "3 個 VD 中的 3 個。"
+    axes = browser.run("[...document.querySelectorAll('.chart text')].map((it) => it.textContent).join(' ')")
+    assert "提前分鐘數" in axes and "訓練回合" in axes and "minutes" not in axes
+    text = browser.run("document.body.innerText")
+    assert "undefined" not in text and "{" not in text.replace(
+        browser.run("document.querySelector('#settings pre').innerText"), ""
+    )
+    assert browser.console == []
+
+
+def test_words_are_explained_on_the_page(page):
+    assert not page.run("document.querySelector('#words details').open")
+    page.run("document.querySelector('#words summary').click()")
+    assert "vehicle detector: one place on a road" in page.run("document.getElementById('words').innerText")
 
 
 def test_without_quantiles_no_interval_is_drawn(page):

@@ -2,12 +2,14 @@
 
 import json
 
+import msgspec
 import pytest
 
 from tests import project
 from vdcast import Trained
 from vdcast.data import store
 from vdcast.errors import InputError
+from vdcast.language import Said, in_words
 
 PLACES = "name,lon,lat\n" + "".join(
     f"{name},{121 + 0.004 * i},25\n" for i, name in enumerate("abcd")
@@ -37,7 +39,8 @@ def test_social_is_a_mode_like_the_others(tmp_path, monkeypatch):
     training = json.loads((tmp_path / "runs/lstm-social/training.json").read_text("utf-8"))
     assert training["copies"] == 2, "one network a seed, whatever the number of detectors"
     named = "VDs without coordinates have no neighbours: e."
-    assert training["notes"] == [f"In run lstm-social, {named}"]
+    (note,) = msgspec.convert(training["notes"], list[Said])
+    assert in_words(note) == f"In run lstm-social, {named}"
     report = (tmp_path / "reports/report.md").read_text("utf-8")
     assert "| LSTM, social" in report and named in report
 

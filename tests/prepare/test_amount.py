@@ -5,21 +5,21 @@ from vdcast.prepare.amount import amount_of, enough_days, too_little
 
 
 def test_nothing_is_said_of_two_weeks_to_train_on_and_a_week_to_choose_and_to_test_by():
-    assert too_little({"train": 14.0, "validation": 7.0, "test": 7.0}, "; more would do") is None
+    assert too_little({"train": 14.0, "validation": 7.0, "test": 7.0}, 38) is None
 
 
 def test_only_the_parts_that_are_short_are_named():
     days = {"train": 15.6, "validation": 7.2, "test": 5.2}
-    assert too_little(days, "; more would do") == (
+    assert too_little(days, 38) == (
         "Too little data for an answer that lasts: the test part has 5.2 of 7 days: the answer is about these days, and "
-        "not about a week; more would do."
+        "not about a week; 38 days at this split would do."
     )
     assert enough_days(days) == 38, "7 / 5.2 of 28 days, rounded up"
 
 
 def test_a_day_is_named_in_every_part():
     days = {"train": 0.6, "validation": 0.2, "test": 0.2}
-    said = too_little(days, "")
+    said = too_little(days, None)
     assert all(f"the {part} part has 0." in said for part in ("training", "validation", "test"))
     assert enough_days(days) == 35
 

@@ -61,8 +61,8 @@ def test_cost_goes_to_the_cheaper_unless_accuracy_must_be_paid_for():
     wins, said = words.by_cost("xlstm", COST)
     assert wins == [None, None]
     assert said == (
-        "per second of training neither wins (LSTM needs 4.0 times fewer); "
-        "per parameter neither wins (LSTM needs 2.0 times fewer)"
+        "per second of training neither wins (LSTM trains 4.0 times faster); "
+        "per parameter neither wins (xLSTM has 2.0 times as many)"
     )
     same = {"lstm": COST["lstm"], "xlstm": COST["lstm"]}
     assert words.by_cost(None, same)[0] == [None, None]

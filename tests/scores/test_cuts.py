@@ -8,6 +8,7 @@ import pytest
 from tests.forecasts import small
 from vdcast.baselines.conditions import observe
 from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Predictions, beside_observed
+from vdcast.language import in_words
 from vdcast.params.sections import Evaluate, Window
 from vdcast.scores import cuts
 
@@ -91,7 +92,7 @@ def test_congestion_is_a_low_speed(detectors, settings):
     expected = np.where(np.isnan(speed), UNKNOWN, np.where(speed < 50, CONGESTED, FREE))
     np.testing.assert_array_equal(conditions.congestion[0], expected)
     assert set(np.unique(conditions.congestion)) == {UNKNOWN, FREE, CONGESTED}
-    assert conditions.rule == "observed speed below 50 km/h"
+    assert in_words(conditions.rule) == "observed speed below 50 km/h"
     cut = cuts.by_congestion(conditions)
     assert cut.labels == ("congested", "free flow")
     np.testing.assert_array_equal(cut.label == 0, conditions.congestion == CONGESTED)
@@ -169,7 +170,7 @@ def test_rows_are_rounded_and_what_is_undefined_is_none(predictions):
 def test_age_counts_days_from_the_first_forecast():
     one = small.predictions(np.zeros((1, 72, 2, 1)), np.zeros((72, 2, 1)), vd_ids=("a",))
     cut = cuts.by_age(one, days=2)
-    assert cut.labels == ("day 1 to 2", "day 3 to 4")
+    assert cut.labels == ("1-2", "3-4")
     assert cut.label[:, 0, 0].tolist() == [0] * 48 + [1] * 24
     assert cut.label[47, :, 0].tolist() == [0, 1], (
         "the second hour of a window that begins in the last of day 2"

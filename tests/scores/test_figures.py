@@ -33,7 +33,7 @@ def test_the_worst_day_is_the_one_with_the_largest_error(tmp_path, monkeypatch):
     table.loc[table.time.dt.day == 9, "observed"] = np.nan  # a day that nobody observed is no day at all
     titles = []
     monkeypatch.setattr(figures.plt.Axes, "set", lambda self, **kw: titles.append(kw.get("title")))
-    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
+    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", 60)
     assert titles[0].startswith("Typical day: ") and "2024-05-09" not in titles[0]
     assert titles[1].startswith("Worst day: Wednesday 2024-05-08")
 
@@ -43,8 +43,8 @@ def test_nothing_observed_is_said_in_the_picture(tmp_path, monkeypatch):
     table["observed"] = np.nan
     said = []
     monkeypatch.setattr(figures.plt.Axes, "text", lambda self, x, y, words, **_: said.append(words))
-    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", "1 h ahead")
-    assert said == ["No day of the test part has an observation and a forecast, 1 h ahead."]
+    figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", 60)
+    assert said == ["No day of the test part has an observation and a forecast, 60 min ahead."]
 
 
 def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
@@ -68,7 +68,7 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
         )
         figures.error_by_hour(tmp_path / folder / "by_hour.png", {"xlstm": hours}, "veh/h")
         figures.days(
-            tmp_path / folder / "days.png", {"lstm": series(), "xlstm": series(error=2)}, "veh/h", "1 h ahead"
+            tmp_path / folder / "days.png", {"lstm": series(), "xlstm": series(error=2)}, "veh/h", 60
         )
         scores = {"target_vd": {"lstm": made.scores(3.0, mae_sd=0.1), "xlstm": made.scores(None)}}
         modes = {
@@ -76,9 +76,7 @@ def test_every_figure_is_drawn_and_twice_the_same_bytes(tmp_path):
             **{f"mode {i}": made.comparison(scores=scores) for i in range(6)},  # more than there are markers
         }
         figures.cost(tmp_path / folder / "cost.png", modes)
-        figures.scatter(
-            tmp_path / folder / "scatter.png", {"lstm": series(), "xlstm": series()}, "veh/h", "1 h ahead"
-        )
+        figures.scatter(tmp_path / folder / "scatter.png", {"lstm": series(), "xlstm": series()}, "veh/h", 60)
     for path in (tmp_path / "a").iterdir():
         assert drawn(path), path.name
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
@@ -115,9 +113,9 @@ def test_a_fan_chart_has_a_row_per_model_and_a_band_per_interval(tmp_path, monke
         return fill(axis, x, low, high, **look)
 
     monkeypatch.setattr(figures.plt.Axes, "fill_between", noted)
-    figures.fan(tmp_path / "fan.png", {"lstm": table, "xlstm": table}, "veh/h", "1 h ahead")
+    figures.fan(tmp_path / "fan.png", {"lstm": table, "xlstm": table}, "veh/h", 60)
     assert drawn(tmp_path / "fan.png")
     assert bands == [("p5 to p95", pytest.approx(14)), ("p25 to p75", pytest.approx(7))] * 4
     bands.clear()
-    figures.fan(tmp_path / "days.png", {"lstm": series()}, "veh/h", "1 h ahead")
+    figures.fan(tmp_path / "days.png", {"lstm": series()}, "veh/h", 60)
     assert drawn(tmp_path / "days.png") and not bands

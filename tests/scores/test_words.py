@@ -3,22 +3,23 @@
 import pytest
 
 from tests.records import made
+from vdcast.language import in_words
 from vdcast.params.networks import MODELS
-from vdcast.scores.names import COLOURS, LABELS
-from vdcast.scores.words import all_of, cut_short, decimals, p_value, sentence, significant
+from vdcast.scores.names import COLOURS, MODEL_LABELS
+from vdcast.scores.words import all_modes, cut_short, decimals, p_value, sentence, significant
 
 
 def test_copies_that_the_limit_of_epochs_stopped_are_counted():
     """One that was best before the last epoch has seen the rate fall and nothing better come."""
     case = {"best_epoch": [0, 10, 9, 10], "copies": 4, "patience": 3}
-    assert cut_short(made.training(**case, epoch_limit=10)) == (
+    assert in_words(cut_short(made.training(**case, epoch_limit=10))) == (
         "2 of 4 networks were still improving at the limit of 10 epochs; raise train.epochs"
     )
     assert cut_short(made.training(**case, epoch_limit=20)) is None
 
 
 def test_every_model_has_a_name_and_a_colour():
-    assert set(MODELS) == set(COLOURS) and set(MODELS) <= set(LABELS)
+    assert set(MODELS) == set(COLOURS) and set(MODELS) == set(MODEL_LABELS)
 
 
 def test_a_sentence_has_a_capital_and_a_full_stop_but_xlstm_keeps_its_x():
@@ -31,7 +32,7 @@ def test_a_sentence_has_a_capital_and_a_full_stop_but_xlstm_keeps_its_x():
     [(2, "both modes"), (3, "all three modes"), (4, "all four modes"), (9, "all 9 modes")],
 )
 def test_all_of_so_many(number, words):
-    assert all_of(number, "modes") == words
+    assert all_modes(number) == words
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import numpy as np
 
 from vdcast.data.detectors import Detectors
 from vdcast.forecasts.predictions import CONGESTED, FREE, UNKNOWN, Conditions, origin_steps
+from vdcast.language import Said, named
 from vdcast.params.sections import Evaluate, Window
 
 
@@ -34,12 +35,13 @@ def observe(
         speed = test.values[:, :, test.features.index("speed")]
         congested, known = speed < evaluate.congested_speed, np.isfinite(speed)
         unit = test.units[test.features.index("speed")]
-        rule = f"observed speed below {evaluate.congested_speed:g} {unit}"
+        rule = Said("scores.congested_speed", {"speed": f"{evaluate.congested_speed:g}", "unit": unit})
     else:
         k = test.features.index(target)
         limit = np.nanquantile(train.values[:, :, k], evaluate.congested_quantile, axis=0)  # (V,)
         congested, known = test.values[:, :, k] > limit, np.isfinite(test.values[:, :, k])
-        rule = f"{target} above the VD's {evaluate.congested_quantile:g} quantile of the training part"
+        quantile = f"{evaluate.congested_quantile:g}"
+        rule = Said("scores.congested_quantile", {"target": named(target), "quantile": quantile})
     state = np.where(known, np.where(congested, CONGESTED, FREE), UNKNOWN).astype(np.int8)  # (T, V)
     return Conditions(
         missing=missing.astype(np.float32),

@@ -16,12 +16,14 @@ def main() -> None:
     with one_sentence():
         from vdcast import params
         from vdcast.compare.mode import compare
+        from vdcast.language import speaking
 
         settings = params.load()
         if mode not in settings.comparisons:
             allowed = ", ".join(settings.comparisons)
             raise InputError(f"no comparison {mode!r} in {PARAMS}; its comparisons are: {allowed}")
-        compare(mode, settings)
+        with speaking(settings.report.language):
+            compare(mode, settings)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from vdcast.compare.findings import notes
 from vdcast.compare.opponents import opponents
 from vdcast.compare.tally import Tally, tally
 from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
+from vdcast.language import in_words, say
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.params.sections import Evaluate
 from vdcast.records.comparison import Comparison, CutRow, FurtherTarget, Note, PairedDifference, Scores, Spent
@@ -17,7 +18,7 @@ from vdcast.records.cost import Cost
 from vdcast.records.training import Training
 from vdcast.records.validation import Validation
 from vdcast.scores import cuts, intervals
-from vdcast.scores.names import LABELS, NAIVE_FORECASTS
+from vdcast.scores.names import NAIVE_FORECASTS, label
 from vdcast.scores.words import cut_short
 
 
@@ -66,7 +67,7 @@ def compared(
     judging = notes(scores, by_cut, naive=best_naive, days=tallied.days, target_vd=target_vd, seeds=seeds)
     return Comparison(
         mode=mode,
-        problem="; ".join(each.problem for each in trainings.values() if each.problem) or None,
+        problem=_problem(trainings),
         target=reference.targets[0],
         unit=unit,
         target_vd=target_vd,
@@ -75,8 +76,8 @@ def compared(
         windows=len(reference.origins),
         interval=reference.interval,
         mape_floor=settings.mape_floor,
-        congested=simpler.conditions.rule,
-        peak="Monday to Friday, local hours " + ", ".join(map(str, settings.peak_hours)),
+        congested=in_words(simpler.conditions.rule),
+        peak=say("compare.peak", hours=[str(hour) for hour in settings.peak_hours]),
         notes=[*_of_trainings(trainings), *judging],
         scores=scores,
         cuts=by_cut,
@@ -134,13 +135,19 @@ def _differences(predictions: Named, tallied: Tally, shared: bool) -> list[Paire
     return found
 
 
+def _problem(trainings: Mapping[str, Training]) -> str | None:
+    """Why there is no verdict, of both runs."""
+    found = [in_words(each.problem) for each in trainings.values() if each.problem]
+    return say("language.semicolon").join(found) or None
+
+
 def _of_trainings(trainings: Mapping[str, Training]) -> list[Note]:
     """What each training noted, and whether it has converged."""
     found = []
     for model, training in trainings.items():
-        found += [Note("training", each) for each in training.notes]
+        found += [Note("training", in_words(each)) for each in training.notes]
         if short := cut_short(training):
-            found.append(Note("training", f"{LABELS[model]} has not converged: {short}."))
+            found.append(Note("training", say("compare.not_converged", model=label(model), why=short)))
     return found
 
 
@@ -171,11 +178,3 @@ def _further_targets(everyone: Mapping[str, Predictions]) -> list[FurtherTarget]
         for k, (target, unit) in enumerate(zip(first.targets, first.units, strict=True))
         if k > 0
     ]
-
-
-def in_words(comparison: Comparison) -> str:
-    """What was measured between the models, without an answer."""
-    found = comparison.differences[0]
-    if found.relative is None:
-        return "no observation that both models have a forecast of"
-    return f"xLSTM's error is {abs(found.relative):.2%} {'lower' if found.relative < 0 else 'higher'} than LSTM's"

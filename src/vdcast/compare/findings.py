@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from vdcast.language import say
 from vdcast.records.comparison import CutRow, Note, Scores
 
 FEW_DAYS = 5
@@ -19,25 +20,15 @@ def notes(scores: Mapping, by_cut: Cuts, *, naive: str, days: int, target_vd: st
     of_target = by_cut["target_vd"]
     gaps = _of_vds(vds, scores["target_vd"][naive], target_vd)
     if at := _empty(of_target["horizon"][naive]):
-        gaps.append(
-            f"VD {target_vd} has no observation {', '.join(at)} minutes ahead: nothing was scored there."
-        )
+        gaps.append(say("compare.unobserved_ahead", vd=target_vd, minutes=at))
     if at := _empty(of_target["hour"][naive]):
-        gaps.append(
-            f"VD {target_vd} has no observation at local hour {', '.join(at)}: nothing was scored there."
-        )
+        gaps.append(say("compare.unobserved_hours", vd=target_vd, hours=at))
     found = [Note("data", each) for each in gaps]
     if days < FEW_DAYS:
-        counted = f"{days} {'day' if days == 1 else 'days'}"
-        found.append(
-            Note(
-                "days",
-                f"the test part has {counted} with observations; only a large difference can be shown.",
-            )
-        )
+        few = f"compare.few_days.{'one' if days == 1 else 'many'}"
+        found.append(Note("days", say(few, days=days)))
     if seeds == 1:
-        words = "one seed was trained: another might come out differently, and no interval knows by how much."
-        found.append(Note("seeds", words))
+        found.append(Note("seeds", say("compare.one_seed")))
     return found
 
 
@@ -45,17 +36,12 @@ def _of_vds(vds: Sequence[CutRow], of_target: Scores, target_vd: str) -> list[st
     """On VDs that nobody observed, and on observations that do not vary; ``vds`` is empty where there is one VD."""
     found = []
     if silent := _empty(vds):
-        found.append(
-            f"VD {', '.join(silent)} has no valid observation in the test part: there is no figure of it, "
-            f"and those of all VDs stand on the other {len(vds) - len(silent)}."
-        )
+        found.append(say("compare.silent", vds=silent, others=len(vds) - len(silent)))
     constant = [_said(row.label) for row in vds if row.observations and row.r2 is None]
     if not vds and of_target.observations and of_target.r2 is None:
         constant = [target_vd]
     if constant:
-        found.append(
-            f"the observations of VD {', '.join(constant)} do not vary in the test part: R2 is undefined."
-        )
+        found.append(say("compare.constant", vds=constant))
     return found
 
 

@@ -6,13 +6,14 @@ from pathlib import Path
 import pandas as pd
 
 from vdcast.compare.charts import charts_of, telling_series
-from vdcast.compare.comparison import Side, Simpler, compared, in_words
+from vdcast.compare.comparison import Side, Simpler, compared
 from vdcast.compare.markdown import comparison_markdown
 from vdcast.errors import InputError
 from vdcast.escape import terminal
 from vdcast.forecasts import store
 from vdcast.forecasts.predictions import Named, Predictions, check_same_windows, of
 from vdcast.forecasts.series import write_series
+from vdcast.language import say
 from vdcast.layout import COMPARISONS, NAIVE, RUNS
 from vdcast.params.sections import Params
 from vdcast.records import io
@@ -56,8 +57,16 @@ def compare(mode: str, settings: Params) -> None:
     io.write(folder / "charts.json", charts)
     write_series(folder / "series.h5", telling_series(predictions, baselines, target_vd, charts))
     draw(folder, comparison, predictions, baselines, histories)
-    words = f"no comparison: {comparison.problem}" if comparison.problem else in_words(comparison)
+    words = f"no comparison: {comparison.problem}" if comparison.problem else measured(comparison)
     print(f"{mode}: {terminal(words)}; read {folder}/comparison.md; next, the verdict: dvc repro report")
+
+
+def measured(comparison: Comparison) -> str:
+    """The difference between the models, for a terminal, without an answer."""
+    found = comparison.differences[0]
+    if found.relative is None:
+        return "no observation that both models have a forecast of"
+    return f"xLSTM's error is {abs(found.relative):.2%} {'lower' if found.relative < 0 else 'higher'} than LSTM's"
 
 
 def side(run: str, predictions: Predictions) -> Side:
@@ -76,15 +85,11 @@ def comparable(predictions: Mapping[str, Predictions], baselines: Named) -> Name
     check_same_windows({"lstm": predictions["lstm"], **baselines})
     seeds = {model: len(each.forecast) for model, each in predictions.items()}
     if len(set(seeds.values())) > 1:
-        raise InputError(
-            f"LSTM was trained with {seeds['lstm']} seeds and xLSTM with {seeds['xlstm']}; give both runs the same "
-            "train.seeds, so that neither is luckier than the other"
-        )
+        raise InputError(say("compare.other_seeds", **seeds))
     levels = {model: each.quantiles.levels if each.quantiles else () for model, each in predictions.items()}
     if len(set(levels.values())) > 1:
         raise InputError(
-            f"LSTM was trained with quantiles {list(levels['lstm'])} and xLSTM with {list(levels['xlstm'])}; "
-            "give both runs the same train.quantiles, so that both learn the same task"
+            say("compare.other_quantiles", **{model: str(list(each)) for model, each in levels.items()})
         )
     return baselines
 
@@ -101,7 +106,7 @@ def draw(
     everyone = {name: each.of([target_vd]) for name, each in {**predictions, **baselines}.items()}
     models = {model: everyone[model] for model in predictions}
     one = everyone["lstm"]
-    ahead = f"{one.observed.shape[1] * one.interval / 60:g} min ahead"
+    ahead = one.observed.shape[1] * one.interval / 60
 
     figures.learning_curves(folder / "curves.png", histories, unit)
     horizons, hours = (

@@ -17,9 +17,11 @@ def main() -> None:
     with one_sentence():
         from vdcast import params
         from vdcast.evaluate.run import evaluate
+        from vdcast.language import speaking
 
         settings = params.load()
-        evaluate(settings.run(name), settings)
+        with speaking(settings.report.language):
+            evaluate(settings.run(name), settings)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """One page per run: data, settings, curve, result, and what looks suspicious."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pandas as pd
 
 from vdcast.escape import markdown, prose
 from vdcast.forecasts.predictions import Named, Predictions, of
+from vdcast.language import feature, in_words, say
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
@@ -16,10 +16,11 @@ from vdcast.params.times import minutes
 from vdcast.records import io
 from vdcast.records.training import Training
 from vdcast.scores import cuts, figures, intervals
-from vdcast.scores.words import cut_short, seeds_in_words
+from vdcast.scores.words import cut_short, seeds_in_words, shown
 
 OVERFIT = 1.15  # validation loss at the end over its best
 FORMAT = ",.4g"  # 1,904 observations, not 1.9e+03
+LISTED = 12  # VDs, and copies
 GAP = 1.5  # test error over validation error
 
 
@@ -40,7 +41,7 @@ def write_run_report(
     series = (intervals.fan_over_time if predictions.quantiles else cuts.over_time)(
         predictions, target_vd, target
     )
-    ahead = f"{minutes(trained.task.horizon * trained.task.interval)} ahead"
+    ahead = trained.task.horizon * trained.task.interval / 60
     figures.fan(folder / "days.png", {run.model: series}, unit, ahead)
 
     everyone = {run.name: predictions, **baselines}
@@ -48,8 +49,8 @@ def write_run_report(
     horizons = _by_target(one, run.name, cuts.by_horizon(one[run.name]), mape_floor)
     overall = _by_target(everyone, run.name, cuts.overall(), mape_floor)
     warnings = [
-        *([f"{training.problem}."] if training.problem else []),
-        *training.notes,
+        *([say("language.sentence", clause=training.problem)] if training.problem else []),
+        *map(in_words, training.notes),
         *suspicious(history, training, horizons.loc[[target]], overall.loc[target]),
     ]
     lines = [f"# {run.name}", "", *(f"**{prose(warning)}**\n" for warning in warnings)]
@@ -62,7 +63,7 @@ def write_run_report(
         lines += intervals.run_section(one[run.name], run.model, trained.pools.numpy())
     if len(predictions.vd_ids) > 1:
         vds = _by_target(everyone, run.name, cuts.by_vd(predictions), mape_floor)
-        lines += ["## By VD", "", in_figures(vds), ""]
+        lines += [f"## {say('evaluate.by_vd')}", "", in_figures(vds), ""]
     (folder / "report.md").write_text("\n".join(lines), "utf-8")
 
 
@@ -77,53 +78,59 @@ def _by_target(everyone: Named, run: str, cut: cuts.Cut, mape_floor: float) -> p
 
 def _data(task: Task, training: Training, windows: int) -> list[str]:
     """``windows`` are those of the test part."""
+    more = ["..."] if len(task.vd_ids) > LISTED else []
     return [
-        "## Data",
+        f"## {say('evaluate.data')}",
         "",
-        f"{len(task.vd_ids)} VDs ({_listed(task.vd_ids[:12])}{', ...' if len(task.vd_ids) > 12 else ''}), "
-        f"inputs {_listed(task.features)}, forecast {_listed(task.targets)}; lookback "
-        f"{minutes(task.length * task.interval)}, horizon {minutes(task.horizon * task.interval)}, a value every "
-        f"{minutes(task.interval)}. "
-        f"{training.windows} training windows, {windows} test windows.",
+        say(
+            "evaluate.seen",
+            number=len(task.vd_ids),
+            vds=[*map(markdown, task.vd_ids[:LISTED]), *more],
+            features=[markdown(feature(name)) for name in task.features],
+            targets=[markdown(feature(name)) for name in task.targets],
+            lookback=minutes(task.length * task.interval),
+            horizon=minutes(task.horizon * task.interval),
+            interval=minutes(task.interval),
+            training=training.windows,
+            test=windows,
+        ),
         "",
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(map(markdown, names))
 
 
 def _settings(run: Run) -> list[str]:
     settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
     rows = [(key, json.dumps(value)) for key, value in settings.items()]
-    table = pd.DataFrame(rows, columns=["key", "value"]).to_markdown(index=False)
-    return ["## Settings", "", table, ""]
+    table = pd.DataFrame(rows, columns=[say("evaluate.key"), say("evaluate.value")])
+    return [f"## {say('evaluate.settings')}", "", table.to_markdown(index=False), ""]
 
 
 def _training(training: Training) -> list[str]:
-    best = ", ".join(str(epoch or "none") for epoch in training.best_epoch[:12])
-    return [
-        "## Training",
-        "",
-        f"{training.parameters:,} parameters in the networks of one seed; {training.copies} networks trained, over all "
-        f"seeds; {training.epochs} epochs (best: {best}), {training.seconds:.0f} s of computing on {training.device}, "
-        f"peak memory {training.peak_memory_mb:.0f} MB.",
-        "",
-        "![learning curve](curve.png)",
-        "",
-    ]
+    best = [str(epoch) if epoch else say("scores.none") for epoch in training.best_epoch[:LISTED]]
+    spent = say(
+        "evaluate.trained",
+        parameters=training.parameters,
+        copies=training.copies,
+        epochs=training.epochs,
+        best=best,
+        seconds=training.seconds,
+        device=training.device,
+        memory=training.peak_memory_mb,
+    )
+    curve = f"![{say('evaluate.curve')}](curve.png)"
+    return [f"## {say('evaluate.training')}", "", spent, "", curve, ""]
 
 
 def _result(target_vd: str, seeds: int, mape_floor: float, horizons: pd.DataFrame) -> list[str]:
+    read = say("evaluate.how_to_read", seeds=seeds_in_words(seeds), floor=f"{mape_floor:g}")
     return [
-        f"## Result on the test part, VD {markdown(target_vd)}",
+        f"## {say('evaluate.result', vd=markdown(target_vd))}",
         "",
-        f"{seeds_in_words(seeds)} MAPE over observations of at least {mape_floor:g}; "
-        "skill against the best naive forecast of the same horizon; R2 around each VD's own mean.",
+        read,
         "",
-        in_figures(horizons.rename(columns={"horizon": "minutes"})),
+        in_figures(horizons),
         "",
-        "![typical and worst day](days.png)",
+        f"![{say('evaluate.days')}](days.png)",
         "",
     ]
 
@@ -133,10 +140,12 @@ def in_figures(table: pd.DataFrame) -> str:
 
     def figure(value) -> str:
         if isinstance(value, float):
-            return format(value, FORMAT) if np.isfinite(value) else "undefined"
+            return shown(value if np.isfinite(value) else None, FORMAT)
         return f"{value:,}" if isinstance(value, int) else markdown(str(value))
 
-    return table.map(figure).rename(index=markdown).to_markdown(disable_numparse=True)
+    heads = {name: say(f"evaluate.head.{name}") for name in table.columns}
+    said = table.map(figure).rename(index=lambda name: markdown(feature(name)), columns=heads)
+    return said.rename_axis(say("evaluate.head.target")).to_markdown(disable_numparse=True)
 
 
 def suspicious(
@@ -149,22 +158,17 @@ def suspicious(
     found = []
     best, last = history.validation_loss.min(), history.validation_loss.iloc[-1]
     if short := cut_short(training):
-        found.append(f"Not converged: {short}.")
+        found.append(say("evaluate.not_converged", why=short))
     if last > OVERFIT * best:
-        found.append(
-            f"Overfitting: validation loss rose from {best:.3f} to {last:.3f} before training stopped."
-        )
+        found.append(say("evaluate.overfitting", best=best, last=last))
     worse = horizons[horizons.skill < 0]
     if len(worse):
-        at = ", ".join(f"{minutes:g}" for minutes in worse.horizon)
-        found.append(f"Worse than the best naive forecast on the target VD at {at} minutes.")
+        found.append(say("evaluate.worse_at", minutes=[f"{minutes:g}" for minutes in worse.horizon]))
     if overall.skill < 0:
-        found.append(f"Worse than the best naive forecast over all its VDs (skill {overall.skill:.2f}).")
+        found.append(say("evaluate.worse_over_all", skill=overall.skill))
     validation = history.validation_mae.min()
     if overall.mae > GAP * validation:
-        found.append(
-            f"Test MAE {overall.mae:.2f} is far above validation MAE {validation:.2f}: has the traffic changed?"
-        )
+        found.append(say("evaluate.changed", test=overall.mae, validation=validation))
     if np.isnan(overall.r2) and np.isfinite(overall.mae):
-        found.append("R2 is undefined: the observations of the test part do not vary.")
+        found.append(say("evaluate.r2_undefined"))
     return found

@@ -7,6 +7,7 @@ import numpy as np
 
 from vdcast.errors import InputError
 from vdcast.forecasts.quantiles import Quantiles
+from vdcast.language import Said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Conditions:
 
     missing: np.ndarray  # (W, V) float32 share of the VD's own inputs missing in the lookback
     congestion: np.ndarray  # (W, H, V) int8 FREE, CONGESTED or UNKNOWN, at the time that was forecast
-    rule: str  # what counts as congested, in words
+    rule: Said  # what counts as congested
     vd_ids: tuple[str, ...]
 
     def of(self, vd_ids: Sequence[str]) -> "Conditions":

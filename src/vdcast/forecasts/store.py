@@ -22,19 +22,21 @@ only of a run with ``train.quantiles``. ``conditions.h5`` (``Conditions``) holds
 ``vd_ids``      (V,) str
 ==============  =============  ====================================================================
 
-and the attributes ``schema`` and ``rule``, what counts as congested, in words.
+and the attributes ``schema`` and ``rule``, what counts as congested: a ``Said`` as JSON.
 """
 
 from pathlib import Path
 from zoneinfo import available_timezones
 
 import h5py
+import msgspec
 import numpy as np
 
 from vdcast.data.h5 import SCHEMA, opened, put, strings, writing
 from vdcast.errors import InputError
 from vdcast.forecasts.predictions import Conditions, Predictions
 from vdcast.forecasts.quantiles import Quantiles
+from vdcast.language import Said
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -108,7 +110,7 @@ def write_conditions(path: Path, conditions: Conditions) -> None:
         for name in ("missing", "congestion"):
             put(file, name, getattr(conditions, name), compression="gzip")
         put(file, "vd_ids", strings(conditions.vd_ids))
-        file.attrs.update(schema=SCHEMA, rule=conditions.rule)
+        file.attrs.update(schema=SCHEMA, rule=msgspec.json.encode(conditions.rule).decode())
 
 
 def read_conditions(path: Path) -> Conditions:
@@ -117,10 +119,17 @@ def read_conditions(path: Path) -> Conditions:
         return Conditions(
             missing=file["missing"][:],
             congestion=file["congestion"][:],
-            rule=str(file.attrs["rule"]),
+            rule=_said(str(file.attrs["rule"])),
             vd_ids=_texts(file["vd_ids"]),
         )
 
 
 def _texts(column: h5py.Dataset) -> tuple[str, ...]:
     return tuple(column.asstr()[:].tolist())
+
+
+def _said(text: str) -> Said:
+    try:
+        return msgspec.json.decode(text, type=Said)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None

@@ -1,7 +1,7 @@
 """What was forecast, a file per issue: ``<folder>/<run>/<issue time, UTC>.parquet`` or ``.csv``, whole or not at all.
 
 A row is one target of one VD at one time. Times are local, with their offset; ``target_time`` is the start of the
-interval that is forecast, ``horizon`` how many steps it lies after the newest observation of any VD. ``age`` is how many
+interval that is forecast, ``minutes_ahead`` how far it lies after the newest observation of any VD. ``age`` is how many
 seconds before ``issue_time`` the newest observation of that VD and target ended, ``trained`` whether the weights know the
 VD. What there is none of is empty.
 """
@@ -65,7 +65,7 @@ def _table(issued: Issued) -> pa.Table:
         {
             "issue_time": pa.array(np.full(V * K * H, issued.issue), time),
             "target_time": pa.array(np.tile(issued.origin + task.interval * horizon, V * K), time),
-            "horizon": pa.array(np.tile(horizon, V * K), pa.int32()),
+            "minutes_ahead": pa.array(np.tile(horizon * task.interval / 60, V * K)),
             "vd": of_each(np.repeat(np.arange(V), K * H), task.vd_ids),
             "target": of_each(k, task.targets),
             "unit": of_each(k, task.units),
@@ -115,26 +115,30 @@ def _issue_of(path: Path) -> int | None:
 
 
 def _read(path: Path, issue: int, task: Task) -> Kept:
-    names = ["target_time", "horizon", "vd", "target", *SCORED]
+    names = ["target_time", "minutes_ahead", "vd", "target", *SCORED]
     try:
         if path.suffix == ".csv":
             types = {name: pa.float32() for name in SCORED} | {"vd": pa.string(), "target": pa.string()}
-            types |= {"target_time": pa.timestamp("s", tz="UTC"), "horizon": pa.int32()}
+            types |= {"target_time": pa.timestamp("s", tz="UTC"), "minutes_ahead": pa.float64()}
             options = pyarrow.csv.ConvertOptions(include_columns=names, column_types=types)
             table = pyarrow.csv.read_csv(path, convert_options=options)
         else:
             table = pyarrow.parquet.read_table(path, columns=names, page_checksum_verification=True)
         moments = table["target_time"].cast(pa.timestamp("s", tz="UTC"))  # parquet has no seconds
         seconds = moments.cast(pa.int64()).to_numpy()
-        horizon = table["horizon"].to_numpy()
+        steps = 60 * table["minutes_ahead"].to_numpy() / task.interval
         columns = {name: table[name].to_numpy() for name in SCORED}
         place = [
             _places(table[name], wanted) for name, wanted in (("vd", task.vd_ids), ("target", task.targets))
         ]
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise InputError(f"'{path}' is no forecast of vdcast's ({first_line(error)}); remove it") from None
+    horizon = np.rint(steps).astype(int)
     origins = np.unique(seconds - task.interval * horizon)
-    if len(origins) != 1 or horizon.min() < 1:
+    ahead = np.unique(
+        steps
+    )  # 1, 2, 3, ...: hours are not every fourth quarter of an hour, but another quantity
+    if len(origins) != 1 or not np.allclose(ahead, np.arange(1, 1 + len(ahead))):
         raise InputError(
             f"'{path}' is no forecast of steps of {task.interval} s; was the run trained anew on other steps?"
         )

@@ -57,7 +57,7 @@ def write_csv(path: Path, found: Mapping[str, Scores], task: Task) -> None:
                     "target": pa.array(task.targets).take(pa.array(K)),
                     "unit": pa.array(task.units).take(pa.array(K)),
                     "vd": pa.array(task.vd_ids).take(pa.array(V)),
-                    "horizon": H + 1,
+                    "minutes_ahead": (H + 1) * task.interval / 60,
                     "observations": scores.count[H, V, K],
                     **{name: pa.array(scores.mae(name)[H, V, K], from_pandas=True) for name in SCORED},
                 }
@@ -81,14 +81,15 @@ def prometheus(found: Mapping[str, Scores], task: Task, *, run: str, now: int, a
         "vdcast_behind", "1 where the network has fallen behind the best simple forecast, else 0."
     )
     yield f"vdcast_behind{_labels(run=run)} {int(alarm)}"
-    yield from _gauge("vdcast_mae", "Mean absolute error over all VDs, by steps ahead.")
-    yield from _series("vdcast_mae", found, task, run, by="horizon")
-    yield from _gauge("vdcast_vd_mae", "Mean absolute error of a VD over all steps ahead.")
+    yield from _gauge("vdcast_mae", "Mean absolute error over all VDs, by minutes ahead.")
+    yield from _series("vdcast_mae", found, task, run, by="minutes_ahead")
+    yield from _gauge("vdcast_vd_mae", "Mean absolute error of a VD over all horizons.")
     yield from _series("vdcast_vd_mae", found, task, run, by="vd")
 
 
 def _series(metric: str, found: Mapping[str, Scores], task: Task, run: str, *, by: str) -> Iterator[str]:
-    axis, names = (1, range(1, task.horizon + 1)) if by == "horizon" else (0, task.vd_ids)
+    minutes = [f"{(h + 1) * task.interval / 60:g}" for h in range(task.horizon)]
+    axis, names = (1, minutes) if by == "minutes_ahead" else (0, task.vd_ids)
     for period, scores in found.items():
         for forecast in SCORED:
             for name, of_each in zip(names, scores.mae(forecast, axis), strict=True):

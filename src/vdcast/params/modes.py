@@ -3,7 +3,6 @@
 A mode is one field of ``Modes``; one more is one more field, and a section of params.yaml.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Literal
 
@@ -34,14 +33,6 @@ class Sharing(Enum):
                 return [list(range(detectors))]
 
 
-@dataclass(frozen=True)
-class Mode:
-    """What is true of a mode whatever its settings are."""
-
-    sharing: Sharing
-    what: str  # as the page explains it
-
-
 class OneVD(Section):
     target_vd_index: Annotated[int, Field(ge=0)]
 
@@ -68,41 +59,11 @@ class Social(ManyVDs):
 
 
 class Modes(Section):
-    single_vd: Annotated[
-        OneVD,
-        Mode(sharing=Sharing.JOINT, what="One set of weights sees one detector and forecasts it."),
-    ]
-    multi_vd: Annotated[
-        ManyVDs,
-        Mode(
-            sharing=Sharing.JOINT,
-            what="One set of weights sees all detectors of the mode as one joint input and forecasts all of them.",
-        ),
-    ]
-    independent_multi_vd: Annotated[
-        ManyVDs,
-        Mode(
-            sharing=Sharing.APART,
-            what="Every detector has its own set of weights, which sees that detector alone.",
-        ),
-    ]
-    global_multi_vd: Annotated[
-        ManyVDs,
-        Mode(
-            sharing=Sharing.SHARED,
-            what="One set of weights forecasts every detector from that detector alone, and learns for each an "
-            "embedding by which it knows it.",
-        ),
-    ]
-
-    social: Annotated[
-        Social,
-        Mode(
-            sharing=Sharing.SHARED,
-            what="As in global_multi_vd, and what the network has read at the detectors nearby joins what it has read "
-            "at the detector itself.",
-        ),
-    ]
+    single_vd: Annotated[OneVD, Sharing.JOINT]
+    multi_vd: Annotated[ManyVDs, Sharing.JOINT]
+    independent_multi_vd: Annotated[ManyVDs, Sharing.APART]
+    global_multi_vd: Annotated[ManyVDs, Sharing.SHARED]
+    social: Annotated[Social, Sharing.SHARED]
 
     @property
     def target_vd_index(self) -> int:
@@ -129,14 +90,14 @@ class Modes(Section):
         return self
 
 
-MODES: dict[str, Mode] = {
-    name: next(each for each in field.metadata if isinstance(each, Mode))
+MODES: dict[str, Sharing] = {
+    name: next(each for each in field.metadata if isinstance(each, Sharing))
     for name, field in Modes.model_fields.items()
 }
 
 
 def sharing_of(mode: str) -> Sharing:
-    return MODES[mode].sharing
+    return MODES[mode]
 
 
 def _known(name: str) -> str:

@@ -11,6 +11,7 @@ from pydantic import (
 )
 
 from vdcast.errors import InputError
+from vdcast.language import Language
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
@@ -167,6 +168,12 @@ class Forecast(Section):
     alarm: Annotated[float, Field(ge=0)] | None
 
 
+class Report(Section):
+    """How results are told."""
+
+    language: Language
+
+
 class Run(Section):
     """One run with its overrides applied: everything that its training depends on."""
 
@@ -201,6 +208,7 @@ class Sections(Section):
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
     evaluate: Evaluate
+    report: Report
     forecast: Forecast
     search: Search
 

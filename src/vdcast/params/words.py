@@ -54,7 +54,12 @@ def _sentence(path: str, error: ErrorDetails, section: type[Section]) -> str:
             return f"{path}: {error['ctx']['error']}" if path else str(error["ctx"]["error"])
         case _:
             found = error["input"]
-            return f"{path} = {found!r} ({type(found).__name__}): {error['msg'].lower()}"
+            return f"{path} = {found!r} ({type(found).__name__}): {_begun(error['msg'])}"
+
+
+def _begun(message: str) -> str:
+    """In the middle of a sentence; allowed values stay as they are written."""
+    return message[0].lower() + message[1:]
 
 
 def _format(loc: tuple, section: type[Section]) -> str | None:

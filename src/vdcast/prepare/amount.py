@@ -5,17 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
+from vdcast.language import say
 from vdcast.params.sections import Folds
 from vdcast.records.prepare import Amount
 
 WEEK = 7
-# Days that each part should have, and what is so where it has fewer.
-ENOUGH = {
-    "train": (2 * WEEK, "no weekday is seen twice, so what is usual on it cannot be told from chance"),
-    "validation": (WEEK, "the epoch of each network is chosen by less than a week"),
-    "test": (WEEK, "the answer is about these days, and not about a week"),
-}
-PARTS = {"train": "training", "validation": "validation", "test": "test"}
+ENOUGH = {"train": 2 * WEEK, "validation": WEEK, "test": WEEK}  # days that each part should have
 
 
 def amount_of(folds: Sequence[Mapping[str, Detectors]], walk: Folds | None = None) -> Amount:
@@ -28,9 +23,7 @@ def amount_of(folds: Sequence[Mapping[str, Detectors]], walk: Folds | None = Non
     return Amount(
         days={name: round(each, 2) for name, each in found.items()},
         weeks=int(found["train"] // WEEK),
-        too_little=too_little(
-            found, advice="" if walk else f"; {enough_days(found)} days at this split would do"
-        ),
+        too_little=too_little(found, None if walk else enough_days(found)),
     )
 
 
@@ -41,16 +34,19 @@ def days(part: Detectors) -> float:
 def enough_days(days: Mapping[str, float]) -> int:
     """How many in all would do, if shared out as ``days`` are."""
     total = sum(days.values())
-    return math.ceil(max(enough * total / days[name] for name, (enough, _) in ENOUGH.items()))
+    return math.ceil(max(enough * total / days[name] for name, enough in ENOUGH.items()))
 
 
-def too_little(days: Mapping[str, float], advice: str) -> str | None:
-    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and then the ``advice``."""
-    short = {name: enough for name, (enough, _) in ENOUGH.items() if days[name] < enough}
-    if not short:
-        return None
+def too_little(days: Mapping[str, float], needed: int | None) -> str | None:
+    """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many are ``needed`` where that can be told."""
     found = [
-        f"the {PARTS[name]} part has {days[name]:.1f} of {enough} days: {ENOUGH[name][1]}"
-        for name, enough in short.items()
+        say(f"prepare.short.{name}", days=days[name], enough=enough)
+        for name, enough in ENOUGH.items()
+        if days[name] < enough
     ]
-    return f"Too little data for an answer that lasts: {'; '.join(found)}{advice}."
+    if not found:
+        return None
+    said = say("language.semicolon").join(found)
+    if needed is None:
+        return say("prepare.too_little_to_walk", found=said)
+    return say("prepare.too_little", found=said, needed=needed)

@@ -14,6 +14,7 @@ from vdcast.data.covariates import HOLIDAY, Covariates
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.escape import markdown
+from vdcast.language import say
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.sections import Calendar, Window
 from vdcast.prepare.covariate_tables import midnight, read_plans, read_weather
@@ -115,7 +116,7 @@ def learnable(covariates: Covariates, train: Detectors) -> tuple[Covariates, lis
             warnings.simplefilter("ignore", RuntimeWarning)  # of a kind without values, which goes
             mean, std = scale.of_values(values)
         covariates = replace(covariates, weather=replace(weather, mean=mean, std=std))
-    dropped = [Dropped(name, "covariate", "the same at every time of the training part") for name in idle]
+    dropped = [Dropped(name, "covariate", say("prepare.idle")) for name in idle]
     return covariates.without(idle), dropped
 
 
@@ -124,10 +125,18 @@ def in_words(parts: dict[str, Detectors], window: Window) -> str:
     covariates = next(iter(parts.values())).covariates
     if not covariates:
         return ""
-    lines = ["", "## Known ahead", "", f"| | {' | '.join(parts)} |", "|---|" + "---|" * len(parts)]
+    heads = [say(f"prepare.part.{name}") for name in parts]
+    lines = [
+        "",
+        f"## {say('prepare.ahead')}",
+        "",
+        f"| | {' | '.join(heads)} |",
+        "|---|" + "---|" * len(parts),
+    ]
     for name in covariates.plans:
         shares = [
-            f"{covariates.planned(name, part.timestamps).mean():.1%} of the time" for part in parts.values()
+            say("prepare.planned", share=covariates.planned(name, part.timestamps).mean())
+            for part in parts.values()
         ]
         lines.append(f"| {markdown(name)} | {' | '.join(shares)} |")
     if weather := covariates.weather:
@@ -135,7 +144,7 @@ def in_words(parts: dict[str, Detectors], window: Window) -> str:
         lines.append(f"| {markdown(', '.join(weather.kinds))} | {' | '.join(shares)} |")
     if HOLIDAY in covariates.plans:
         days = [day for part in parts.values() for day in _days_of(covariates.plans[HOLIDAY], part)]
-        lines += ["", f"Holidays: {', '.join(days) or 'none'}."]
+        lines += ["", say("prepare.holidays", days=days) if days else say("prepare.no_holidays")]
     return "\n".join(lines) + "\n"
 
 
@@ -151,7 +160,7 @@ def _shares_known(part: Detectors, window: Window) -> str:
         )
         for steps in (range(1 - L, 1), range(1, H + 1))
     )
-    return f"{back:.1%} of the lookback, {ahead:.1%} of the horizon"
+    return say("prepare.known", back=back, ahead=ahead)
 
 
 def _days_of(periods: np.ndarray, part: Detectors) -> list[str]:

@@ -6,6 +6,8 @@ from vdcast.data import calendar
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
+from vdcast.language import feature as called
+from vdcast.language import say
 from vdcast.layout import PARAMS
 from vdcast.params.modes import MODES
 from vdcast.params.sections import Params, Prepare
@@ -36,12 +38,12 @@ def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[lis
 
 def _unusable(parts: dict[str, Detectors], feature: str, max_missing: float) -> str | None:
     """Why no VD could use a feature; None where one could."""
-    for name, what in (("train", "training"), ("validation", "validation")):  # the test part decides nothing
+    for name in ("train", "validation"):  # the test part decides nothing
         if not observed(parts[name], feature).any():
-            return f"feature without any observation in the {what} part"
+            return say(f"prepare.unobserved.{name}")
     least = 1 - observed(parts["train"], feature).mean(axis=0).max()
     if least > max_missing:
-        return f"feature of which every VD lacks {least:.1%} or more in the training part, over {max_missing:.0%}"
+        return say("prepare.feature_lacks", share=least, limit=max_missing)
     return None
 
 
@@ -52,36 +54,39 @@ def observed(part: Detectors, feature: str) -> np.ndarray:
 
 def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dropped]]:
     """VDs that pass the thresholds of ``prepare`` on the training part."""
-    targets = [train.features.index(target) for target in settings.targets]
     date = calendar.dates(train.timestamps, train.time_zone)
     kept, dropped = [], []
     for v, vd in enumerate(train.vd_ids):
-        values = train.values[:, v]
-        missing = np.isnan(values).mean(axis=0)
-        worst = int(missing.argmax())
-        if missing[worst] == 1:
-            reason = f"100.0% of {train.features[worst]} missing: there is nothing to learn from"
-        elif missing[worst] > settings.max_missing:
-            reason = (
-                f"{missing[worst]:.1%} of {train.features[worst]} missing, over {settings.max_missing:.0%}"
-            )
-        elif lone := [
-            feature
-            for feature, valid in zip(train.features, np.isfinite(values).T, strict=True)
-            if len(np.unique(date[valid])) == 1
-        ]:
-            reason = (
-                f"{lone[0]} observed on one day of the training part: no other day says what is usual on it"
-            )
-        elif (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
-            reason = f"mean {settings.targets[0]} {mean:.2f}, under {settings.min_mean:g}"
-        elif constant := [train.features[k] for k in targets if np.nanstd(values[:, k]) == 0]:
-            reason = f"{constant[0]} is constant: there is nothing to forecast"
+        reason = _unusable_vd(train, v, settings, date)
+        if reason:
+            dropped.append(Dropped(vd, "vd", reason))
         else:
             kept.append(vd)
-            continue
-        dropped.append(Dropped(vd, "vd", reason))
     return kept, dropped
+
+
+def _unusable_vd(train: Detectors, v: int, settings: Prepare, date: np.ndarray) -> str | None:
+    """Why no model could learn from a VD; None where one could. ``date`` (T,) is that of each step."""
+    values = train.values[:, v]
+    targets = [train.features.index(target) for target in settings.targets]
+    missing = np.isnan(values).mean(axis=0)
+    worst = int(missing.argmax())
+    if missing[worst] == 1:
+        return say("prepare.all_missing", feature=called(train.features[worst]))
+    if missing[worst] > settings.max_missing:
+        lacking, limit = called(train.features[worst]), settings.max_missing
+        return say("prepare.missing", share=missing[worst], feature=lacking, limit=limit)
+    for name, valid in zip(train.features, np.isfinite(values).T, strict=True):
+        if len(np.unique(date[valid])) == 1:
+            return say("prepare.one_day", feature=called(name))
+    if (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
+        return say(
+            "prepare.low_mean", feature=called(settings.targets[0]), mean=mean, limit=settings.min_mean
+        )
+    for k in targets:
+        if np.nanstd(values[:, k]) == 0:
+            return say("prepare.constant", feature=called(train.features[k]))
+    return None
 
 
 def check_fits(prepared: Prepared, settings: Params) -> None:

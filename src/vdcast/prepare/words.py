@@ -6,6 +6,7 @@ import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
+from vdcast.language import feature, say
 from vdcast.params.times import minutes
 from vdcast.prepare.amount import days
 from vdcast.records.prepare import Preparation
@@ -15,31 +16,41 @@ def describe(folds: Sequence[Prepared], record: Preparation) -> str:
     """What was kept, what was dropped and why, and whether it is enough, as markdown; means are of the first fold."""
     prepared = folds[0]
     train = prepared.parts["train"]
+    source = markdown(train.source)
     lines = [
-        "# Prepared data",
+        f"# {say('prepare.title')}",
         "",
-        f"Source: {markdown(train.source)}. A value every {minutes(train.interval)}, {train.time_zone}.",
+        say("prepare.source", source=source, interval=minutes(train.interval), time_zone=train.time_zone),
         "",
     ]
     if record.amount.too_little:
         lines += [f"**{record.amount.too_little}**", ""]
-    lines += ["| Part | Days | From (UTC) | To (UTC) | Missing |", "|---|---|---|---|---|"]
-    parts = {
-        f"{name}, fold {n}" if len(folds) > 1 else name: part
-        for n, fold in enumerate(folds, start=1)
-        for name, part in fold.parts.items()
-    }
-    for name, part in parts.items():
-        first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
-        lines.append(f"| {name} | {days(part):.1f} | {first} | {last} | {np.isnan(part.values).mean():.2%} |")
-    weeks = f"{record.amount.weeks} whole {'week' if record.amount.weeks == 1 else 'weeks'}"
-    lines += ["", f"The training part has {weeks}: so often it sees every weekday."]
-    lines += ["", "| VD | Feature | Mean (train) | Std (train) | Unit |", "|---|---|---|---|---|"]
+    lines += _head("part", "days", "from", "to", "missing")
+    for n, fold in enumerate(folds, start=1):
+        for name, part in fold.parts.items():
+            said = say(f"prepare.part.{name}")
+            said = say("prepare.part_of_fold", part=said, fold=n) if len(folds) > 1 else said
+            first, last = (np.datetime64(int(t), "s") for t in part.timestamps[[0, -1]])
+            missing = np.isnan(part.values).mean()
+            lines.append(f"| {said} | {days(part):.1f} | {first} | {last} | {missing:.2%} |")
+    weeks = record.amount.weeks
+    lines += ["", say(f"prepare.weeks.{'one' if weeks == 1 else 'many'}", number=weeks), ""]
+    lines += _head("vd", "feature", "mean", "std", "unit")
     for v, vd in enumerate(train.vd_ids):
-        for f, feature in enumerate(train.features):
+        for f, name in enumerate(train.features):
+            mean, std = prepared.mean[v, f], prepared.std[v, f]
             lines.append(
-                f"| {markdown(vd)} | {markdown(feature)} | {prepared.mean[v, f]:.2f} | {prepared.std[v, f]:.2f} | {markdown(train.units[f])} |"
+                f"| {markdown(vd)} | {markdown(feature(name))} | {mean:.2f} | {std:.2f} | {markdown(train.units[f])} |"
             )
-    lines += ["", "## Dropped", ""]
-    lines += [f"- {markdown(item.name)}: {markdown(item.reason)}" for item in record.dropped] or ["Nothing."]
-    return "\n".join(lines) + "\n"
+    lines += ["", f"## {say('prepare.dropped')}", ""]
+    dropped = [
+        f"- {say('prepare.reason', name=markdown(item.name), reason=markdown(item.reason))}"
+        for item in record.dropped
+    ]
+    return "\n".join(lines + (dropped or [say("prepare.nothing")])) + "\n"
+
+
+def _head(*columns: str) -> list[str]:
+    """The first two lines of a table."""
+    titles = [say(f"prepare.head.{column}") for column in columns]
+    return ["| " + " | ".join(titles) + " |", "|" + "---|" * len(columns)]

@@ -2,12 +2,14 @@
 
 import msgspec
 
+from vdcast.language import Said
+
 
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """Of all copies of a run's network together, where a field is no list."""
 
-    problem: str | None  # why the run cannot be compared: copies without weights
-    notes: list[str]  # sentences on copies whose loss did not stay finite, and detectors without neighbours
+    problem: Said | None  # why the run cannot be compared: copies without weights
+    notes: list[Said]  # sentences on copies whose loss did not stay finite, and detectors without neighbours
     copies: int
     parameters: int  # of the networks of one seed
     windows: int  # of the training part

@@ -12,9 +12,12 @@ def main() -> None:
     argparse.ArgumentParser(prog="python -m vdcast.report", description=__doc__.split("\n")[0]).parse_args()
     with one_sentence():
         from vdcast import params
+        from vdcast.language import speaking
         from vdcast.report.write import write_report
 
-        write_report(params.load())
+        settings = params.load()
+        with speaking(settings.report.language):
+            write_report(settings)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vdcast.errors import InputError
 from vdcast.forecasts.series import Series, read_series
+from vdcast.language import say, some
 from vdcast.layout import COMPARISONS, PREPARATION
 from vdcast.records import io
 from vdcast.records.charts import Charts
@@ -49,15 +50,9 @@ def dropped_in_words(preparation: Preparation, index: int) -> list[str]:
     dropped = preparation.dropped
     if not dropped:
         return []
-    named = [f"{it.name} ({it.reason})" for it in dropped[:LISTED]]
-    more = f" and {len(dropped) - LISTED} more" if len(dropped) > LISTED else ""
-    found = [
-        f"Dropped by prepare, for what the training part holds of it: {', '.join(named)}{more}; reports/prepare.md has "
-        "the reasons."
-    ]
+    names = [say("report.dropped_vd", name=it.name, reason=it.reason) for it in dropped]
+    found = [say("report.dropped", names=some(names, LISTED))]
     asked, target_vd = preparation.asked[index], preparation.target_vd
     if asked != target_vd:
-        found.append(
-            f"A VD that was dropped stood before the target VD: target_vd_index {index} is VD {target_vd}, not VD {asked}."
-        )
+        found.append(say("report.moved", index=index, vd=target_vd, asked=asked))
     return found

@@ -1,10 +1,11 @@
-"""From the differences of all modes to an answer, by the one rule that ``RULE`` states."""
+"""From the differences of all modes to an answer, by the one rule that the page states."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from msgspec import structs
 
+from vdcast.language import say
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference
 from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Verdict
 from vdcast.report import words
@@ -15,20 +16,6 @@ from vdcast.scores.planning import Design, in_words, plan
 PRIMARY_LEVEL, SECONDARY_LEVEL = 0.04, 0.01
 LINES_LEVEL = (
     0.02  # of each model against simpler forecasts: of two models 4 %, of which few days and seeds make 5
-)
-RULE = (
-    "A difference is the mean over VDs of 2 (A - B) / (A + B), A and B the mean absolute errors of two forecasts at a VD: "
-    "per cent of the VD's own error, so that no busy VD decides alone. Its interval is for other days, other VDs like these "
-    "and other trainings; days resemble each other as far as was measured, and where they are few, as far as is "
-    "prudent. Beyond 0 it is a difference; within {margin} of 0 on both sides the two are equal for all purposes that "
-    "this margin, set beforehand, suits; else nothing is decided. The answer is that of {primary}, by a 96 % interval; "
-    "all other differences between the models share the last 1 % of a page that errs in 5 % of cases, by Holm's "
-    "procedure. Each model of that mode is also held against the simpler forecast that was best on the validation part: over all "
-    "horizons and then, nearest first, at each, by 98 % intervals and until one shows no difference, so that a page errs there in "
-    "5 % of cases too; other intervals against simpler forecasts stand alone and claim nothing. Block bootstrap and "
-    "Diebold-Mariano test are printed and decide nothing. Per second of training, or per parameter, the better model "
-    "wins where the other one is not cheaper, the cheaper one where no difference is shown, and none where accuracy has to "
-    "be paid for."
 )
 PROVISIONAL = ("seeds", "training")  # kinds of notes
 
@@ -52,7 +39,7 @@ def judge(modes: Modes, *, primary: str, margin: float, dropped: Sequence[str] =
         against={mode: words.against(rows) for mode, rows in lines.items()},
         weaknesses=words.weaknesses(modes, dropped),
         same_vd=words.same_vd(scored),
-        rule=RULE.format(margin=words.share(margin), primary=primary),
+        rule=say("report.rule", margin=words.share(margin), primary=primary),
         margin=margin,
     )
 
@@ -161,7 +148,7 @@ def of_mode(
 ) -> ModeVerdict:
     """One mode's verdict: LSTM against xLSTM, the first of its ``differences``, and who wins by cost."""
     if comparison.problem:
-        return unjudged(f"no verdict: {comparison.problem}")
+        return unjudged(say("report.no_verdict", problem=comparison.problem))
     assert isinstance(comparison, Comparison) and differences  # what could be compared has differences
     first = differences[0]
     if first.status == "no_verdict":
@@ -189,5 +176,5 @@ def unjudged(why: str) -> ModeVerdict:
         takes=None,
         per_second=None,
         per_parameter=None,
-        cost_words="no winner by cost",
+        cost_words=say("report.no_winner"),
     )

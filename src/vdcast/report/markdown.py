@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import pandas as pd
 
 from vdcast.escape import markdown, prose
+from vdcast.language import feature, say
 from vdcast.records.comparison import Comparison, NoComparison, Scores
 from vdcast.records.summary import Verdict
 from vdcast.scores import intervals
-from vdcast.scores.names import LABELS
-from vdcast.scores.tables import cost_markdown, further_targets
-from vdcast.scores.words import all_of, seeds_in_words, sentence, shown
+from vdcast.scores.names import label
+from vdcast.scores.tables import cost_markdown, further_targets, mode_and_vds
+from vdcast.scores.words import all_modes, seeds_in_words, sentence, shown
 
 Modes = Mapping[str, Comparison]
 
@@ -18,7 +19,7 @@ Modes = Mapping[str, Comparison]
 def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Verdict) -> str:
     """``report.md``: the answer, a matrix of models and modes with baselines, what weakens it, cost, where to read on."""
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
-    lines = ["# LSTM against xLSTM", "", f"**{prose(verdict.overall.words)}**", ""]
+    lines = [f"# {say('report.title')}", "", f"**{prose(verdict.overall.words)}**", ""]
     if not scored:
         return "\n".join(lines + _weaknesses(verdict))
     lines += [prose(verdict.losses), ""]
@@ -29,14 +30,11 @@ def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Ver
     lines += _cost(scored)
     lines += further_targets(scored)
     lines += intervals.page_section(scored)
-    lines += [f"![{mode}: typical and worst day](comparisons/{mode}/days.png)\n" for mode in scored]
-    lines += ["## Read on", ""]
-    lines += [
-        f"- [{mode}](comparisons/{mode}/comparison.md): every cut, differences, curves" for mode in modes
-    ]
-    lines += ["- `runs/<run>/report.md`: one page per run, with what looks suspicious"]
-    lines += ["- [the data](quality/quality.md) and [what was kept of it](prepare.md)", ""]
-    lines += ["Made by `dvc repro`; every figure is of the test part, which no training has seen.", ""]
+    lines += [f"![{say('report.days_of', mode=mode)}](comparisons/{mode}/days.png)\n" for mode in scored]
+    lines += [f"## {say('report.read_on')}", ""]
+    lines += [f"- {say('report.read_mode', mode=mode)}" for mode in modes]
+    lines += [f"- {say('report.read_runs')}", f"- {say('report.read_data')}", ""]
+    lines += [say("report.made_by"), ""]
     return "\n".join(lines)
 
 
@@ -44,52 +42,53 @@ def _weaknesses(verdict: Verdict) -> list[str]:
     """What weakens the answer, a paragraph a kind."""
     if not verdict.weaknesses:
         return []
-    said = [f"- {it.title}. {' '.join(map(prose, it.sentences))}" for it in verdict.weaknesses]
-    return ["## What weakens the answer", "", *said, ""]
+    between = say("language.between")
+    said = [
+        f"- {say('language.sentence', clause=it.title)}{between}{between.join(map(prose, it.sentences))}"
+        for it in verdict.weaknesses
+    ]
+    return [f"## {say('report.weakens')}", "", *said, ""]
 
 
 def _modes(verdict: Verdict, seeds: int) -> list[str]:
-    lines = ["## Mode by mode", ""]
+    lines = [f"## {say('report.mode_by_mode')}", ""]
+    between = say("language.between")
     for mode, each in verdict.modes.items():
-        provisional = " (provisional)" if each.provisional else ""
-        takes = f" To decide, it would take {each.takes}." if each.takes else ""
-        lines += [
-            f"- `{mode}`{provisional}: {prose(sentence(each.words))}{takes} {sentence(each.cost_words)}"
-        ]
+        key = "report.of_mode_provisional" if each.provisional else "report.of_mode"
+        said = [prose(sentence(each.words)), sentence(each.cost_words)]
+        if each.takes:
+            said.insert(1, say("report.to_decide", takes=each.takes))
+        lines += [f"- {say(key, mode=f'`{mode}`', said=between.join(said))}"]
         lines += [f"  - {prose(sentence(row.words))}" for row in verdict.differences.get(mode, [])[1:]]
     same = [prose(verdict.same_vd), ""] if verdict.same_vd else []
-    return [*lines, "", *same, f"{verdict.rule} {seeds_in_words(seeds)}", ""]
+    return [*lines, "", *same, between.join([verdict.rule, seeds_in_words(seeds)]), ""]
 
 
 def _matrices(scored: Modes, everywhere: bool) -> list[str]:
     """The target VD, then all VDs; ``everywhere``: every mode was compared."""
     first = next(iter(scored.values()))
-    same = everywhere and len(scored) > 1
+    unit = markdown(first.unit)
+    target = {"target": markdown(feature(first.target)), "vd": markdown(first.target_vd), "unit": unit}
+    read = [say("report.how_to_read")]
+    if everywhere and len(scored) > 1:
+        read.insert(0, say("report.same_origins", modes=_capital(all_modes(len(scored)))))
     lines = [
-        f"## {markdown(first.target)} of VD {markdown(first.target_vd)}, MAE in {markdown(first.unit)}",
+        f"## {say('report.of_target_vd', **target)}",
         "",
         matrix(scored, "target_vd"),
         "",
-        (
-            f"{all_of(len(scored), 'modes').capitalize()} forecast the same origins of this VD. "
-            if same
-            else ""
-        )
-        + "Skill in brackets: 1 - MAE / MAE of the naive forecast "
-        "that hindsight finds best. With ±: standard deviation over seeds. The ensemble mean is the mean of the seeds' "
-        "forecasts.",
+        say("language.between").join(read),
         "",
     ]
     wide = {mode: it for mode, it in scored.items() if "all_vds" in it.scores}
     if wide:
-        titles = {mode: f"{mode} ({len(it.vds)} VDs)" for mode, it in wide.items()}
-        lines += [
-            f"## All VDs of a mode, MAE in {markdown(first.unit)}",
-            "",
-            matrix(wide, "all_vds", titles),
-            "",
-        ]
+        titles = {mode: mode_and_vds(mode, it) for mode, it in wide.items()}
+        lines += [f"## {say('report.of_all_vds', unit=unit)}", "", matrix(wide, "all_vds", titles), ""]
     return lines
+
+
+def _capital(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) -> str:
@@ -100,7 +99,7 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
         return f"{shown(row.mae)}{spread} ({shown(row.skill, '+.2f')})"
 
     columns = {
-        (titles or {}).get(mode, mode): {LABELS[name]: cell(row) for name, row in it.scores[scope].items()}
+        (titles or {}).get(mode, mode): {label(name): cell(row) for name, row in it.scores[scope].items()}
         for mode, it in modes.items()
     }
     return pd.DataFrame(columns).to_markdown(disable_numparse=True)
@@ -108,25 +107,28 @@ def matrix(modes: Modes, scope: str, titles: Mapping[str, str] | None = None) ->
 
 def _against_simpler(verdict: Verdict) -> list[str]:
     """Each model against the simpler forecast that was best on the validation part."""
-    said = [f"- `{mode}`: {prose(each)}" for mode, lines in verdict.against.items() for each in lines]
-    return ["## Against simpler forecasts", "", *said, ""]
+    said = [
+        f"- {say('report.of_mode', mode=f'`{mode}`', said=prose(each))}"
+        for mode, lines in verdict.against.items()
+        for each in lines
+    ]
+    return [f"## {say('report.against_simpler')}", "", *said, ""]
 
 
 def _cost(scored: Modes) -> list[str]:
     runs = {
-        f"{LABELS[model]}, {mode}": (it.scores["target_vd"][model], cost)
+        say("scores.picture.run", model=label(model), mode=mode): (it.scores["target_vd"][model], cost)
         for mode, it in scored.items()
         for model, cost in it.cost.items()
     }
     mae = {name: shown(scores.mae) for name, (scores, _) in runs.items()}
     return [
-        "## Accuracy and what it cost",
+        f"## {say('report.accuracy_and_cost')}",
         "",
         cost_markdown({name: cost for name, (_, cost) in runs.items()}, MAE=mae),
         "",
-        "Parameters, operations (matrix products of one window) and milliseconds are of one seed's networks; seconds are "
-        "of computing, for all seeds, summed over processes.",
+        say("report.what_cost_is"),
         "",
-        "![accuracy against cost](cost.png)",
+        f"![{say('report.picture_of_cost')}](cost.png)",
         "",
     ]

@@ -21,40 +21,29 @@ from markupsafe import Markup
 
 from vdcast.escape import terminal
 from vdcast.forecasts.series import Series
+from vdcast.language import Figure, feature, placed, say, sentences, some, spoken, text
 from vdcast.layout import PARAMS, REPORTS
-from vdcast.params.modes import MODES
 from vdcast.params.networks import MODELS
+from vdcast.params.times import minutes
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
 from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
 from vdcast.report.provenance import commit
-from vdcast.report.words import share
+from vdcast.report.words import percent, share
 from vdcast.scores import intervals
-from vdcast.scores.names import LABELS
+from vdcast.scores.names import cut_label, label
 from vdcast.scores.tables import further_targets
-from vdcast.scores.words import DILEMMA, R2, all_of, seeds_in_words, sentence, significant
+from vdcast.scores.words import LATENCY_BATCH, all_modes, seeds_in_words, sentence, significant
 from vdcast.vega import vega
 
 PAGE = REPORTS / "index.html"
-SECTIONS = {
-    "verdict": "Verdict",
-    "costs": "Cost",
-    "modes": "Modes",
-    "detectors": "Detectors",
-    "data": "Data",
-    "settings": "Settings",
-    "reproduce": "Reproduce",
-}
-ANSWERS = {
-    "equal": "Equal within {margin}",
-    "undecided": "Undecided",
-    "no_verdict": "No verdict",
-}  # by status
+SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words")
 LISTED = 20  # series and bad files in the section on data
+NAMED = 5  # series and files in a sentence
+REMARKS = ("empty", "constant", "near-constant")  # of ingest, on a series
 CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
-COSTS = {"seconds": "training seconds", "peak_memory_mb": "peak memory, MB"}  # others by their own name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,13 +107,14 @@ def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) 
     first = next(iter(comparisons.values()))
     everyone = _everyone(first)
     return {
-        "target": terminal(first.target),
+        "target": terminal(feature(first.target)),
         "unit": terminal(first.unit),
         "target_vd": terminal(first.target_vd),
         "models": MODELS,
         "everyone": [name for name in everyone if name in data["modes"][first.mode]["errors"]],
         "margin": verdict.margin,
-        "labels": {who: LABELS[who] for who in (*everyone, "observed")},
+        "labels": {who: label(who) for who in (*everyone, "observed")},
+        "words": {key: text(f"report.{key}") for key in sentences("report") if key.startswith("script.")},
         "differences": {
             mode: {key: getattr(rows[0], key) for key in ("relative", "low", "high")}
             | {"better": verdict.modes[mode].better}
@@ -132,7 +122,7 @@ def _facts(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict) 
             if rows[0].relative is not None
         },
         "costs": [
-            {"mode": mode, "model": model, "label": LABELS[model]}
+            {"mode": mode, "model": model, "label": label(model)}
             | {"mae": it.scores["target_vd"][model].mae, **msgspec.structs.asdict(it.cost[model])}
             for mode, it in comparisons.items()
             for model in MODELS
@@ -152,23 +142,22 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "drawn": facts["everyone"],
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
-        "sections": SECTIONS,
-        "what": {name: mode.what for name, mode in MODES.items()},
+        "sections": {name: say(f"report.page.section.{name}") for name in SECTIONS},
         "sentence": sentence,
-        "answers": {status: words.format(margin=share(verdict.margin)) for status, words in ANSWERS.items()},
+        "glossary": _glossary(),
+        "between": say("language.between"),
+        "cut_label": _cut_label,
         "margin": share(verdict.margin),
         "best": lambda rows: _sort_by_mae(rows)[0],
         "verdict": verdict,
         "cuts": CUTS,
-        "cost_titles": {name: COSTS.get(name, name.replace("_", " ")) for name in Spent.__struct_fields__},
+        "cost_titles": {name: _cost_title(name) for name in Spent.__struct_fields__},
         "horizon": _span(data["minutes"][-1]),
         "tested": _tested(data),
         "seeded": first.seeds > 1,
         "seeds": seeds_in_words(first.seeds),
         "thinned": thinned(data),
-        "same_in": all_of(len(comparisons), "modes") if everywhere else "",
-        "dilemma": DILEMMA,
-        "r2": R2,
+        "same_in": all_modes(len(comparisons)) if everywhere else "",
         "further": _html("\n".join(further_targets(comparisons)[1:])),
         "quantiles": _html("\n".join(intervals.page_section(comparisons)[1:])),
     }
@@ -183,32 +172,58 @@ def _about_data(quality: dict) -> dict:
         "worst": sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
         "suspicious": suspicious(quality),
         "listed": LISTED,
+        "named": NAMED,
     }
 
 
 def thinned(data: dict) -> str:
     """What the page does not carry, in words."""
     series, minutes = data["series"], data["minutes"]
-    words = (
-        f"Forecasts over time are the mean of the seeds, at {len(series['horizons'])} of {len(minutes)} horizons, "
-        f"rounded to {series['step']:g}."
-    )
+    horizons, step = len(series["horizons"]), f"{series['step']:g}"
+    said = [say("report.page.thinned", shown=horizons, horizons=len(minutes), step=step)]
     if len(series["vds"]) < len(data["vds"]):
-        words += (
-            f" To keep this file small they are carried for {len(series['vds']):,} of {len(data['vds']):,} VDs: "
-            "the target VD and those on which the two models differ most. Errors are of all VDs."
-        )
-    return words + " runs/<run>/predictions.h5 holds everything."
+        said.append(say("report.page.thinned_vds", carried=len(series["vds"]), vds=len(data["vds"])))
+    return say("language.between").join([*said, say("report.page.whole")])
 
 
 def suspicious(quality: dict) -> list[str]:
     """A sentence for each kind of series that no model can learn from."""
     found = []
-    for remark in ("empty", "constant", "near-constant"):
-        if names := [f"{it['vd']} ({it['feature']})" for it in quality["series"] if it["verdict"] == remark]:
-            more = f" and {len(names) - 5:,} more" if len(names) > 5 else ""
-            found.append(f"{len(names):,} series {remark}: {', '.join(names[:5])}{more}.")
+    for remark in REMARKS:
+        names = [
+            say("report.page.series_of", vd=it["vd"], feature=feature(it["feature"]))
+            for it in quality["series"]
+            if it["verdict"] == remark
+        ]
+        if names:
+            said = some(names, NAMED)
+            found.append(say(f"report.page.suspicious.{remark}", number=len(names), names=said))
     return found
+
+
+def _cut_label(cut: str, name: str) -> str:
+    """Of what a row of the table of circumstances is."""
+    if cut == "age":
+        return say("report.page.of_age", days=name)
+    said = cut_label(cut, name)
+    return say("report.page.missing_input", share=said) if cut == "missing" else said
+
+
+def _cost_title(name: str) -> str:
+    """As in the reports, but for operations, which are whole here."""
+    if name == "flops_per_window":
+        return say("report.page.operations")
+    return say(f"scores.cost.{name}", windows=LATENCY_BATCH)
+
+
+def _glossary() -> list[tuple[Markup, Markup]]:
+    """Words and what they mean, as HTML."""
+    inline = MarkdownIt("js-default").renderInline
+    names = [key.removesuffix(".word") for key in sentences("report") if key.endswith(".word")]
+    return [
+        (Markup(inline(text(f"report.{name}.word"))), Markup(inline(text(f"report.{name}.means"))))
+        for name in names
+    ]
 
 
 def _html(markdown: str) -> Markup:
@@ -237,11 +252,22 @@ def _environment() -> jinja2.Environment:
     }
     environment.globals |= {
         "unset": msgspec.UNSET,
+        "say": _say,
+        "minutes": minutes,
+        "in_percent": lambda value: percent(value)[0],
+        "feature": feature,
+        "spoken": spoken,
         "css": Markup((templates / "index.css").read_text("utf-8")),
         "js": Markup((templates / "index.js").read_text("utf-8")),
         "vega": Markup(vega("window.vegaEmbed = vegaEmbed;")),
     }
     return environment
+
+
+def _say(key: str, **figures: Figure) -> Markup:
+    """``say``, in which our own tags stay and what stands in the places is text."""
+    shown = {name: _legible(placed(figure)) for name, figure in figures.items()}
+    return Markup(text(key)).format(**shown)
 
 
 def _legible(value: object) -> object:
@@ -251,19 +277,19 @@ def _legible(value: object) -> object:
 
 # what is undefined says so: a blank cell could be anything
 def _fixed(value: float | None, digits: int = 2) -> str:
-    return "undefined" if value is None else f"{value:.{digits}f}"
+    return say("language.undefined") if value is None else f"{value:.{digits}f}"
 
 
 def _signed(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:+.2f}"
+    return say("language.undefined") if value is None else f"{value:+.2f}"
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
-    return "undefined" if share is None else f"{share:.{digits}%}" if share else "0"
+    return say("language.undefined") if share is None else f"{share:.{digits}%}" if share else "0"
 
 
 def _thousands(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:,.0f}"
+    return say("language.undefined") if value is None else f"{value:,.0f}"
 
 
 def _wrappable(name: str) -> Markup:
@@ -282,11 +308,13 @@ def _sort_by_mae(rows: Mapping[str, Scores]) -> list[str]:
 
 
 def _span(minutes: float) -> str:
-    return f"{minutes:g} minutes" if minutes < 120 else f"{minutes / 60:g} hours"
+    if minutes < 120:
+        return say("report.page.minutes", number=f"{minutes:g}")
+    return say("report.page.hours", number=f"{minutes / 60:g}")
 
 
 def _tested(data: dict) -> str:
     """From which to which day the forecasts are."""
     epoch = page_data.EPOCH
     first, last = (epoch + timedelta(minutes=data["series"]["times"][i]) for i in (0, -1))
-    return f"{first:%-d %B %Y} to {last:%-d %B %Y}"
+    return text("report.page.days").format(first=first, last=last)

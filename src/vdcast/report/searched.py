@@ -1,26 +1,24 @@
 """How the settings that are compared were found: what `vdcast search` took for each model, nothing included."""
 
-from vdcast.params.search import Spent
+from vdcast.language import listed, say
 from vdcast.params.sections import Params
 from vdcast.records.summary import Weakness
-from vdcast.scores.names import LABELS
-from vdcast.scores.words import listed
+from vdcast.scores.names import label
 
 
 def searched(settings: Params) -> Weakness:
     """A sentence for all modes whose models had the same."""
     by_words: dict[str, list[str]] = {}
     for mode, pair in settings.comparisons.items():
-        each = [(LABELS[model], settings.search.spent_on(run)) for model, run in pair]
-        by_words.setdefault(listed([f"{label} {_said(spent)}" for label, spent in each]), []).append(mode)
+        each = []
+        for model, run in pair:
+            spent = settings.search.spent_on(run)
+            took = say("report.searched.took", model=label(model), trials=spent.trials, seconds=spent.seconds)
+            each.append(took)
+        by_words.setdefault(listed(each), []).append(mode)
     return Weakness(
-        title="How settings were found",
+        title=say("report.searched.title"),
         sentences=[
-            f"In {listed(modes)}, `vdcast search` gave {words}, by the validation part."
-            for words, modes in by_words.items()
+            say("report.searched.gave", modes=listed(modes), took=words) for words, modes in by_words.items()
         ],
     )
-
-
-def _said(spent: Spent) -> str:
-    return f"{spent.trials} trials in {spent.seconds:,.0f} CPU seconds"

@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from vdcast.language import listed, say
 from vdcast.params.modes import Sharing, sharing_of
 from vdcast.records.comparison import Comparison, Line, NoComparison, PairedDifference, Spent
 from vdcast.records.summary import JudgedDifference, JudgedLine, LineStatus, ModeVerdict, Overall, Weakness
 from vdcast.scores.answers import Interval
-from vdcast.scores.names import LABELS
-from vdcast.scores.words import decimals, listed, sentence
+from vdcast.scores.names import ENSEMBLE, label
+from vdcast.scores.words import counted, decimals, sentence
 
-COSTS = {"seconds": "second of training", "parameters": "parameter"}
+COSTS = ("seconds", "parameters")
 LISTED = 4  # losses in the one sentence
 ALIKE = 1.002  # two errors of the same weights, but for rounding
-TITLES = {  # of notes, by kind
-    "seeds": "One seed",
-    "training": "Trainings that did not end well",
-    "days": "Few days",
-    "data": "What was not observed",
-}
+NOTES = ("seeds", "training", "days", "data")  # kinds, in this order
 
 
 def percent(*values: float, signed: bool = False) -> list[str]:
@@ -32,56 +28,69 @@ def share(margin: float) -> str:
 
 
 def interval(low: float, high: float, level: float) -> str:
-    said = percent(low, high, signed=True)
-    return f"{100 * (1 - level):.4g} % interval {said[0].removesuffix(' %')} to {said[1]}"
+    from_, to = percent(low, high, signed=True)
+    share = f"{100 * (1 - level):.4g} %"
+    return say("report.interval", share=share, low=from_.removesuffix(" %"), high=to)
 
 
 def more_or_less(relative: float, of: str, than: str) -> str:
     """ "LSTM's error is 3.0 % lower than xLSTM's"."""
     if not relative:
-        return f"{of}'s error is {than}'s"
-    return (
-        f"{of}'s error is {percent(abs(relative))[0]} {'lower' if relative < 0 else 'higher'} than {than}'s"
-    )
+        return say("report.same", of=of, than=than)
+    key = "report.lower" if relative < 0 else "report.higher"
+    return say(key, of=of, than=than, share=percent(abs(relative))[0])
 
 
 def difference(row: PairedDifference, at: Interval, comparison: Comparison, margin: float) -> str:
     """The sentence that one difference allows, without a full stop."""
-    a, b = (LABELS[who].replace(", ensemble mean", " ensemble") for who in (row.a, row.b))
+    a, b = (short(who) for who in (row.a, row.b))
     if row.relative is None:
-        return f"no verdict on {a} against {b}: there is no observation that both have a forecast of"
+        return say("report.no_verdict_on.unobserved", a=a, b=b)
+    measured = more_or_less(row.relative, a, b)
+    days = counted(row.days, "days")
     if at.low is None or at.high is None:
-        days = counted(row.days, "test day")
-        return f"no verdict on {a} against {b}: no interval from {days} ({more_or_less(row.relative, a, b)})"
+        return say("report.no_verdict_on.days", a=a, b=b, days=days, measured=measured)
     assert row.mae is not None  # as there is a relative one
-    said = {
-        "better": f"{a} better",
-        "worse": f"{b} better",
-        "equal": f"equal within {share(margin)}",
-        "undecided": "undecided",
-    }[at.status]
-    where = f"mean over {row.vds} VDs" if len(comparison.vds) > 1 else f"VD {comparison.vds[0]}"
-    pooled = f"{row.mae:+.{decimals(row.mae, 0.0)}f} {comparison.unit} pooled"
-    basis = f"{where}, {counted(row.days, 'test day')}, {counted(row.seeds, 'seed')}; {pooled}"
-    return f"{said}: {more_or_less(row.relative, a, b)}, {interval(at.low, at.high, at.level)} ({basis})"
+    several = len(comparison.vds) > 1
+    vds = counted(row.vds, "vds")
+    return say(
+        "report.difference",
+        answer=say(f"report.answer.{at.status}", a=a, b=b, margin=share(margin)),
+        measured=measured,
+        interval=interval(at.low, at.high, at.level),
+        where=say("report.mean_over", vds=vds) if several else say("scores.vd", vd=comparison.vds[0]),
+        days=days,
+        seeds=counted(row.seeds, "seeds"),
+        pooled=f"{row.mae:+.{decimals(row.mae, 0.0)}f}",
+        unit=comparison.unit,
+    )
+
+
+def short(name: str) -> str:
+    """A label in a sentence, where "ensemble mean" would be taken for two things."""
+    if not name.endswith(ENSEMBLE):
+        return label(name)
+    return say("scores.ensemble_short", model=label(name.removesuffix(ENSEMBLE)))
+
+
+def simpler_name(name: str) -> str:
+    return say("report.simpler_name", label=label(name))
 
 
 def line(row: Line, at: Interval, status: LineStatus, margin: float) -> str:
     """A model against a simpler forecast, without a full stop."""
-    model, simpler = LABELS[row.model], LABELS[row.simpler]
+    model, simpler = label(row.model), simpler_name(row.simpler)
     if row.relative is None:
-        return f"no verdict on {model} against {simpler}: no observation that both have a forecast of"
+        return say("report.no_verdict_on.unobserved_simpler", model=model, simpler=simpler)
     if at.low is None or at.high is None:
-        return f"no verdict on {model} against {simpler}: no interval from so few days"
-    said = {
-        "better": f"{model} better than {simpler}",
-        "worse": f"{model} loses to {simpler}",
-        "equal": f"{model} and {simpler} equal within {share(margin)}",
-        "undecided": f"{model} no worse shown than {simpler}",
-        "unjudged": f"{model} against {simpler}",
-    }[status]
-    vds = f", lower at {row.vds_ahead} of {row.vds} VDs" if row.vds > 1 else ""
-    return f"{said}: {more_or_less(row.relative, model, simpler)}, {interval(at.low, at.high, at.level)}{vds}"
+        return say("report.no_verdict_on.days_simpler", model=model, simpler=simpler)
+    said = say(
+        "report.line",
+        answer=say(f"report.simpler.{status}", model=model, simpler=simpler, margin=share(margin)),
+        measured=more_or_less(row.relative, model, simpler),
+        interval=interval(at.low, at.high, at.level),
+    )
+    return say("report.lower_at", said=said, ahead=row.vds_ahead, vds=row.vds) if row.vds > 1 else said
 
 
 def overall(
@@ -93,12 +102,12 @@ def overall(
 ) -> Overall:
     """The answer of the page, that of the primary ``mode``."""
     if verdict.status == "no_verdict":
-        said = f"No answer: in {mode}, {verdict.words}."
+        said = say("report.no_answer", mode=mode, why=verdict.words)
     else:
         assert isinstance(comparison, Comparison)  # as it has a verdict
         said = advice(mode, differences[0], comparison.cost, margin)
         if verdict.provisional:
-            said = f"Provisional: {said}"
+            said = say("report.provisional", said=said)
     return Overall(
         mode=mode, status=verdict.status, better=verdict.better, provisional=verdict.provisional, words=said
     )
@@ -109,73 +118,75 @@ def advice(mode: str, row: JudgedDifference, cost: Mapping[str, Spent], margin: 
     assert row.relative is not None and row.low is not None and row.high is not None  # or no verdict
     seconds = {model: each.seconds for model, each in cost.items()}
     cheap, dear = sorted(seconds, key=lambda model: seconds[model])
-    times = f"{seconds[dear] / max(seconds[cheap], 1e-9):.1f} times"
     even = seconds[cheap] == seconds[dear]
-    range_ = interval(row.low, row.high, row.level)
+    figures = {
+        "mode": mode,
+        "margin": share(margin),
+        "interval": interval(row.low, row.high, row.level),
+        "measured": more_or_less(row.relative, "xLSTM", "LSTM"),
+        "times": f"{seconds[dear] / max(seconds[cheap], 1e-9):.1f}",
+        "cheap": label(cheap),
+    }
     if row.status == "equal":
-        take = "either" if even else f"the {LABELS[cheap]}"
-        gain = "at the same cost of training" if even else f"and it trains {times} faster"
-        measured = f"{more_or_less(row.relative, 'xLSTM', 'LSTM')}, {range_}, in {mode}"
-        return f"Take {take}: both forecast equally well within {share(margin)}, {gain} ({measured})."
+        return say("report.take.either" if even else "report.take.cheap", **figures)
     if row.status == "better":
         assert row.better is not None
         other = row.b if row.better == row.a else row.a
-        measured = f"its error is {percent(abs(row.relative))[0]} lower than the {LABELS[other]}'s in {mode}"
-        if row.better == cheap or even:
-            gain = "" if even else f", and it trains {times} faster"
-            return f"Take the {LABELS[row.better]}: {measured} (xLSTM - LSTM: {range_}){gain}."
-        return f"Take the {LABELS[row.better]} if its {times} longer training is no matter: {measured} (xLSTM - LSTM: {range_})."
+        key = "better" if even else "better_and_cheap" if row.better == cheap else "better_and_dear"
+        lower = percent(abs(row.relative))[0]
+        return say(f"report.take.{key}", better=label(row.better), other=label(other), lower=lower, **figures)
     shown = percent(row.smallest or 0.0)[0]
-    meanwhile = "" if even else f" Until then take the {LABELS[cheap]}, which trains {times} faster."
-    return (
-        f"Undecided: {more_or_less(row.relative, 'xLSTM', 'LSTM')} in {mode}, {range_}; this design shows {shown} in 80 % of "
-        f"cases. To decide, it would take {row.takes}.{meanwhile}"
-    )
+    undecided = say("report.undecided", shown=shown, takes=row.takes or "", **figures)
+    return undecided if even else say("report.meanwhile", undecided=undecided, **figures)
 
 
 def by_cost(better: str | None, cost: Mapping[str, Spent]) -> tuple[list[str | None], str]:
     """Who wins by what each model has spent, per ``COSTS``, and that in words."""
     wins: list[str | None] = []
     said = []
-    for name, unit in COSTS.items():
+    for name in COSTS:
         spent = {model: getattr(each, name) for model, each in cost.items()}
         low, high = sorted(spent.values())
-        cheaper = min(spent, key=lambda model: spent[model]) if low < high else None
-        claims = {cheaper, better} - {None}
-        wins.append(claims.pop() if len(claims) == 1 else None)
-        winner = wins[-1]
-        why = (
-            f"{LABELS[cheaper]} needs {high / max(low, 1e-9):.1f} times fewer"
-            if cheaper
-            else "both need the same"
-        )
-        said.append(f"per {unit} {LABELS[winner] if winner else 'neither'} wins ({why})")
-    return wins, "; ".join(said)
+        cheaper, dearer = sorted(spent, key=lambda model: spent[model])
+        even = low == high
+        claims = {None if even else cheaper, better} - {None}
+        winner = claims.pop() if len(claims) == 1 else None
+        wins.append(winner)
+        times = f"{high / max(low, 1e-9):.1f}"
+        both = {"cheaper": label(cheaper), "dearer": label(dearer)}
+        why = say("report.as_many") if even else say(f"report.spent.{name}", times=times, **both)
+        if winner:
+            said.append(say(f"report.wins.{name}", model=label(winner), why=why))
+        else:
+            said.append(say(f"report.wins_none.{name}", why=why))
+    return wins, say("language.semicolon").join(said)
 
 
 def losses(rows: Sequence[JudgedLine], mode: str) -> str:
     """One sentence on the simpler forecasts: which are shown to be better in the primary ``mode``, or that none is."""
     lost = [_lost(mode, row) for row in rows if row.status == "worse"]
     if lost:
-        more = f" and {len(lost) - LISTED} more, below" if len(lost) > LISTED else ""
-        return f"Simpler forecasts are better in places: {'; '.join(lost[:LISTED])}{more}."
+        first = say("language.semicolon").join(lost[:LISTED])
+        if len(lost) > LISTED:
+            return say("report.losses.many", found=first, number=len(lost) - LISTED)
+        return say("report.losses.some", found=first)
     whole = [row for row in rows if row.place == "whole"]
     if not whole:
-        return f"In {mode} nothing could be compared with simpler forecasts."
-    best = f"{LABELS[whole[0].simpler]}, the best of them on the validation part"
-    ahead = listed([LABELS[row.model] for row in whole if row.status == "better"])
-    better = (
-        f"; better than {best}, is {ahead}" if ahead else f"; nor is a model shown to be better than {best}"
-    )
-    return f"In {mode} no simpler forecast is shown to be better than a model{better}."
+        return say("report.losses.unknown", mode=mode)
+    best = simpler_name(whole[0].simpler)
+    ahead = listed([label(row.model) for row in whole if row.status == "better"])
+    if ahead:
+        return say("report.losses.none_and_better", mode=mode, simpler=best, models=ahead)
+    return say("report.losses.none", mode=mode, simpler=best)
 
 
 def _lost(mode: str, row: JudgedLine) -> str:
     assert row.relative is not None  # or no verdict
-    ahead = f" {row.label:g} minutes ahead" if row.place == "horizon" else ""
-    return (
-        f"{LABELS[row.model]} loses to {LABELS[row.simpler]} in {mode}{ahead} by {percent(row.relative)[0]}"
-    )
+    figures = {"model": label(row.model), "simpler": simpler_name(row.simpler), "mode": mode}
+    figures["share"] = percent(row.relative)[0]
+    if row.place == "horizon":
+        return say("report.lost.ahead", minutes=f"{row.label:g}", **figures)
+    return say("report.lost.whole", **figures)
 
 
 def against(rows: Sequence[JudgedLine]) -> list[str]:
@@ -185,34 +196,28 @@ def against(rows: Sequence[JudgedLine]) -> list[str]:
         found += [sentence(row.words) for row in rows if row.model == model and row.place == "whole"]
         of_model = [row for row in rows if row.model == model and row.place == "horizon"]
         if ahead := _by_answer(of_model):
-            found.append(f"{LABELS[model]} by minutes ahead: {'; '.join(ahead)}.")
+            places = say("language.semicolon").join(ahead)
+            found.append(say("report.by_minutes", model=label(model), places=places))
     return found
 
 
 def _by_answer(rows: Sequence[JudgedLine]) -> list[str]:
     """What was judged, by what is said of it and against whom."""
-    names = {
-        "better": "better than",
-        "worse": "loses to",
-        "equal": "equal to",
-        "undecided": "no worse shown than",
-        "no_verdict": "no verdict against",
-    }
     at: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         at.setdefault((row.status, row.simpler), []).append(f"{row.label:g}")
     return [
-        f"{names[status]} {LABELS[simpler]} at {listed(minutes)}"
+        say(f"report.minutes.{status}", simpler=simpler_name(simpler), minutes=listed(minutes))
         for (status, simpler), minutes in at.items()
-        if status in names
+        if status != "unjudged"
     ]
 
 
 def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence[str]) -> list[Weakness]:
     """What weakens the answer, by kind; a sentence that is true of several modes stands once."""
     found = [
-        Weakness(title=title, sentences=sentences)
-        for kind, title in TITLES.items()
+        Weakness(title=say(f"report.weakness.{kind}"), sentences=sentences)
+        for kind in NOTES
         if (
             sentences := _by_sentence(
                 (note.words, mode)
@@ -223,11 +228,13 @@ def weaknesses(modes: Mapping[str, Comparison | NoComparison], dropped: Sequence
             )
         )
     ]
-    problems = [f"In {mode}: {it.problem}." for mode, it in modes.items() if it.problem]
+    problems = [
+        say("report.problem_in", mode=mode, problem=it.problem) for mode, it in modes.items() if it.problem
+    ]
     return [
-        *([Weakness(title="What could not be compared", sentences=problems)] if problems else []),
+        *([Weakness(title=say("report.weakness.problem"), sentences=problems)] if problems else []),
         *found,
-        *([Weakness(title="What was left out", sentences=list(dropped))] if dropped else []),
+        *([Weakness(title=say("report.weakness.dropped"), sentences=list(dropped))] if dropped else []),
     ]
 
 
@@ -235,7 +242,7 @@ def _by_sentence(said: Iterable[tuple[str, str]]) -> list[str]:
     where: dict[str, list[str]] = {}
     for words, mode in said:
         where.setdefault(words, []).append(mode)
-    return [f"In {listed(modes)}: {words}" for words, modes in where.items()]
+    return [say("report.said_in", modes=listed(modes), said=words) for words, modes in where.items()]
 
 
 def same_vd(scored: Mapping[str, Comparison]) -> str | None:
@@ -247,11 +254,4 @@ def same_vd(scored: Mapping[str, Comparison]) -> str | None:
     if any(max(each) > ALIKE * min(each) for each in zip(*mae, strict=True)):
         return None  # their runs have other settings
     vd = next(iter(alone.values())).target_vd
-    return (
-        f"{listed(list(alone))} agree on VD {vd} as they must: both forecast it with weights that see it alone, trained from "
-        "the same seeds. They are one piece of evidence there, not two."
-    )
-
-
-def counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return say("report.same_vd", modes=listed(list(alone)), vd=vd)

@@ -60,7 +60,7 @@ def by_day(predictions: Predictions) -> Cut:
 def by_age(predictions: Predictions, days: int) -> Cut:
     """So many days at once since the first forecast: how old the one training is by then."""
     spans = (predictions.times - predictions.times.min()) // (days * 86400)  # (W, H)
-    labels = tuple(f"day {n * days + 1} to {(n + 1) * days}" for n in range(int(spans.max()) + 1))
+    labels = tuple(f"{n * days + 1}-{(n + 1) * days}" for n in range(int(spans.max()) + 1))
     return Cut("age", labels, spans[..., None])
 
 

@@ -17,8 +17,10 @@ from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatt
 from msgspec import UNSET
 
 from vdcast.escape import plot
+from vdcast.language import say
 from vdcast.records.comparison import Comparison, NoComparison
-from vdcast.scores.names import COLOURS, GREYS, LABELS
+from vdcast.scores.fonts import legible
+from vdcast.scores.names import COLOURS, GREYS, label
 
 MARKERS = "os^Dv"  # of modes
 
@@ -38,47 +40,59 @@ plt.rcParams.update(
 def style(name: str) -> dict:
     """Colour, dash and label of a model, a baseline or the observation."""
     if name == "observed":
-        return {"color": "black", "lw": 1.2, "label": LABELS[name]}
+        return {"color": "black", "lw": 1.2, "label": label(name)}
     if name in GREYS:
-        return {"color": "0.55", "ls": GREYS[name], "lw": 1.2, "label": LABELS[name]}
-    return {"color": COLOURS.get(name, "#009E73"), "lw": 1.6, "label": LABELS.get(name, name)}
+        return {"color": "0.55", "ls": GREYS[name], "lw": 1.2, "label": label(name)}
+    return {"color": COLOURS.get(name, "#009E73"), "lw": 1.6, "label": label(name)}
 
 
+@legible
 def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str) -> None:
     """Left: loss in training (thin) and validation (thick). Right: MAE on the validation part, in units."""
     figure, (loss, mae) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
     for name, history in histories.items():
         look = style(name)
         loss.plot(history.epoch, history.validation_loss, **look)
-        loss.plot(
-            history.epoch, history.train_loss, **{**look, "lw": 0.8, "label": f"{look['label']}, training"}
-        )
+        thin = {"lw": 0.8, "label": say("scores.picture.training", model=look["label"])}
+        loss.plot(history.epoch, history.train_loss, **look | thin)
         mae.plot(history.epoch, history.validation_mae, **look)
-    loss.set(xlabel="epoch", ylabel="loss, scaled units", title="Loss: validation thick, training thin")
-    mae.set(xlabel="epoch", ylabel=f"MAE, {plot(unit)}", title="Validation error")
+    epoch = say("scores.picture.epoch")
+    loss.set(xlabel=epoch, ylabel=say("scores.picture.loss"), title=say("scores.picture.loss_title"))
+    mae.set(xlabel=epoch, ylabel=_mae(unit), title=say("scores.picture.validation_error"))
     loss.legend()
     _save(figure, path)
 
 
+def _mae(unit: str) -> str:
+    return say("scores.picture.mae", unit=plot(unit))
+
+
+@legible
 def error_by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against how far ahead."""
     figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
     for name, table in tables.items():
         axis.plot(table.horizon, table.mae, marker="o", ms=3, **style(name))
-    axis.set(xlabel="minutes ahead", ylabel=f"MAE, {plot(unit)}", title="Error by horizon", ylim=(0, None))
+    axis.set(
+        xlabel=say("scores.picture.minutes_ahead"),
+        ylabel=_mae(unit),
+        title=say("scores.picture.by_horizon"),
+        ylim=(0, None),
+    )
     axis.legend()
     _save(figure, path)
 
 
+@legible
 def error_by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against the local hour of the day that was forecast."""
     figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for name, table in tables.items():
         axis.plot(table.hour, table.mae, **style(name))
     axis.set(
-        xlabel="local hour of the day",
-        ylabel=f"MAE, {plot(unit)}",
-        title="Error by hour of day",
+        xlabel=say("scores.picture.hour"),
+        ylabel=_mae(unit),
+        title=say("scores.picture.by_hour"),
         ylim=(0, None),
     )
     axis.set_xticks(range(0, 25, 3))
@@ -86,20 +100,24 @@ def error_by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> 
     _save(figure, path)
 
 
-def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
-    """Forecast against observation on a typical and on the worst day (by the mean error of all ``series``)."""
+@legible
+def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float) -> None:
+    """Forecast against observation, so many minutes ``ahead``, on a typical and on the worst day (by the mean error of all
+    ``series``).
+    """
     if not (chosen := _typical_and_worst(series)):
         return _no_day(path, ahead)
     figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
-    for axis, (title, day) in zip(axes, chosen.items(), strict=True):
+    for axis, (kind, day) in zip(axes, chosen.items(), strict=True):
         _draw_day(axis, day, series)
-        axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}", xlabel="local time")
+        axis.set(title=_of_day(kind, day, ahead), xlabel=say("scores.picture.local_time"))
     axes[0].set_ylabel(plot(unit))
     axes[0].legend()
     _save(figure, path)
 
 
-def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
+@legible
+def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float) -> None:
     """A typical and the worst day again, a row per model: its forecast, and its intervals where it has some.
 
     The columns of a table after ``time``, ``observed`` and ``forecast`` are its quantiles, ascending.
@@ -112,17 +130,19 @@ def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -
     )
     for row, (name, table) in zip(axes, series.items(), strict=True):
         levels = [column for column in table.columns if column not in ("time", "observed", "forecast")]
-        for axis, (title, day) in zip(row, chosen.items(), strict=True):
+        for axis, (kind, day) in zip(row, chosen.items(), strict=True):
             at = table.time.dt.date == day
             for low, high in zip(levels[: len(levels) // 2], levels[::-1], strict=False):
-                band = dict(color=style(name)["color"], alpha=0.2, lw=0, label=f"{low} to {high}")
+                band = dict(
+                    color=style(name)["color"], alpha=0.2, lw=0, label=say("scores.range", low=low, high=high)
+                )
                 axis.fill_between(table.time[at], table[low][at], table[high][at], **band)
             _draw_day(axis, day, {name: table})
-            axis.set(title=f"{title}: {day:%A %Y-%m-%d}, {ahead}")
+            axis.set(title=_of_day(kind, day, ahead))
         row[0].set_ylabel(plot(unit))
         row[0].legend()
     for axis in axes[-1]:
-        axis.set_xlabel("local time")
+        axis.set_xlabel(say("scores.picture.local_time"))
     _save(figure, path)
 
 
@@ -139,14 +159,23 @@ def _typical_and_worst(series: Mapping[str, pd.DataFrame]) -> dict[str, date]:
     daily = error[whole].groupby(days[whole]).mean().dropna().sort_values()
     if daily.empty:
         return {}
-    return {"Typical day": daily.index[(len(daily) - 1) // 2], "Worst day": daily.index[-1]}
+    return {"typical": daily.index[(len(daily) - 1) // 2], "worst": daily.index[-1]}
 
 
-def _no_day(path: Path, ahead: str) -> None:
+def _of_day(kind: str, day: date, ahead: float) -> str:
+    weekday = say(f"scores.weekday.{day.weekday()}")
+    return say(f"scores.picture.{kind}", weekday=weekday, day=f"{day:%Y-%m-%d}", ahead=_ahead(ahead))
+
+
+def _ahead(minutes: float) -> str:
+    return say("scores.min_ahead", minutes=f"{minutes:,g}")
+
+
+def _no_day(path: Path, ahead: float) -> None:
     """Says that there is nothing to draw."""
     figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
     axis.set_axis_off()
-    axis.text(0.5, 0.5, f"No day of the test part has an observation and a forecast, {ahead}.", ha="center")
+    axis.text(0.5, 0.5, say("scores.picture.no_day", ahead=_ahead(ahead)), ha="center")
     _save(figure, path)
 
 
@@ -161,7 +190,8 @@ def _draw_day(axis: plt.Axes, day: date, series: Mapping[str, pd.DataFrame]) -> 
     axis.xaxis.set_major_locator(mdates.HourLocator(byhour=range(0, 24, 6)))
 
 
-def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: str) -> None:
+@legible
+def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float) -> None:
     """Forecast against observation, a point per window."""
     figure, axes = plt.subplots(
         1, len(series), figsize=(3.4 * len(series), 3.4), sharey=True, squeeze=False, layout="constrained"
@@ -170,19 +200,18 @@ def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: st
     for axis, (name, table) in zip(axes[0], series.items(), strict=True):
         axis.plot([0, top], [0, top], color="0.6", lw=0.8)
         axis.scatter(table.observed, table.forecast, s=6, alpha=0.5, color=style(name)["color"])
-        axis.set(title=f"{style(name)['label']}, {ahead}", xlabel=f"observed, {plot(unit)}")
-    axes[0, 0].set_ylabel(f"forecast, {plot(unit)}")
+        axis.set(
+            title=say("scores.picture.of_model", model=label(name), ahead=_ahead(ahead)),
+            xlabel=say("scores.picture.observed", unit=plot(unit)),
+        )
+    axes[0, 0].set_ylabel(say("scores.picture.forecast", unit=plot(unit)))
     _save(figure, path)
 
 
+@legible
 def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
     """MAE of the target VD against what it takes, a point per run."""
-    what = {
-        "parameters": "parameters",
-        "seconds": "seconds of training",
-        "flops_per_window": "operations of a window",
-        "latency_ms": "ms for one window",
-    }
+    what = ("parameters", "seconds", "flops_per_window", "latency_ms")
     figure, axes = plt.subplots(1, len(what), figsize=(11, 3), sharey=True, layout="constrained")
     for (mode, it), marker in zip(modes.items(), itertools.cycle(MARKERS)):
         if isinstance(it, NoComparison):
@@ -192,12 +221,13 @@ def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
             if scores.mae is None:
                 continue
             spread = None if scores.mae_sd is UNSET else scores.mae_sd
-            look = {"color": style(model)["color"], "label": f"{LABELS[model]}, {mode}"}
+            run = say("scores.picture.run", model=label(model), mode=mode)
+            look = {"color": style(model)["color"], "label": run}
             for axis, key in zip(axes, what, strict=True):
                 axis.errorbar(getattr(spent, key), scores.mae, spread, marker=marker, ms=5, ls="", **look)
-        axes[0].set_ylabel(f"MAE, {plot(it.unit)}")
-    for axis, label in zip(axes, what.values(), strict=True):
-        axis.set(xlabel=label, xscale="log")
+        axes[0].set_ylabel(_mae(it.unit))
+    for axis, key in zip(axes, what, strict=True):
+        axis.set(xlabel=say(f"scores.picture.{key}"), xscale="log")
         _few_labels(axis)
     if axes[0].has_data():
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

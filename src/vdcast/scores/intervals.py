@@ -13,10 +13,11 @@ import pandas as pd
 from vdcast.escape import markdown
 from vdcast.forecasts.predictions import Predictions
 from vdcast.forecasts.quantiles import coverages
+from vdcast.language import say
 from vdcast.records.comparison import Comparison, QuantileRow, QuantileScores
 from vdcast.scores import cuts, words
 from vdcast.scores.metrics import score_quantiles
-from vdcast.scores.names import LABELS
+from vdcast.scores.names import label
 
 
 def widest_interval(predictions: Predictions, target_vd: str) -> dict[str, float]:
@@ -93,14 +94,15 @@ def interval_markdown(
 ) -> str:
     """A line per label of ``rows`` and one for what it was before calibration: wQL, coverage, width."""
     lines = {}
-    for label, row in rows.items():
-        for suffix, name in (("", label), ("_raw", f"{label}, uncalibrated")):
+    for head, row in rows.items():
+        for suffix, name in (("", head), ("_raw", say("scores.uncalibrated", label=head))):
             cells = {"wQL": words.shown(row["wql" + suffix], ".4f")}
             for nominal in coverages(levels):
                 coverage, width = (row[key + suffix] for key in _of_interval(nominal))
                 share = f"{100 * nominal:g} %"
-                cells[f"{share}: holds"] = words.shown(coverage, ".1%")
-                cells[f"{share}: width, {markdown(unit)}"] = words.shown(width, ".2f")
+                cells[say("scores.interval_holds", share=share)] = words.shown(coverage, ".1%")
+                width_in = say("scores.interval_width", share=share, unit=markdown(unit))
+                cells[width_in] = words.shown(width, ".2f")
             lines[name] = cells
     return pd.DataFrame(lines).T.to_markdown(disable_numparse=True)
 
@@ -110,15 +112,16 @@ def section(comparison: Comparison) -> list[str]:
     found = comparison.quantiles
     if not found:
         return []
-    lines = ["## Quantile forecasts", "", *explained(found.levels)]
+    lines = [f"## {say('scores.quantile_forecasts')}", "", *explained(found.levels)]
     titles = {
-        "target_vd": f"VD {markdown(comparison.target_vd)}",
-        "all_vds": f"All {len(comparison.vds)} VDs",
+        "target_vd": say("scores.vd", vd=markdown(comparison.target_vd)),
+        "all_vds": say("scores.all_vds", number=len(comparison.vds)),
     }
     for scope, rows in found.scores.items():
-        labelled = {LABELS[model]: row for model, row in rows.items()}
-        lines += [f"{titles[scope]}:", "", interval_markdown(labelled, found.levels, comparison.unit), ""]
-    return [*lines, "![fan chart of a typical and of the worst day](fan.png)", ""]
+        labelled = {label(model): row for model, row in rows.items()}
+        head = say("scores.follows", head=titles[scope])
+        lines += [head, "", interval_markdown(labelled, found.levels, comparison.unit), ""]
+    return [*lines, f"![{say('scores.fan_chart')}](fan.png)", ""]
 
 
 def page_section(modes: Mapping[str, Comparison]) -> list[str]:
@@ -128,51 +131,41 @@ def page_section(modes: Mapping[str, Comparison]) -> list[str]:
         return []
     first, levels = modes[next(iter(found))], next(iter(found.values())).levels
     rows = {
-        f"{LABELS[model]}, {mode}": row
+        say("scores.picture.run", model=label(model), mode=mode): row
         for mode, each in found.items()
         for model, row in each.scores["target_vd"].items()
     }
-    title = f"## Quantile forecasts of VD {markdown(first.target_vd)}"
-    return [title, "", *explained(levels), interval_markdown(rows, levels, first.unit), ""]
+    title = say("scores.quantile_forecasts_of_vd", vd=markdown(first.target_vd))
+    return [f"## {title}", "", *explained(levels), interval_markdown(rows, levels, first.unit), ""]
 
 
 def run_section(one: Predictions, model: str, pools: np.ndarray) -> list[str]:
     """Markdown lines of a run's report on its target VD; ``pools`` as ``calibration.conformal`` returns them."""
     assert one.quantiles is not None
     levels, unit = one.quantiles.levels, one.units[0]
-    rows = {LABELS[model]: interval_rows(one, cuts.overall())[0].figures}
+    rows = {label(model): interval_rows(one, cuts.overall())[0].figures}
     for row in interval_rows(one, cuts.by_horizon(one)):
-        rows[f"{row.label:g} min ahead"] = row.figures
+        rows[say("scores.min_ahead", minutes=f"{row.label:g}")] = row.figures
     return [
-        *("## Quantile forecasts", "", *explained(levels)),
+        *(f"## {say('scores.quantile_forecasts')}", "", *explained(levels)),
         *(calibration_in_words(pools), "", interval_markdown(rows, levels, unit), ""),
     ]
 
 
 def explained(levels: Sequence[float]) -> list[str]:
     """How to read the tables, and what calibration cannot promise."""
-    nominal = ", ".join(f"{100 * coverage:g} %" for coverage in coverages(levels))
-    return [
-        f"Levels {', '.join(f'{level:g}' for level in levels)}: an interval of {nominal} should hold that share of the "
-        "observations, and of two that do, the narrower one says more. wQL: weighted quantile loss, the mean over "
-        "levels of twice the pinball loss over the sum of observations. Calibration moves the ends by what the "
-        "validation part asks for. Its promise rests on exchangeable data, which traffic is not, and that part also "
-        "chose the epoch: so the coverage below is measured on the test part, not promised.",
-        "",
-    ]
+    shares = [f"{100 * coverage:g} %" for coverage in coverages(levels)]
+    return [say("scores.explained", levels=[f"{level:g}" for level in levels], shares=shares), ""]
 
 
 def calibration_in_words(pools: np.ndarray) -> str:
     """Which observations the margins come from; ``pools`` as ``calibration.conformal`` returns them."""
-    names = (
-        "from its own observations",
-        "from all horizons of its VD, as its own were too few",
-        "from all VDs, as its own were too few",
-        "uncalibrated, as the validation part has too few observations",
-    )
-    counts = [(int((pools == number).sum()), name) for number, name in enumerate(names)]
-    total = ", ".join(f"{count} {name}" for count, name in counts if count)
-    return f"Of {pools.size} intervals (a horizon, VD and target each), calibrated on the validation part: {total}."
+    counts = [
+        say(f"scores.calibrated_by.{pool}", number=count)
+        for number, pool in enumerate(("itself", "vd", "all", "nothing"))
+        if (count := int((pools == number).sum()))
+    ]
+    return say("scores.calibrated", number=pools.size, counts=counts)
 
 
 def _of_interval(nominal: float) -> tuple[str, str]:

@@ -7,10 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from vdcast.language import say
 from vdcast.scores.answers import LEVEL, autoregressive, half_width, standard_error
 
 FURTHEST = {"days": 366, "vds": 1000, "seeds": 100}  # nobody is told to bring more
-NAMES = {"days": "test days", "vds": "VDs", "seeds": "seeds"}
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,16 @@ def _first(last: int, enough: Callable[[int], bool]) -> int | None:
 
 def in_words(found: Plan, now: Design) -> str:
     """What follows "it would take"."""
+    units = {name: say(f"scores.units.{name}") for name in FURTHEST}
     if found.alone:
-        parts = [f"{n} {NAMES[name]} in place of {getattr(now, name)}" for name, n in found.alone.items()]
-        never = " or ".join(NAMES[name] for name in found.never)
-        return ", or ".join(parts) + (f"; more {never} alone would not do" if never else "")
-    of_all = " and ".join(NAMES[name] for name in found.never)
-    return f"{found.times} times the {of_all}" if found.times else f"far more {of_all} than can be had"
+        parts = [
+            say("scores.takes.more", number=n, units=units[name], now=getattr(now, name))
+            for name, n in found.alone.items()
+        ]
+        takes = say("language.or_else").join(parts)
+        never = say("language.or").join(units[name] for name in found.never)
+        return say("scores.takes.not_by", takes=takes, units=never) if never else takes
+    of_all = say("language.and").join(units[name] for name in found.never)
+    if found.times:
+        return say("scores.takes.times", times=found.times, units=of_all)
+    return say("scores.takes.too_many", units=of_all)

@@ -1,22 +1,16 @@
 """How figures are said: digits, lists, and what a reader must know of them wherever they are printed."""
 
 import math
-from collections.abc import Sequence
 
+from vdcast.language import Said, say
 from vdcast.records.training import Training
 
-# what a reader must know of these figures, wherever they are printed
-DILEMMA = (
-    "congested or not is what was then observed, not what could be known, and such a cut favours a forecast that leans "
-    "to its side (the forecaster's dilemma: Lerch et al. 2017)"
-)
-NUMBERS = ("three", "four", "five", "six")
-R2 = "R2 around each VD's own mean, so that differences between VDs earn nothing."
+NUMBERS = (2, 3, 4, 5, 6)  # that are words
 
 
 def shown(value: float | None, spec: str = ".2f") -> str:
     """A figure for a table: what is undefined says so, and is no blank cell."""
-    return "undefined" if value is None else format(value, spec)
+    return say("language.undefined") if value is None else format(value, spec)
 
 
 def decimals(*values: float | None, least: int = 2) -> int:
@@ -42,24 +36,23 @@ def p_value(p: float | None) -> str:
     return "<1e-6" if p is not None and p < 1e-6 else shown(p, ".2g")
 
 
-def listed(parts: Sequence[str]) -> str:
-    """a, b and c."""
-    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-
-
-def sentence(words: str) -> str:
+def sentence(clause: str) -> str:
     """With a capital and a full stop."""
-    return (words if words.startswith("xLSTM") else words[0].upper() + words[1:]) + "."
+    capital = clause if clause.startswith("xLSTM") else clause[0].upper() + clause[1:]
+    return say("language.sentence", clause=capital)
 
 
-def all_of(number: int, what: str) -> str:
-    """All of two or more things: "both modes", "all three modes"."""
-    if number == 2:
-        return f"both {what}"
-    return f"all {dict(enumerate(NUMBERS, 3)).get(number, number)} {what}"
+def counted(number: int, what: str) -> str:
+    """ "1 seed", "3 seeds"; ``what``: days, seeds or vds."""
+    return say(f"scores.counted.{what}.{'one' if number == 1 else 'many'}", number=number)
 
 
-def cut_short(training: Training) -> str | None:
+def all_modes(number: int) -> str:
+    """All of two or more: "both modes", "all three modes"."""
+    return say(f"scores.all_modes.{number if number in NUMBERS else 'many'}", number=number)
+
+
+def cut_short(training: Training) -> Said | None:
     """The sentence, without a full stop, on copies that were best in the very last epoch of the limit, or None.
 
     The learning rate falls until that epoch, so a best one shortly before it is the rule, and no sign of too few.
@@ -67,15 +60,13 @@ def cut_short(training: Training) -> str | None:
     at_limit = sum(epoch == training.epoch_limit for epoch in training.best_epoch)
     if not at_limit:
         return None
-    return (
-        f"{at_limit} of {training.copies} networks were still improving at the limit of {training.epoch_limit} epochs; "
-        "raise train.epochs"
-    )
+    figures = {"number": at_limit, "copies": training.copies, "limit": training.epoch_limit}
+    return Said("scores.cut_short", figures)
 
 
 def seeds_in_words(seeds: int) -> str:
     """How a figure came about of several seeds."""
-    return "One seed." if seeds == 1 else f"Mean of the scores of {seeds} seeds."
+    return say("scores.one_seed") if seeds == 1 else say("scores.mean_of_seeds", seeds=seeds)
 
 
 LATENCY_BATCH = 256  # windows of the batch whose latency ``evaluate`` measures and reports print

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from vdcast.escape import terminal
+from vdcast.language import listed
 from vdcast.records import io
 from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.scores import figures
-from vdcast.scores.names import LABELS
-from vdcast.scores.words import listed
+from vdcast.scores.names import label
 from vdcast.search.apply import command
 
 HOW = (
@@ -36,7 +36,7 @@ def markdown(searched: Searched) -> str:
         "![the lowest error so far against CPU seconds](best_so_far.png)",
     ]
     for name, it in searched.models.items():
-        parts += [f"## {LABELS[name]}: {it.run}", spent(it), *gain(it, searched.seeds)]
+        parts += [f"## {label(name)}: {it.run}", spent(it), *gain(it, searched.seeds)]
         if it.top:
             parts.append(table(it))
         if it.importance:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from vdcast.escape import terminal
+from vdcast.language import Figure, Said, in_words, some
 from vdcast.layout import RUNS
 from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
@@ -84,14 +85,14 @@ def write(run: Run, outputs: Outputs) -> None:
     io.write(folder / "training.json", training)
     io.write(folder / "metrics.json", outputs.metrics)
     for each in (*([training.problem] if training.problem else []), *training.notes):
-        print(terminal(f"{run.name}: {each}"))
+        print(terminal(f"{run.name}: {in_words(each)}"))
     print(
         f"{run.name}: {training.copies} {'copy' if training.copies == 1 else 'copies'} trained in "
-        f"{training.seconds:.0f} s, {training.epochs} epochs{in_words(outputs)}; next: dvc repro evaluate@{run.name}"
+        f"{training.seconds:.0f} s, {training.epochs} epochs{on_validation(outputs)}; next: dvc repro evaluate@{run.name}"
     )
 
 
-def in_words(outputs: Outputs) -> str:
+def on_validation(outputs: Outputs) -> str:
     """The validation error, in the unit of the headline target; nothing where there is none."""
     figures, task = next(iter(outputs.metrics.values())), outputs.trained.task
     if "val_mae" not in figures:
@@ -101,21 +102,15 @@ def in_words(outputs: Outputs) -> str:
     )
 
 
-def unplaced(run: Run, task: Task) -> list[str]:
+def unplaced(run: Run, task: Task) -> list[Said]:
     """What training.json says of detectors that hear of no other, as nobody knows where they are."""
     lost = task.neighbours.lost if task.neighbours else ()
-    if not lost:
-        return []
-    return [f"In run {run.name}, VDs without coordinates have no neighbours: {listed(lost)}."]
-
-
-def listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+    return [Said("scores.unplaced", {"run": run.name, "vds": some(lost, LISTED)})] if lost else []
 
 
 def divergence(
     run: Run, fitted: Fitted, vd_ids: Sequence[str], folds: int = 1
-) -> tuple[str | None, list[str]]:
+) -> tuple[Said | None, list[Said]]:
     """What training.json says of copies whose loss did not stay finite: ``problem`` (or null) and ``notes``.
 
     A copy that has a finite epoch behind it keeps the weights of its best one, which is noted. One that
@@ -124,20 +119,24 @@ def divergence(
     seeds = run.train.seeds
     copies = len(fitted.diverged) // len(seeds) // folds  # of a seed in a fold
 
-    def name(n: int) -> str:
-        of = f" of VD {vd_ids[n % copies]}" if copies > 1 else ""
-        fold = f" of fold {1 + n // copies // len(seeds)}" if folds > 1 else ""
-        return f"seed {seeds[n // copies % len(seeds)]}{of}{fold}"
+    def name(n: int) -> Said:
+        seed = seeds[n // copies % len(seeds)]
+        of_vd: dict[str, Figure] = {"seed": seed, "vd": vd_ids[n % copies]}
+        said = Said("scores.copy_of_vd", of_vd) if copies > 1 else Said("scores.copy", {"seed": seed})
+        fold = 1 + n // copies // len(seeds)
+        return Said("scores.copy_of_fold", {"copy": said, "fold": fold}) if folds > 1 else said
 
     lost = [name(n) for n, best in enumerate(fitted.best_epoch) if not best]
     cut = [
-        f"{name(n)} (in epoch {epoch}; the weights are those of epoch {fitted.best_epoch[n]})"
+        Said("scores.copy_cut", {"copy": name(n), "epoch": epoch, "best": fitted.best_epoch[n]})
         for n, epoch in enumerate(fitted.diverged)
         if epoch and fitted.best_epoch[n]
     ]
-    advice = f"lower {run.model}.learning_rate ({run.network.learning_rate:g}) or train.gradient_clip ({run.train.gradient_clip:g})"
-    problem = f"run {run.name} has no weights of {listed(lost)}, as the loss was not finite in the first epoch; {advice}"
-    note = (
-        f"In run {run.name}, the loss did not stay finite for {listed(cut)}: training ended there; {advice}."
-    )
-    return problem if lost else None, [note] if cut else []
+
+    def of(copies: list[Said]) -> dict[str, Figure]:
+        rate, clip = f"{run.network.learning_rate:g}", f"{run.train.gradient_clip:g}"
+        named: dict[str, Figure] = {"run": run.name, "model": run.model, "copies": some(copies, LISTED)}
+        return named | {"rate": rate, "clip": clip}
+
+    problem = Said("scores.no_weights", of(lost)) if lost else None
+    return problem, [Said("scores.not_finite", of(cut))] if cut else []

@@ -4,6 +4,8 @@
 const DASH = {persistence: [6, 3], yesterday: [2, 2], last_week: [8, 3, 2, 3], hour_of_week: [12, 4], damped: [1, 3], linear: [16, 3], trees: [16, 3, 3, 3]};
 const LISTED = 50; // VDs in the list before "Show all"
 const DAY = 1440; // minutes
+/** The sentence, with its figures in their places. */
+const said = (key, figures = {}) => page.words[`script.${key}`].replace(/{(\w+)}/g, (_, name) => figures[name]);
 const element = (id) => document.getElementById(id);
 const colour = (who) => ({lstm: "var(--lstm)", xlstm: "var(--xlstm)", observed: "var(--ink)"})[who] ?? "var(--naive)";
 
@@ -43,7 +45,7 @@ async function draw(id, spec) {
     views[id] = drawn;
     place.replaceChildren(drawn.view.container());
   } catch (error) {
-    place.textContent = `This chart could not be drawn: ${error.message}`;
+    place.textContent = said("not_drawn", {error: error.message});
     console.error(error);
   }
 }
@@ -68,8 +70,8 @@ function looks(names) {
 /** Lines over a shared x, with a rule that names every value where the pointer is; shaded, the interval of `bands`. */
 function lines({rows, names, x, y, height = 220, params = [], bands = []}) {
   const labels = names.map((who) => ({field: who, type: "quantitative", title: page.labels[who] ?? who, format: ".4~r"}));
-  labels.push(...bands.flatMap((who) => [["low", "from"], ["high", "to"]].map(([end, word]) =>
-    ({field: `${who}_${end}`, type: "quantitative", title: `${page.labels[who]}, ${word}`, format: ".4~r"}))));
+  labels.push(...bands.flatMap((who) => ["low", "high"].map((end) =>
+    ({field: `${who}_${end}`, type: "quantitative", title: said(`band_${end}`, {model: page.labels[who]}), format: ".4~r"}))));
   return {
     data: {values: rows},
     height,
@@ -90,7 +92,7 @@ function lines({rows, names, x, y, height = 220, params = [], bands = []}) {
         params: [{name: "near", select: {type: "point", nearest: true, encodings: ["x"], on: "pointermove", clear: "pointerout"}}],
         encoding: {
           opacity: {condition: {param: "near", empty: false, value: 0.6}, value: 0},
-          tooltip: [{...x, title: x.title, ...(x.type === "temporal" ? {format: "%a %d %b %H:%M"} : {})}, ...labels],
+          tooltip: [{...x, title: x.title, ...(x.type === "temporal" ? {format: said("time")} : {})}, ...labels],
         },
       },
     ],
@@ -117,24 +119,24 @@ function errorColumns(mode, cut, v) {
 }
 
 function drawErrors(prefix, suffix, mode, v) {
-  const y = `MAE, ${page.unit}`;
+  const y = said("mae", {unit: page.unit});
   const names = picked();
   draw(`${prefix}by_horizon${suffix}`, lines({
     rows: asRows(page.minutes, errorColumns(mode, "by_horizon", v)), names, y,
-    x: {field: "x", type: "quantitative", title: "minutes ahead", axis: {values: page.minutes}, scale: {zero: false, nice: false, padding: 10}},
+    x: {field: "x", type: "quantitative", title: said("minutes_ahead"), axis: {values: page.minutes}, scale: {zero: false, nice: false, padding: 10}},
   }));
   draw(`${prefix}by_hour${suffix}`, lines({
     rows: asRows([...Array(24).keys()], errorColumns(mode, "by_hour", v)), names, y,
-    x: {field: "x", type: "quantitative", title: "local hour of the day", axis: {values: [0, 3, 6, 9, 12, 15, 18, 21]}, scale: {domain: [-0.7, 23.5], nice: false}},
+    x: {field: "x", type: "quantitative", title: said("hour"), axis: {values: [0, 3, 6, 9, 12, 15, 18, 21]}, scale: {domain: [-0.7, 23.5], nice: false}},
   }));
 }
 
 function drawDifference() {
   const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
   const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
-  const x = (field) => ({field, type: "quantitative", title: "error of xLSTM - error of LSTM, per cent of the VD's own", axis: {format: "+%"}});
+  const x = (field) => ({field, type: "quantitative", title: said("difference_axis"), axis: {format: "+%"}});
   const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
-  const tooltip = [{field: "mode"}, {field: "relative", title: "difference", format: "+.2%"}, {field: "low", title: "from", format: "+.2%"}, {field: "high", title: "to", format: "+.2%"}];
+  const tooltip = [{field: "mode", title: said("mode")}, {field: "relative", title: said("difference"), format: "+.2%"}, {field: "low", title: said("from"), format: "+.2%"}, {field: "high", title: said("to"), format: "+.2%"}];
   draw("difference", {
     height: 40 + 34 * rows.length,
     data: {values: rows},
@@ -154,33 +156,39 @@ function drawCost() {
     data: {values: rows},
     height: 250,
     encoding: {
-      x: {field: axis.value, type: "quantitative", title: `${axis.selectedOptions[0].text} (logarithmic)`, scale: {type: "log", nice: false, padding: 25}, axis: {tickCount: 5, format: "~s"}},
-      y: {field: "mae", type: "quantitative", title: `MAE, ${page.unit}`, scale: {zero: false, padding: 15}},
+      x: {field: axis.value, type: "quantitative", title: said("logarithmic", {cost: axis.selectedOptions[0].text}), scale: {type: "log", nice: false, padding: 25}, axis: {tickCount: 5, format: "~s"}},
+      y: {field: "mae", type: "quantitative", title: said("mae", {unit: page.unit}), scale: {zero: false, padding: 15}},
       color: {field: "model", type: "nominal", legend: null, scale: {domain: page.models, range: page.models.map(colour)}},
     },
     layer: [
       {mark: {type: "point", filled: true, size: 110, opacity: 1}, encoding: {
-        tooltip: [{field: "label", title: "model"}, {field: "mode"}, {field: "mae", title: "MAE", format: ".3f"}, {field: "spent", type: "nominal", title: axis.selectedOptions[0].text}],
+        tooltip: [{field: "label", title: said("model")}, {field: "mode", title: said("mode")}, {field: "mae", title: "MAE", format: ".3f"}, {field: "spent", type: "nominal", title: axis.selectedOptions[0].text}],
       }},
       {mark: {type: "text", dy: -11, fontSize: 11}, encoding: {text: {field: "mode"}}},
     ],
   });
 }
 
+/** 1 to `last`, at most so many of them. */
+function wholeNumbers(last, most) {
+  const step = Math.ceil(last / most);
+  return Array.from({length: Math.floor((last - 1) / step) + 1}, (_, i) => 1 + i * step);
+}
+
 function drawHistory(mode) {
   const rows = Object.entries(page.modes[mode].history).filter(([model]) => shown.has(model)).flatMap(([model, table]) =>
-    table.epoch.flatMap((epoch, i) => [["validation", table.validation_loss[i]], ["training", table.train_loss[i]]]
+    table.epoch.flatMap((epoch, i) => [[said("validation"), table.validation_loss[i]], [said("training"), table.train_loss[i]]]
       .filter(([, loss]) => loss !== null).map(([part, loss]) => ({who: model, model: page.labels[model], part, epoch, loss}))));
-  if (!rows.length) return say(`history-${mode}`, "No model with a finite loss is ticked.");
+  if (!rows.length) return say(`history-${mode}`, said("no_loss"));
   draw(`history-${mode}`, {
     data: {values: rows},
     mark: {type: "line", strokeWidth: 2, point: {size: 45, opacity: 0, filled: true}},
     encoding: {
-      x: {field: "epoch", type: "quantitative", title: "epoch", axis: {tickMinStep: 1}, scale: {nice: false, zero: false}},
-      y: {field: "loss", type: "quantitative", title: "loss, scaled units", scale: {zero: false}},
+      x: {field: "epoch", type: "quantitative", title: said("epoch"), axis: {values: wholeNumbers(Math.max(...rows.map((row) => row.epoch)), 6), format: "d"}, scale: {nice: false, zero: false}},
+      y: {field: "loss", type: "quantitative", title: said("loss_axis"), scale: {zero: false}},
       color: looks(page.models).color,
-      strokeDash: {field: "part", type: "nominal", legend: null, scale: {domain: ["validation", "training"], range: [[1, 0], [2, 3]]}},
-      tooltip: [{field: "model"}, {field: "part"}, {field: "epoch"}, {field: "loss", format: ".4f"}],
+      strokeDash: {field: "part", type: "nominal", legend: null, scale: {domain: [said("validation"), said("training")], range: [[1, 0], [2, 3]]}},
+      tooltip: [{field: "model", title: said("model")}, {field: "part", title: said("part")}, {field: "epoch", title: said("epoch")}, {field: "loss", title: said("loss"), format: ".4f"}],
     },
   });
 }
@@ -212,7 +220,7 @@ function seriesOf(v) {
 function drawDays() {
   const series = seriesOf(state.vd);
   if (!series) {
-    say("days", "The page carries no series of this VD, only its errors; the note below says why.");
+    say("days", said("no_series"));
     return;
   }
   const {times} = page.series;
@@ -223,10 +231,10 @@ function drawDays() {
   const {interval} = page.modes[state.mode];
   element("interval").hidden = bands.length === 0;
   element("interval").textContent =
-    `Shaded: the interval that should hold ${number(100 * interval, 0)} % of the observations, calibrated on the validation part; mean of the seeds.`;
+    said("shaded", {share: number(100 * interval, 0)});
   draw("days", lines({
-    rows, bands, names: Object.keys(series).filter((who) => !/_(low|high)$/.test(who)), y: `${page.target}, ${page.unit}`, height: 300,
-    x: {field: "x", type: "temporal", title: "local time", scale: {type: "utc"}, axis: {format: state.day === null ? "%a %d %b" : "%H:%M", tickCount: 7}},
+    rows, bands, names: Object.keys(series).filter((who) => !/_(low|high)$/.test(who)), y: said("target", {target: page.target, unit: page.unit}), height: 300,
+    x: {field: "x", type: "temporal", title: said("local_time"), scale: {type: "utc"}, axis: {format: state.day === null ? said("day") : "%H:%M", tickCount: 7}},
     params: matchMedia("(pointer: fine)").matches ? [zoom] : [], // a finger that drags means to scroll the page
   }));
 }
@@ -236,19 +244,19 @@ function drawVd() {
   const at = vds.indexOf(state.vd);
   const mae = (who) => errors[who].overall.each[at][0];
   const simpler = bestSimpler(state.mode, at);
-  element("vd-name").textContent = `VD ${page.vds[state.vd]}`;
-  const words = page.models.map((model) => `${page.labels[model]} ${number(mae(model))}`);
-  words.push(`best simpler forecast (${page.labels[simpler]}) ${number(mae(simpler))}`);
-  element("vd-words").textContent = `MAE over all horizons, ${page.unit}: ${words.join(", ")}.`;
+  element("vd-name").textContent = said("vd", {vd: page.vds[state.vd]});
+  const words = page.models.map((model) => said("of_model", {model: page.labels[model], mae: number(mae(model))}));
+  words.push(said("best_simpler", {label: page.labels[simpler], mae: number(mae(simpler))}));
+  element("vd-words").textContent = said("mae_over_all", {unit: page.unit, errors: words.join(said("comma"))});
   drawDays();
   drawErrors("vd-", "", state.mode, state.vd);
 }
 
-const number = (value, digits = 2) => (value === null ? "undefined" : value.toFixed(digits));
+const number = (value, digits = 2) => (value === null ? said("undefined") : value.toFixed(digits));
 
 /** As `words.significant`: whole numbers in full, others with three significant digits or all before the point. */
 const significant = (value) => {
-  if (value === null || Number.isInteger(value)) return value?.toLocaleString("en") ?? "undefined";
+  if (value === null || Number.isInteger(value)) return value?.toLocaleString("en") ?? said("undefined");
   const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
   return value.toLocaleString("en", {minimumFractionDigits: digits, maximumFractionDigits: digits});
 };
@@ -295,7 +303,8 @@ function list() {
     return line;
   }));
   const total = page.modes[state.mode].vds.length;
-  element("found").textContent = `${rows.length} of ${total} VDs${some.length < rows.length ? `, the first ${some.length} listed` : ""}.`;
+  const key = some.length < rows.length ? "found_and_listed" : "found";
+  element("found").textContent = said(key, {found: rows.length, all: total, listed: some.length});
   element("more").hidden = some.length === rows.length;
 }
 
@@ -339,7 +348,7 @@ function connect() {
   for (const scope of document.querySelectorAll("select[data-scope]")) scope.onchange = () => drawMode(scope.dataset.scope);
   element("cost-axis").onchange = drawCost;
 
-  page.series.horizons.forEach((step, i) => element("vd-horizon").append(option(i, `${page.minutes[step]} min ahead`)));
+  page.series.horizons.forEach((step, i) => element("vd-horizon").append(option(i, said("min_ahead", {minutes: page.minutes[step]}))));
   state.horizon = page.series.horizons.length - 1;
   element("vd-horizon").value = state.horizon;
   element("vd-horizon").onchange = (event) => { state.horizon = Number(event.target.value); drawDays(); };
@@ -363,8 +372,8 @@ function connect() {
   element("more").onclick = () => { state.all = true; list(); };
 
   const days = [...new Set(page.series.times.map((minutes) => Math.floor(minutes / DAY)))];
-  const named = (day) => new Date(day * DAY * 60000).toLocaleDateString("en-GB", {weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
-  element("day").append(option("", `all ${days.length} days`), ...days.map((day) => option(day, named(day))));
+  const named = (day) => new Date(day * DAY * 60000).toLocaleDateString(said("locale"), {weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC"});
+  element("day").append(option("", said("all_days", {days: days.length})), ...days.map((day) => option(day, named(day))));
   element("day").onchange = (event) => chooseDay(event.target.value === "" ? null : Number(event.target.value));
   element("earlier").onclick = () => chooseDay(days[days.indexOf(state.day) - 1]);
   element("later").onclick = () => chooseDay(days[days.indexOf(state.day) + 1]);
@@ -396,5 +405,5 @@ async function start() {
 
 start().catch((error) => {
   console.error(error);
-  for (const place of document.querySelectorAll(".chart")) place.textContent = `The charts could not be drawn: ${error.message}`;
+  for (const place of document.querySelectorAll(".chart")) place.textContent = page ? said("none_drawn", {error: error.message}) : error.message;
 });
