@@ -232,10 +232,12 @@ def _check_impossible(names: Sequence[str], numbers: np.ndarray, impossible: np.
 
 
 def _check_conflicting(counts: Counter) -> None:
-    if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
+    many = counts["laid_over"] > MAX_CONFLICTS * counts["records"]
+    if many and counts["conflicting"] > MAX_CONFLICTS * counts["telling"]:
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
-            "interval; if data.raw holds two versions of the same data, remove one"
+            "interval; if data.raw holds two versions of the same data, remove one; if its rows or files are of lanes, or of "
+            "several detectors, say what tells them apart"
         )
 
 
@@ -341,6 +343,9 @@ def _lay(
     standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
     differs = seen & ~np.isnan(standing) & (x != standing)
     counts["conflicting"] += int(differs.any(axis=1).sum())
+    telling = seen & ((x != 0) | (~np.isnan(standing) & (standing != 0)))  # two zeros agree on nothing
+    counts["laid_over"] += int((ahead >= 0).sum())
+    counts["telling"] += int(((ahead >= 0) & telling.any(axis=1)).sum())
 
     latest = latest[last]
     found = latest >= start[:, None]
