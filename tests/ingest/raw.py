@@ -126,8 +126,12 @@ def pack(path: Path, members: dict[str, bytes], how: str) -> None:
             put(path / (name + ".gz" * (how == "gz")), gzip.compress(data) if how == "gz" else data)
 
 
+class Serial(float):
+    """A time as a workbook keeps it: days since 1899-12-30; 46296 is 2026-10-01."""
+
+
 def xlsx(**sheets: list[list]) -> bytes:
-    """A workbook of text and numbers, as small as one can be."""
+    """A workbook of text, numbers and times (``Serial``), as small as one can be."""
     content = "http://schemas.openxmlformats.org"
     names = list(sheets)
     parts = {
@@ -146,7 +150,10 @@ def xlsx(**sheets: list[list]) -> bytes:
             f'Target="worksheets/{i}.xml"/>'
             for i in range(len(names))
         )
-        + "</Relationships>",
+        + f'<Relationship Id="s" Type="{content}/officeDocument/2006/relationships/styles" Target="styles.xml"/>'
+        "</Relationships>",
+        "xl/styles.xml": f'<styleSheet xmlns="{content}/spreadsheetml/2006/main"><cellXfs count="2">'
+        '<xf numFmtId="0"/><xf numFmtId="22"/></cellXfs></styleSheet>',
     }
     for i, rows in enumerate(sheets.values()):
         body = "".join(
@@ -154,7 +161,7 @@ def xlsx(**sheets: list[list]) -> bytes:
             + "".join(
                 f'<c r="{chr(65 + c)}{r + 1}" t="inlineStr"><is><t>{cell}</t></is></c>'
                 if isinstance(cell, str)
-                else f'<c r="{chr(65 + c)}{r + 1}"><v>{cell}</v></c>'
+                else f'<c r="{chr(65 + c)}{r + 1}" s="{int(isinstance(cell, Serial))}"><v>{cell}</v></c>'
                 for c, cell in enumerate(row)
                 if cell is not None
             )

@@ -23,7 +23,14 @@ NAN = np.nan
 
 
 @pytest.mark.parametrize(
-    "name", ["TDCS_M04A_20240325_000000.csv", "M08A.csv", "day/TDCS_M06A_20240325_000000.csv"]
+    "name",
+    [
+        "TDCS_M04A_20240325_000000.csv",
+        "M08A.csv",
+        "day/TDCS_M06A_20240325_000000.csv",
+        "M04A20240325.csv",
+        "M06A/00.csv",
+    ],
 )
 def test_another_product_than_m05a_is_refused_by_its_name(tmp_path, name):
     put(tmp_path / "raw" / name, m05a_rows(("B", "A", [(57, 12)] * 5)))

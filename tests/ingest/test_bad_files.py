@@ -361,6 +361,27 @@ def test_copies_are_no_other_interval_and_two_versions_of_the_data_are_refused(t
         run(tmp_path / "revised", "wide_table", tmp_path / "revised/raw", **settings)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+def test_lanes_of_one_name_are_refused_though_most_are_empty(tmp_path, apart):
+    """Six lanes, in files of their own or not; vehicles in the first one alone, every second hour. The last would stand: 0."""
+    lanes = [[7 * (lane == 0 and h % 2 == 0) for h in range(24)] for lane in range(6)]
+    rows = [f"2026-10-01 {h:02}:00,A,{n}\n" for lane in lanes for h, n in enumerate(lane)]
+    for k in range(6 if apart else 1):
+        put(
+            tmp_path / f"raw/{k}.csv",
+            "time,vd,volume\n" + "".join(rows[24 * k : 24 * k + 24] if apart else rows),
+        )
+    with pytest.raises(InputError, match="12 of 144 records differ .* are of lanes"):
+        run(
+            tmp_path,
+            "long_table",
+            tmp_path / "raw",
+            time_zone="UTC",
+            interval=3600,
+            units={"volume": "veh/h"},
+        )
+
+
 def test_v11_of_another_schema(tmp_path):
     for data, sentence in (
         (as_xml(GOOD), "its root is <VDLiveList>, not the <XML_Head>"),

@@ -11,10 +11,10 @@ import pyarrow.parquet
 import pytest
 
 from vdcast.errors import InputError
-from vdcast.ingest import files
+from vdcast.ingest import detect, files
 from vdcast.ingest.assemble import _natural
 from vdcast.ingest.formats import wide_table
-from vdcast.params.formats import FORMATS
+from vdcast.params.formats import FORMATS, Auto
 
 from .raw import as_json, as_xml, lane, put, run, utc, v11, vd, vdlive
 
@@ -28,6 +28,12 @@ CASES = Path(__file__).parents[3] / "shared/cases/damaged"
 def test_raw_that_is_empty_is_not_the_working_directory(tmp_path, raw):
     with pytest.raises(InputError, match=r"data\.raw"):
         run(tmp_path, "taiwan_vdlive", raw)
+
+
+@pytest.mark.parametrize("raw", ["", " "])
+def test_raw_that_is_empty_is_not_looked_into_for_a_format(raw):
+    with pytest.raises(InputError, match=r"data\.raw is empty"):
+        detect.resolved(Auto(format="auto", raw=raw))
 
 
 @pytest.mark.parametrize("how", [as_json, as_xml])
@@ -44,6 +50,16 @@ def test_a_road_without_end(tmp_path):
     put(tmp_path / "raw/list", json.dumps({"VDs": [{"VDID": "A", "RoadName": "x" * 3_000_000}]}))
     with pytest.raises(InputError, match="'list': a road is of 3000000 characters"):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw", vd_list="list")
+
+
+def test_a_road_without_end_in_the_list_of_a_plain_table(tmp_path):
+    """Among many detectors it would be as wide for each: 22 GiB."""
+    names = [f"VD-{i}" for i in range(2000)]
+    put(tmp_path / "raw/a.csv", f"time,{','.join(names)}\n2026-10-01 00:00,{','.join('1' * 2000)}\n")
+    rows = [{"id": name, "road": "N1"} for name in names[:-1]]
+    put(tmp_path / "raw/list", json.dumps([*rows, {"id": names[-1], "road": "x" * 3_000_000}]))
+    with pytest.raises(InputError, match="'list': a road is of 3000000 characters"):
+        run(tmp_path, "wide_table", tmp_path / "raw", vd_list="list", **WIDE)
 
 
 def test_a_name_that_h5_would_cut(tmp_path):
@@ -116,6 +132,8 @@ def test_a_key_that_stands_twice_in_a_json_object(tmp_path):
         (b'"Status": 0', b'"Status": 1, "Status": 0'),
         (b'"UpdateInterval"', b'"VDLives": [], "UpdateInterval"'),
         (b'"LinkID"', b'"Lanes": [], "LinkID"'),
+        (b'"UpdateInterval"', b'"UpdateInterval": 300, "UpdateInterval"'),
+        (b'"UpdateTime"', b'"UpdateTime": "2026-10-01T05:00:01+08:00", "UpdateTime"'),
     ):
         assert old in good
         put(tmp_path / "raw.json", good.replace(old, new, 1))

@@ -72,6 +72,10 @@ def test_a_header_with_two_marks_is_split_by_the_one_that_gives_its_names(tmp_pa
             report(("A", "2024-01-01", "00:59:00", 0, 1, 1)),
             "line 2: interval 0 of 900 s does not end at 00:59:00",
         ),
+        (  # intervals counted from 1
+            report(("A", "2024-01-01", "00:15:00", 1, 1, 1)),
+            "line 2: interval 1 of 900 s does not end at 00:15:00",
+        ),
         (report(("A", "2024-01-01", "00:14:00", 0, 1, 1))[:-1], "it is truncated"),
         ("Local Date, Local Time, Day Type ID\n2024-01-01,00:14:00,1\n", "is no daily report of WebTRIS"),
     ],

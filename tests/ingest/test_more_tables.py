@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from vdcast.errors import InputError
 
-from .raw import put, run, utc, xlsx
+from .raw import Serial, put, run, utc, xlsx
 from .test_tables import LONG, WIDE, T
 
 FLOW = {**WIDE, "feature": "flow", "unit": "1"}
@@ -320,7 +320,16 @@ UNTIMED = {"time_column": None, "start": "2026-10-01"}
 
 
 @pytest.mark.parametrize(
-    "text", ["71.1,66.0\n70.9,65.1\n", "12,45\n14,44\n20,50\n10,40\n", "-1,3\n5,6\n", "5\n5\n"]
+    "text",
+    [
+        "71.1,66.0\n70.9,65.1\n",
+        "12,45\n14,44\n20,50\n10,40\n",
+        "-1,3\n5,6\n",
+        "5\n5\n",
+        "3\n4\n9\n",
+        "90\n12\n14\n",
+        "0,1\n4,3\n",
+    ],
 )
 def test_a_first_line_that_may_be_values_is_refused(tmp_path, text):
     with pytest.raises(
@@ -398,6 +407,19 @@ def test_a_sheet(tmp_path):
         "773869": {"empty": 0.5},
         "B": {"code": 0.5},
     }
+
+
+def test_times_of_a_sheet_that_are_sums(tmp_path):
+    """Each five minutes after the one above, from a midnight on: after a day a sum lies some ms below its time."""
+    pytest.importorskip("python_calamine")
+    rows, serial = [], 46296.0
+    for i in range(600):
+        rows.append([Serial(serial), i])
+        serial += 5 / 1440
+    put(tmp_path / "raw.xlsx", xlsx(data=[["time", "A"], *rows]))
+    table, _ = run(tmp_path, "wide_table", tmp_path / "raw.xlsx", **WIDE)
+    assert table.values[:, 0, 0].tolist() == list(range(600))
+    assert table.timestamps[0] == utc("2026-10-01T00:00:00+08:00")
 
 
 def test_one_of_several_sheets_is_named(tmp_path):

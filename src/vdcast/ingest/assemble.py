@@ -20,7 +20,7 @@ MAX_IMPOSSIBLE = (
     0.5,
     1000,
 )  # of the numbers of a feature, and how many there must be to tell: beyond, they are another quantity
-FEWEST = 12  # steps with records that tell how far apart records are
+FEWEST = 12  # steps with records that tell how far apart records are, or records that differ
 SPARSE = 1000, 50  # blocks in all, and how many times the ones with records: beyond, a time is wrong
 FAR = 365 * 86400, 100  # seconds without a record, and how many times what lies on one side of them: the same
 
@@ -232,10 +232,13 @@ def _check_impossible(names: Sequence[str], numbers: np.ndarray, impossible: np.
 
 
 def _check_conflicting(counts: Counter) -> None:
-    if counts["conflicting"] > MAX_CONFLICTS * counts["records"]:
+    differ = counts["conflicting"]
+    many = counts["laid_over"] > MAX_CONFLICTS * counts["records"] and differ >= FEWEST
+    if differ > MAX_CONFLICTS * counts["records"] or (many and differ > MAX_CONFLICTS * counts["telling"]):
         raise InputError(
             f"{counts['conflicting']} of {counts['records']} records differ from another one of the same detector and "
-            "interval; if data.raw holds two versions of the same data, remove one"
+            "interval; if data.raw holds two versions of the same data, remove one; if its rows or files are of lanes, or of "
+            "several detectors, say what tells them apart"
         )
 
 
@@ -341,6 +344,9 @@ def _lay(
     standing = np.where(before < start[group][:, None], old[group], np.take_along_axis(x, before, axis=0))
     differs = seen & ~np.isnan(standing) & (x != standing)
     counts["conflicting"] += int(differs.any(axis=1).sum())
+    telling = seen & ((x != 0) | (~np.isnan(standing) & (standing != 0)))  # two zeros agree on nothing
+    counts["laid_over"] += int((ahead >= 0).sum())
+    counts["telling"] += int(((ahead >= 0) & telling.any(axis=1)).sum())
 
     latest = latest[last]
     found = latest >= start[:, None]

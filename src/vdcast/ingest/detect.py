@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from vdcast.errors import InputError
 from vdcast.ingest import files
@@ -42,7 +41,7 @@ def resolved(settings: Data) -> tuple[Known, str | None]:
     """
     if settings.format != "auto":
         return settings, None
-    listed = list(files.find(Path(settings.raw), SUFFIXES, settings.files, settings.vd_list))
+    listed = list(files.find(files.place(settings.raw), SUFFIXES, settings.files, settings.vd_list))
     found = sorted((each for each in listed if isinstance(each, RawFile)), key=lambda file: file.name)
     if not found:
         for error in listed:

@@ -194,8 +194,8 @@ def table_info(path: Path, vd_ids: Sequence[str], settings: Listed) -> dict[str,
     return {
         "lon": np.array([_degrees(cell, 180) for cell in cells("lon")], "f8"),
         "lat": np.array([_degrees(cell, 90) for cell in cells("lat")], "f8"),
-        "road": np.array(cells("road"), "U"),
-        "direction": np.array(cells("direction"), "U"),
+        "road": np.array(cells("road"), object),
+        "direction": np.array(cells("direction"), object),
         "lanes": np.array([lane_count(cell) for cell in cells("lanes")], "i4"),
     }
 

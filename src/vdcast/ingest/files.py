@@ -171,6 +171,13 @@ class RawFile:
         return self.bad("is no longer in its archive, which has changed since it was listed; run this again")
 
 
+def place(raw: str) -> Path:
+    """Where ``data.raw`` is. Raises InputError where it says nothing, which would be the working directory."""
+    if not raw.strip():
+        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
+    return Path(raw)
+
+
 def find(
     raw: Path, suffixes: tuple[str, ...], pattern: str, vd_list: str | None = None
 ) -> Iterator["RawFile | str | InputError"]:

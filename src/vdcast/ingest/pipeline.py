@@ -122,13 +122,11 @@ def _recent(settings: Known, scratch: Path, steps: int, now: int) -> tuple[Detec
 @contextlib.contextmanager
 def _spooled(settings: Known, scratch: Path) -> Iterator[tuple[Spool, Layout]]:
     """Every file of ``settings.raw``, parsed, and where its records lie. Raises InputError as ``ingest`` does."""
-    if not settings.raw.strip():
-        raise InputError("data.raw is empty; set it to a file or a folder of raw files")
     module = format_of(settings)
     grid = assemble.grid(
         settings.spacing if isinstance(settings, Coarser) else settings.interval, settings.time_zone
     )
-    raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
+    raw, vd_list = files.place(settings.raw), getattr(settings, "vd_list", None)
     with Spool(scratch, settings.model_dump_json(exclude=UNPARSED)) as spool:
         spool.take_in(files.find(raw, module.SUFFIXES, settings.files, vd_list))
         if not spool.listed and not spool.errors():

@@ -69,12 +69,20 @@ def _text(cell) -> str:
 
 
 def as_text(cells: Sequence) -> pa.Array:
-    """A column of times or names; times stay times."""
-    filled = [cell for cell in cells if cell != ""]
-    for kind, arrow in ((datetime.datetime, pa.timestamp("us")), (datetime.date, pa.date32())):
-        if filled and all(type(cell) is kind for cell in filled):
-            return pa.array([None if cell == "" else cell for cell in cells], arrow)
+    """A column of times or names; times stay times. A midnight among them is read as a date."""
+    kinds = {type(cell) for cell in cells if cell != ""}
+    if kinds == {datetime.date}:
+        return pa.array([None if cell == "" else cell for cell in cells], pa.date32())
+    if kinds and kinds <= {datetime.datetime, datetime.date}:
+        return pa.array([None if cell == "" else _instant(cell) for cell in cells], pa.timestamp("us"))
     return pa.array([_text(cell) or None for cell in cells], pa.string())
+
+
+def _instant(cell: datetime.date) -> datetime.datetime:
+    """A time to the second: a sheet keeps it as a fraction of a day, and sums of these fall short of it."""
+    if not isinstance(cell, datetime.datetime):
+        return datetime.datetime.combine(cell, datetime.time())
+    return (cell + datetime.timedelta(milliseconds=500)).replace(microsecond=0)
 
 
 def as_numbers(file: RawFile, name: str, cells: Sequence, nulls: Sequence[str], line: int) -> pa.Array:

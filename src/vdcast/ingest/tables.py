@@ -364,18 +364,18 @@ def _split(
 
 
 def _may_be_values(names: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether a first line of nothing but numbers may be a row of values: ids are none of them, or count up."""
+    """Whether a first line of nothing but numbers may be a row of values: ids are far above them all, or count up."""
     if not all(_NUMBER.fullmatch(name) for name in names):
         return False
     if not all(name.isascii() and name.isdigit() for name in names):
         return True
     ids = [int(name) for name in names]
-    if len(ids) > 1 and ids == list(range(ids[0], ids[0] + len(ids))) and ids[0] in (0, 1):
+    if len(ids) > 2 and ids == list(range(ids[0], ids[0] + len(ids))) and ids[0] in (0, 1):
         return False
     values = [
         float(c.replace(",", ".")) for row in rows for cell in row if _NUMBER.fullmatch(c := cell.strip())
     ]
-    return bool(values) and any(min(values) <= i <= max(values) for i in ids)
+    return bool(values) and min(ids) <= 10 * max(values)
 
 
 def _distinct(file: RawFile, names: list[str]) -> list[str]:

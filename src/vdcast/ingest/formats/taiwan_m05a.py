@@ -38,7 +38,7 @@ _COLUMNS = {
     "speed": pa.float64(),
     "volume": pa.float64(),
 }
-_PRODUCT = re.compile(r"(?<![0-9A-Z])M0\d[A-Z](?![0-9A-Z])", re.IGNORECASE)
+_PRODUCT = re.compile(r"(?<![0-9A-Z])M0\d[A-Z](?![A-Z])", re.IGNORECASE)
 _NAME = re.compile(r"(?<![0-9A-Z])M05A_(\d{8})_(\d{4})\d{2}(?!\d)", re.IGNORECASE)
 
 
@@ -47,8 +47,7 @@ def features(settings: TaiwanM05A) -> tuple[tuple[str, str], ...]:
 
 
 def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
-    name = file.name.rpartition("/")[2]
-    if other := {found.upper() for found in _PRODUCT.findall(name)} - {"M05A"}:
+    if other := _products(file.name) - {"M05A"}:
         raise file.bad(f"its name says {', '.join(sorted(other))}, another product than M05A")
     # as a whole: the types of one segment are rows of their own
     rows = _table(file)
@@ -93,6 +92,12 @@ def parse(file: RawFile, settings: TaiwanM05A) -> Iterator[Records]:
         cause=cause[:, :2],
         counts=Counter(impossible_values=impossible, duplicates=shape.repeated),
     )
+
+
+def _products(name: str) -> set[str]:
+    """What a file is called as: by its own name, or, where that says nothing, by the folder or archive around it."""
+    said = (_PRODUCT.findall(part) for part in reversed(name.split("/")))
+    return {product.upper() for product in next(filter(None, said), [])}
 
 
 def _table(file: RawFile) -> pa.Table:

@@ -106,7 +106,7 @@ def _starts(file: RawFile, settings: WebTRIS, part: pa.Table, line: int) -> np.n
     number = tables.number(part, NUMBER)
     start = settings.interval * number
     ends = np.where((ends == 0) & (number > 0), clock.DAY, ends)
-    if (odd := (number != number.astype("i8")) | (ends < start) | (ends > start + settings.interval)).any():
+    if (odd := (number != number.astype("i8")) | (ends <= start) | (ends > start + settings.interval)).any():
         at = int(odd.argmax())
         raise file.bad(
             f"line {line + at}: interval {number[at]:g} of {settings.interval} s does not end at "
