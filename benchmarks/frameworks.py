@@ -65,7 +65,7 @@ def main() -> None:
     data = TrainingData.of(task, prepared(), "cpu")
     train, validation, test = data.train, data.validation, Windows(task, prepared().parts["test"])
 
-    stack = Stack.build(run, data, Copies([0], [[0]]))
+    stack = Stack.build(run, data, Copies(seeds=[0], groups=[[0]]))
     epochs_took = []
     for _ in range(6):
         began = time.perf_counter()
@@ -74,7 +74,7 @@ def main() -> None:
     epoch_seconds = statistics.median(epochs_took[1:])
 
     began = time.perf_counter()
-    fitted = fit_stack(run, data, Copies([0], [[0]]))
+    fitted = fit_stack(run, data, Copies(seeds=[0], groups=[[0]]))
     wall = time.perf_counter() - began
     best = build(run.network, train.sizes, copies=1)
     best.load_state_dict(fitted.weights)

@@ -41,7 +41,7 @@ def loop_table(seconds: float) -> list[str]:
         samples = torch.randperm(len(windows))[None, : 8 * 32]
         ready = [windows.batch(sample) for sample in samples.split(32, dim=1)]
 
-        stack = Stack.build(run, data, Copies([0], [[0]]))
+        stack = Stack.build(run, data, Copies(seeds=[0], groups=[[0]]))
         other = build_seeded(run.network, windows.sizes, seeds=[0])
         seed_dropout(other, [0])
         other_optimiser = torch.optim.AdamW(other.parameters(), fused=True)

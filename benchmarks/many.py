@@ -29,7 +29,7 @@ def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
             train, validation = (copied(part, N) for part in ("train", "validation"))
             data = data_of(task_of(train, Sharing.APART), train, validation)
             sample = min(N, 5)  # the loop takes the same time for every model
-            fit_stack(budget(run.name, seeds=[0], epochs=1), data, Copies([0], [[0]]))  # warm-up
+            fit_stack(budget(run.name, seeds=[0], epochs=1), data, Copies(seeds=[0], groups=[[0]]))  # warm-up
             loop = min(loop_seconds(run, data, sample, threads) for threads in {1, torch.get_num_threads()})
             loop *= N / sample
             began = time.perf_counter()
@@ -55,7 +55,7 @@ def loop_seconds(run: Run, data: TrainingData, models: int, threads: int) -> flo
     torch.set_num_threads(threads)
     began = time.perf_counter()
     for n in range(models):
-        fit_stack(run, data, Copies([0], [[n]]))
+        fit_stack(run, data, Copies(seeds=[0], groups=[[n]]))
     torch.set_num_threads(whole)
     return time.perf_counter() - began
 

@@ -266,7 +266,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
     window = settings.window
     task = task_of(parts[0], Sharing.APART, length=window.sequence_length, horizon=window.prediction_length)
     data = data_of(task, *parts)
-    copies = Copies([0] * STACK_ON_CPU, data.copies)
+    copies = Copies(seeds=[0] * STACK_ON_CPU, groups=data.copies)
     epoch, collect = {}, {}
     for name in ("lstm-independent_multi_vd", "xlstm-independent_multi_vd"):
         run = settings.run(name)

@@ -29,7 +29,7 @@ def main() -> None:
         for together in TOGETHER:
             own = rates_of(run.network)
             rates = [own._replace(learning_rate=own.learning_rate * (1 + n / 10)) for n in range(together)]
-            copies = Copies([0] * together, [[0]] * together, rates=rates)
+            copies = Copies(seeds=[0] * together, groups=[[0]] * together, rates=rates)
             stack = Stack.build(run, inputs.data, copies)
             train_epoch(stack)  # warms up
             train_epoch(stack)

@@ -56,7 +56,7 @@ def step_of(name: str, task, part: Detectors):
     """One step of a copy on the first windows, all detectors of each."""
     data = data_of(task, part, part)
     stack = Stack.build(
-        budget(name, seeds=[0], network={"batch_size": BATCH}), data, Copies([0], data.copies)
+        budget(name, seeds=[0], network={"batch_size": BATCH}), data, Copies(seeds=[0], groups=data.copies)
     )
     V = len(part.vd_ids)
     samples = torch.arange(max(1, BATCH // V) * V).view(1, -1, data.train.sizes.together)

@@ -116,7 +116,7 @@ def known(write, detectors) -> Covariates:
 
 
 def test_of_what_the_training_part_never_shows_nothing_is_taken(known, detectors, prepare_settings):
-    prepared, dropped = prepare(replace(detectors, covariates=known), prepare_settings)
+    (prepared,), dropped = prepare(replace(detectors, covariates=known), prepare_settings)
     train = prepared.parts["train"]
     assert {each.name for each in dropped} == {HOLIDAY, "works", "snow"}
     assert train.covariates.inputs == ("school",) and train.covariates.weather.kinds == ("rain",)
@@ -130,11 +130,11 @@ def test_of_what_the_training_part_never_shows_nothing_is_taken(known, detectors
 
 
 def test_it_comes_back_from_the_file_and_off_it_leaves_no_trace(tmp_path, known, detectors, prepare_settings):
-    prepared, _ = prepare(replace(detectors, covariates=known), prepare_settings)
+    (prepared,), _ = prepare(replace(detectors, covariates=known), prepare_settings)
     store.write_prepared(tmp_path / "on.h5", prepared)
     back = store.read_prepared(tmp_path / "on.h5", ["train"]).parts["train"].covariates
     assert back.inputs == ("school",) and back.weather.kinds == ("rain",) and back.days == 8
-    off, _ = prepare(detectors, prepare_settings)
+    (off,), _ = prepare(detectors, prepare_settings)
     store.write_prepared(tmp_path / "off.h5", off)
     assert b"covariate" not in (tmp_path / "off.h5").read_bytes()
     assert not covariates_of(Calendar(**NOTHING), detectors)
@@ -165,7 +165,7 @@ def test_a_holiday_is_a_day_of_its_own_that_leans_on_sunday(detectors):
 
 
 def test_a_forecast_reads_its_tables_anew(known, write, detectors, prepare_settings):
-    prepared, _ = prepare(replace(detectors, covariates=known), prepare_settings)
+    (prepared,), _ = prepare(replace(detectors, covariates=known), prepare_settings)
     trained = prepared.parts["train"].covariates
     write("p.csv", "name,begin,end\nschool,2024-02-01,2024-02-01\nworks B,2024-02-02,2024-02-02\n")
     write("w.csv", "time,issue_time,hail,rain\n2024-02-01T05:00,2024-02-01T03:00,1,9\n")

@@ -53,7 +53,7 @@ SEARCH = {
 def project(tmp_path, detectors, prepare_settings, monkeypatch) -> Path:
     """The working directory."""
     monkeypatch.chdir(tmp_path)
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     PREPARED.parent.mkdir()
     store.write_prepared(PREPARED, prepared)
     settings_with({})

@@ -20,12 +20,14 @@ def test_it_is_the_mean_over_vds_of_their_mae_against_the_better_simple_forecast
     small_lstm, detectors, prepare_settings, mode
 ):
     run, fitted_to = run_of(small_lstm, mode), data(detectors, prepare_settings, mode)
-    copies = Copies([1] * len(fitted_to.copies) + [2] * len(fitted_to.copies), fitted_to.copies * 2)
+    copies = Copies(
+        seeds=[1] * len(fitted_to.copies) + [2] * len(fitted_to.copies), groups=fitted_to.copies * 2
+    )
     stack = Stack.build(run, fitted_to, copies)
     train_epoch(stack)
     found = relative_errors(stack, fitted_to)
 
-    prepared, _ = prepare(detectors, prepare_settings)
+    (prepared,), _ = prepare(detectors, prepare_settings)
     part = prepared.parts["validation"]
     maes = {seed: by_vd(stack, fitted_to, seed) for seed in (0, 1)}
     naive = simple(part.values[..., 0], usual_of(part, task_of(detectors, prepare_settings, mode)))

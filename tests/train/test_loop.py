@@ -50,7 +50,9 @@ def test_stacked_training_equals_training_one_by_one(
         doubled = in_double(data(detectors, prepare_settings, "independent_multi_vd", vds))
         settings = dict(epochs=epochs, patience=patience, seeds=seeds, quantiles=quantiles)
         run = run_of(network, "independent_multi_vd", **settings)
-        copies = Copies([s for s in seeds for _ in vds], [[v] for v in range(len(vds))] * len(seeds))
+        copies = Copies(
+            seeds=[s for s in seeds for _ in vds], groups=[[v] for v in range(len(vds))] * len(seeds)
+        )
         return fit_stack(run, doubled, copies)
 
     together = trained([0, 7], [0, 1, 2])
@@ -72,11 +74,13 @@ def test_copies_with_rates_of_their_own_train_as_with_these_settings_alone(
     rates = [Rates(0.0, 0.01, 0.3), Rates(0.5, 0.001, 0.0), Rates(0.2, 0.05, 0.01)]
     doubled = in_double(data(detectors, prepare_settings, "multi_vd"))
     settings = dict(epochs=6, patience=1, seeds=[7])
-    together = fit_stack(run_of(network, **settings), doubled, Copies([7] * 3, [[0]] * 3, rates=rates))
+    together = fit_stack(
+        run_of(network, **settings), doubled, Copies(seeds=[7] * 3, groups=[[0]] * 3, rates=rates)
+    )
     assert len(set(together.training)) > 1, "the test needs copies that stop early"
     for n, each in enumerate(rates):
         own = network.model_copy(update=each._asdict())
-        alone = fit_stack(run_of(own, **settings), doubled, Copies([7], [[0]]))
+        alone = fit_stack(run_of(own, **settings), doubled, Copies(seeds=[7], groups=[[0]]))
         for name, value in alone.weights.items():
             off = torch.linalg.vector_norm(together.weights[name][n] - value[0])
             assert off <= 1e-5 * torch.linalg.vector_norm(value[0]), name
@@ -95,7 +99,7 @@ def test_seeds_of_a_network_for_all_detectors_train_stacked_as_one_by_one(
         return (
             run,
             in_double(data(detectors, prepare_settings, mode)),
-            Copies(seeds, [[0, 1, 2]] * len(seeds)),
+            Copies(seeds=seeds, groups=[[0, 1, 2]] * len(seeds)),
         )
 
     together = fit_stack(*stack([0, 7]))
@@ -200,7 +204,7 @@ def operations(network, common: TrainingData, copies: int) -> Counter:
             self.seen[func.overloadpacket.__name__] += 1
             return func(*args, **(kwargs or {}))
 
-    of_three = Copies([0] * copies, [[n % 3] for n in range(copies)])
+    of_three = Copies(seeds=[0] * copies, groups=[[n % 3] for n in range(copies)])
     stack = Stack.build(run_of(network), common, of_three)
     with Operations() as counted:
         run_epoch(stack, stack.next_samples())

@@ -100,7 +100,7 @@ def _data(task: Task, training: Training, windows: int) -> list[str]:
 
 def _settings(run: Run) -> list[str]:
     settings = {**run.network.model_dump(), **run.train.model_dump(exclude={"device"})}
-    rows = [(key, json.dumps(value)) for key, value in settings.items()]
+    rows = [(key, json.dumps(value)) for key, value in settings.items() if value is not None]
     table = pd.DataFrame(rows, columns=[say("evaluate.key"), say("evaluate.value")])
     return [f"## {say('evaluate.settings')}", "", table.to_markdown(index=False), ""]
 

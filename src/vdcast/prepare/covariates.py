@@ -135,7 +135,7 @@ def in_words(parts: dict[str, Detectors], window: Window) -> str:
     ]
     for name in covariates.plans:
         shares = [
-            say("prepare.planned", share=covariates.planned(name, part.timestamps).mean())
+            say("prepare.planned", share=float(covariates.planned(name, part.timestamps).mean()))
             for part in parts.values()
         ]
         lines.append(f"| {markdown(name)} | {' | '.join(shares)} |")
@@ -160,7 +160,7 @@ def _shares_known(part: Detectors, window: Window) -> str:
         )
         for steps in (range(1 - L, 1), range(1, H + 1))
     )
-    return say("prepare.known", back=back, ahead=ahead)
+    return say("prepare.known", back=float(back), ahead=float(ahead))
 
 
 def _days_of(periods: np.ndarray, part: Detectors) -> list[str]:

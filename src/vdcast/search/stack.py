@@ -76,7 +76,7 @@ class Trials:
         each = [member for member in members for _ in data.copies]
         rates = [rates_of(member.network) for member in each]
         stack = Stack.build(
-            run, data, Copies([it.seed for it in each], data.copies * len(members), rates=rates)
+            run, data, Copies(seeds=[it.seed for it in each], groups=data.copies * len(members), rates=rates)
         )
         pruned: dict[int, str] = {}
         for epoch in range(1, run.train.epochs + 1):

@@ -21,7 +21,7 @@ class Rates(NamedTuple):
     weight_decay: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Copies:
     """N copies by their seeds, and by the groups that each sees, of which all have as many; all of one fold, by number."""
 
@@ -53,9 +53,14 @@ def stacks_of(run: Run, of_a_seed: list[list[int]], device: str, folds: int = 1)
     """
     seeds = run.train.seeds
     if device == "cuda":
-        each = [seed for seed in seeds for _ in of_a_seed]
-        whole, largest = [Copies(each, of_a_seed * len(seeds), fold) for fold in range(folds)], STACK_ON_GPU
+        together, largest = [seeds], STACK_ON_GPU
     else:
-        alone = [([seed] * len(of_a_seed), of_a_seed) for seed in seeds]
-        whole, largest = [Copies(*one, fold) for fold in range(folds) for one in alone], STACK_ON_CPU
-    return [stack for copies in whole for stack in copies.cut(largest)]
+        together, largest = [[seed] for seed in seeds], STACK_ON_CPU
+    return [
+        stack
+        for fold in range(folds)
+        for some in together
+        for stack in Copies(
+            seeds=[seed for seed in some for _ in of_a_seed], groups=of_a_seed * len(some), fold=fold
+        ).cut(largest)
+    ]
