@@ -294,7 +294,10 @@ class Trained:
                 time_zone=content["time_zone"],
                 neighbours=content["neighbours"] and Neighbours.of(content["neighbours"]),
             )
-            return cls(task=task, **{name: content[name] for name in ("weights", "run", "margins", "pools")})
+            held = {name: content[name] for name in ("weights", "run", "margins", "pools")}
+            trained = cls(task=task, **held)
+            _ = trained.settings  # those of an earlier version may lack one
+            return trained
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
         except Damaged as error:
