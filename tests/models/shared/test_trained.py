@@ -180,6 +180,16 @@ def test_other_data_than_it_was_trained_for_is_one_sentence(detectors, prepare_s
         trained.forecast_all(test.select(test.vd_ids, ["volume"]))
 
 
+def test_a_file_from_before_a_setting_was_there_is_one_sentence(
+    tmp_path, detectors, prepare_settings, small_lstm
+):
+    trained, _ = train(detectors, prepare_settings, small_lstm, "multi_vd")
+    del trained.run["network"]["lookback"]
+    trained.save(tmp_path / "model.pt")
+    with pytest.raises(InputError, match="is not a model of this version of vdcast"):
+        Trained.load(tmp_path / "model.pt")
+
+
 def test_a_missing_a_damaged_and_a_hostile_checkpoint(tmp_path):
     with pytest.raises(InputError, match="does not exist; run `dvc repro` to train it"):
         Trained.load(tmp_path / "none.pt")

@@ -347,7 +347,9 @@ class Trained:
                 for it in content.get("earlier", ())
             )
             these = {name: content[name] for name in ("weights", "run", "margins", "pools")}
-            return cls(task=task, earlier=earlier, **these)
+            trained = cls(task=task, earlier=earlier, **these)
+            _ = trained.settings  # those of an earlier version may lack one
+            return trained
         except FileNotFoundError:
             raise InputError(f"model '{path}' does not exist; run `dvc repro` to train it") from None
         except Damaged as error:
