@@ -120,7 +120,7 @@ def curves(quick: bool) -> list[str]:
     import curves
 
     if quick:
-        curves.LENGTHS, curves.BATCHES, curves.DETECTORS = (12, 20), (8, 32), (10, 100)
+        curves.LENGTHS, curves.BATCHES, curves.DETECTORS = (12, 20), (8, 32), (3, 10)
     folder = Path(tempfile.mkdtemp()) / "figures" if quick else HERE / "figures"
     return [*curves.curves(folder, 0.3 if quick else 4), *curves.trainings(folder)]
 
