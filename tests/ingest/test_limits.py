@@ -123,7 +123,7 @@ def test_the_shared_damaged_parquet_files(tmp_path, name):
 
 def test_a_key_that_stands_twice_in_a_json_object(tmp_path):
     """Which of two speeds is meant nobody knows; the last one would stand in silence."""
-    good = as_json(vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T, lane(60, 1, 2, None))))
+    good = as_json(vdlive(vd("A", T, lane(50, 1, 2)), vd("B", T, lane(60, 1, 2, None)), updated=T))
     for old, new in (
         (b'"Speed": 50', b'"Speed": 70, "Speed": 50'),
         (b'"Speed": 50', b'"Speed": 50, "Sp\\u0065ed": 70'),

@@ -131,11 +131,11 @@ def test_of_what_the_training_part_never_shows_nothing_is_taken(known, detectors
 
 def test_it_comes_back_from_the_file_and_off_it_leaves_no_trace(tmp_path, known, detectors, prepare_settings):
     (prepared,), _ = prepare(replace(detectors, covariates=known), prepare_settings)
-    store.write_prepared(tmp_path / "on.h5", prepared)
-    back = store.read_prepared(tmp_path / "on.h5", ["train"]).parts["train"].covariates
+    store.write_prepared(tmp_path / "on.h5", [prepared])
+    back = store.read_prepared(tmp_path / "on.h5", ["train"])[0].parts["train"].covariates
     assert back.inputs == ("school",) and back.weather.kinds == ("rain",) and back.days == 8
     (off,), _ = prepare(detectors, prepare_settings)
-    store.write_prepared(tmp_path / "off.h5", off)
+    store.write_prepared(tmp_path / "off.h5", [off])
     assert b"covariate" not in (tmp_path / "off.h5").read_bytes()
     assert not covariates_of(Calendar(**NOTHING), detectors)
 

@@ -55,7 +55,7 @@ def project(tmp_path, detectors, prepare_settings, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (prepared,), _ = prepare(detectors, prepare_settings)
     PREPARED.parent.mkdir()
-    store.write_prepared(PREPARED, prepared)
+    store.write_prepared(PREPARED, [prepared])
     settings_with({})
     yield tmp_path
     torch.use_deterministic_algorithms(False)  # which training left on, and other tests do not expect

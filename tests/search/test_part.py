@@ -65,11 +65,11 @@ def test_values_of_the_test_part_change_no_trial(project):
     """Nor can it be there at all."""
     before = trials_of(searched())
     parts = ("train", "validation", "test")
-    prepared = store.read_prepared(PREPARED, parts)
+    (prepared,) = store.read_prepared(PREPARED, parts)
     test = replace(prepared.parts["test"], values=np.full_like(prepared.parts["test"].values, 1e6))
     for others in ({"test": test}, {}):
         kept = {name: prepared.parts[name] for name in parts[:2]}
-        store.write_prepared(PREPARED, replace(prepared, parts=kept | others))
+        store.write_prepared(PREPARED, [replace(prepared, parts=kept | others)])
         (folder_of("multi_vd") / "study.log").unlink()
         assert trials_of(searched()) == before
 
@@ -211,10 +211,10 @@ def test_a_study_of_other_settings_data_or_version_is_refused(project):
     with pytest.raises(InputError, match=r"is a study of other search\.lstm"):
         Part.of(params.load(), "multi_vd")
     settings_with({})
-    prepared = store.read_prepared(PREPARED, ("train", "validation"))
+    (prepared,) = store.read_prepared(PREPARED, ("train", "validation"))
     train = prepared.parts["train"]
     changed = replace(train, values=train.values + np.float32(1))
-    store.write_prepared(PREPARED, replace(prepared, parts=prepared.parts | {"train": changed}))
+    store.write_prepared(PREPARED, [replace(prepared, parts=prepared.parts | {"train": changed})])
     with pytest.raises(InputError, match="is a study of other data"):
         Part.of(params.load(), "multi_vd")
     path = folder_of("multi_vd") / "study.log"

@@ -57,7 +57,7 @@ def by_vd(stack, fitted_to, seed: int) -> np.ndarray:
 def usual_of(part, task) -> np.ndarray:
     from vdcast.data import profile
 
-    return task.profile[profile.slots(part.timestamps, part.time_zone, part.interval)][..., 0]
+    return task.profile[profile.slots_of(part)][..., 0]
 
 
 def simple(values: np.ndarray, usual: np.ndarray) -> np.ndarray:

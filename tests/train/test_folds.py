@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from tests.train.small import run_of, same, task_of
+from vdcast.language import in_words
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Folds
 from vdcast.prepare.split import prepare
@@ -90,4 +91,4 @@ def test_a_copy_without_weights_is_named_with_its_fold(detectors, prepare_settin
     run = run_of(small_lstm, epochs=1)
     found = replace(fitted(run, inputs(detectors, prepare_settings)), best_epoch=[1, 0], diverged=[0, 1])
     problem, _ = divergence(run, found, ["a"], folds=2)
-    assert "has no weights of seed 0 of fold 2, as" in problem
+    assert "has no weights of seed 0 of fold 2, as" in in_words(problem)
