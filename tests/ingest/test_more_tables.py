@@ -311,8 +311,18 @@ def test_names_that_are_fractions_in_parquet_are_whole_or_refused(tmp_path, kind
 
 
 def test_two_names_that_differ_in_spaces_alone_are_refused(tmp_path):
+    one_or_two = pytest.raises(InputError, match="names detector 'A' with and without spaces around it")
+    day = "vd,date," + ",".join(f"V{i:02}" for i in range(24))
+    put(tmp_path / "day.csv", "\n".join([day, "A,2026-10-01" + ",1" * 24, "A ,2026-10-02" + ",2" * 24, ""]))
+    told = {"vd_columns": ["vd"], "date_column": "date", "feature": "volume", "unit": "veh/h"}
+    with one_or_two:
+        run(tmp_path, "day_rows", tmp_path / "day.csv", time_zone="UTC", interval=3600, **told)
+    station = "05/01/2024 00:00:00,{},7,5,N,ML,0.5,10,100,12,0.05,65\n"
+    put(tmp_path / "station.txt", station.format("A") + station.format("A "))
+    with one_or_two:
+        run(tmp_path, "pems_station", tmp_path / "station.txt")
     put(tmp_path / "raw.csv", "time,vd,volume\n2026-10-01 00:00,A,1\n2026-10-01 00:00,A ,2\n")
-    with pytest.raises(InputError, match="names detector 'A' with and without spaces around it"):
+    with one_or_two:
         run(tmp_path, "long_table", tmp_path / "raw.csv", **LONG | {"units": {"volume": "veh"}})
 
 

@@ -37,7 +37,7 @@ def parse(file: RawFile, settings: DayRows) -> Iterator[Records]:
         if any(name.null_count for name in (*names, part.column(settings.date_column))):
             raise file.bad(f"line {line} or after: a row has no date or no detector")
         vd = pa.compute.binary_join_element_wise(*names, " ").combine_chunks().dictionary_encode()
-        vd_ids, row_vd = vd.dictionary.to_pylist(), vd.indices.to_numpy()
+        vd_ids, row_vd = tables.names_of(file, vd), vd.indices.to_numpy()
         _no_two_alike(file, called, vd_ids, row_vd, names)
         days = tables.days(file, part.column(settings.date_column), settings, line)
         if line <= 2:

@@ -66,7 +66,7 @@ def _records(
     if part.column("station").null_count or part.column("time").null_count:
         raise file.bad(f"line {line} or after: a row has no time or no station")
     station = part.column("station").combine_chunks().dictionary_encode()
-    vd, names = station.indices.to_numpy(), station.dictionary.to_pylist()
+    vd, names = station.indices.to_numpy(), tables.names_of(file, station)
     try:
         local, aware = clock.column(part.column("time").to_numpy(), "mdy")
         if aware:
