@@ -130,3 +130,10 @@ def test_instants_of_one_text():
     for bad in ("2026-13-01T00:00:00", "now", "2026-10-01T05:07:11+8", "0001-01-01 00:00"):
         with pytest.raises(ValueError):
             clock.instant(bad, taipei)
+
+
+def test_a_time_that_does_not_exist_is_not_said_to_be_unlike_itself():
+    with pytest.raises(ValueError, match="time '2024-13-01 00:00' does not exist"):
+        clock.column(np.array(["2024-13-01 00:00"], object), None)
+    with pytest.raises(ValueError, match="time '2024-13-01 00:00' is not written like '2024-12-01 00:00'"):
+        clock.column(np.array(["2024-12-01 00:00", "2024-13-01 00:00"], object), None)

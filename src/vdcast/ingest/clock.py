@@ -85,7 +85,8 @@ def column(texts: np.ndarray, date_order: str | None) -> tuple[np.ndarray, bool]
         bad = times.isna().to_numpy()
     if bad.any():
         row = int(bad.argmax())
-        raise ValueError(row, f"time {str(texts[row])[:40]!r} is not written like {str(texts[0])[:40]!r}")
+        other = f"is not written like {str(texts[0])[:40]!r}" if row else "does not exist"
+        raise ValueError(row, f"time {str(texts[row])[:40]!r} {other}")
     if aware:
         times = times.dt.tz_localize(None)
     values = times.to_numpy().astype("M8[s]")
