@@ -146,6 +146,11 @@ def test_a_key_that_stands_twice_in_a_json_object(tmp_path):
     )
     with pytest.raises(InputError, match="holds the key 'Speed' twice"):
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw.json")
+    last = good.rindex(b'"LinkFlows"'), good.rindex(b'"Status"')
+    bare = good[: last[0]] + good[last[1] :]
+    put(tmp_path / "raw.json", bare.replace(b'"Status"', b'"LinkFlows": [], "Status"', 1))
+    with pytest.raises(InputError, match="holds the key 'LinkFlows' twice"):
+        run(tmp_path, "taiwan_vdlive", tmp_path / "raw.json")
     # and the same keys elsewhere are none of our business
     put(tmp_path / "raw.json", good.replace(b'"Volume": 2', b'"Speed": 7, "Volume": 2'))
     table, _ = run(tmp_path, "taiwan_vdlive", tmp_path / "raw.json")

@@ -190,8 +190,9 @@ def _regular(snapshot: Snapshot, data: bytes) -> bool:
     if (
         b"\\u00" in data  # an ASCII letter written by its number
         or any(data.count(b'"%s"' % head) > 1 for head in (b"UpdateTime", b"UpdateInterval", b"VDLives"))
-        or any(vd.DataCollectTime is None or vd.Status is None for vd in vds)
-        or any(lane.Speed is None or lane.Occupancy is None for lane in lanes)
+        or any(None in (vd.DataCollectTime, vd.Status, vd.LinkFlows) for vd in vds)
+        or any(None in (link.LinkID, link.Lanes) for link in links)
+        or any(None in (lane.Speed, lane.Occupancy, lane.Vehicles) for lane in lanes)
         or any(each.Volume is None for each in classes)
     ):
         return False
