@@ -33,7 +33,7 @@ def many_table(counts: dict[str, dict[int, int]]) -> list[str]:
             loop = min(loop_seconds(run, data, sample, threads) for threads in {1, torch.get_num_threads()})
             loop *= N / sample
             began = time.perf_counter()
-            fit(run, data)
+            fit(run, [data])
             ours = time.perf_counter() - began
             rows.append(
                 {

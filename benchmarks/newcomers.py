@@ -64,7 +64,7 @@ def trained(data: Prepared, vds: list[int], model: str, **train) -> Trained:
     """A run of these detectors alone."""
     task = task_of(data, vds, settings())
     run = budget(f"{model}-{MODE}", **train)
-    fitted = fit(run, TrainingData.of(task, data, "cpu"))
+    fitted = fit(run, [TrainingData.of(task, data, "cpu")])
     return Trained(weights=fitted.weights, run=run.model_dump(), task=task)
 
 

@@ -161,12 +161,13 @@ def test_disk_full_at_an_h5(clone, stage):
     failed = first if stage == "ingest" else second
     with small_disk(clone.path / "data", room) as disk:
         on = disk.on(clone.path)
+        disk.run("mkdir", "calendar")
         output = clone.run(*on, "dvc", "repro", "prepare", fails=True)
         assert said(output) == [f"vdcast: {failed.relative_to(clone.path)}: {NO_ROOM}"]
         assert (
             f"failed to reproduce '{stage}': failed to run: python -m vdcast.{stage}, exited with 1" in output
         )
-        assert disk.run("ls", "-A").split() == (["detectors.h5"] if stage == "prepare" else [])
+        assert disk.run("ls", "-A").split() == ["calendar", *(["detectors.h5"] if stage == "prepare" else [])]
         disk.resize(1 << 26)
         left = {"prepare"} | ({"ingest"} if stage == "ingest" else set())
         assert stages_run(clone.run(*on, "dvc", "repro", "prepare")) == left

@@ -1,12 +1,15 @@
 """What is better, as a command and in params.yaml."""
 
+import re
 import shlex
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from dvc.utils.hydra import apply_overrides
 
 from vdcast import params
+from vdcast.language import speaking
 from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.search.apply import better, changes, command, laid_over, write
 from vdcast.search.report import markdown
@@ -121,3 +124,13 @@ def test_the_report_says_what_was_spent_what_is_better_and_what_luck_would_give(
     )
     assert "(fANOVA): dropout 75% and lookback 25%." in text
     assert command(searched) in text
+
+
+def test_in_chinese_the_report_has_the_same_figures(searched):
+    def figures(text):
+        return Counter(re.findall(r"\d+(?:\.\d+)?%?", text))
+
+    with speaking("zh-Hant"):
+        text = markdown(searched)
+    assert "60 次試驗，共 812 CPU 秒；試驗次數先用盡。其中 40 次完成、18 次提前中止 與 2 次失敗" in text
+    assert figures(text) == figures(markdown(searched))

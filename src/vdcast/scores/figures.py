@@ -234,12 +234,17 @@ def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
     _save(figure, path)
 
 
+@legible
 def best_so_far(path: Path, curves: Mapping[str, list[tuple[float, float]]]) -> None:
     """The lowest error of the trials of a search against the CPU seconds that they took, a curve per model."""
     figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
     for name, points in curves.items():
         axis.plot(*np.array(points or np.empty((0, 2))).T, drawstyle="steps-post", marker=".", **style(name))
-    axis.set(xlabel="CPU seconds of trials", ylabel="lowest error so far", title="Search, validation part")
+    axis.set(
+        xlabel=say("scores.picture.seconds_of_trials"),
+        ylabel=say("scores.picture.lowest"),
+        title=say("scores.picture.search"),
+    )
     axis.legend()
     _save(figure, path)
 

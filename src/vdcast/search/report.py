@@ -8,18 +8,12 @@ from typing import Any
 import pandas as pd
 
 from vdcast.escape import terminal
-from vdcast.language import listed
+from vdcast.language import listed, say
 from vdcast.records import io
 from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.scores import figures
 from vdcast.scores.names import label
 from vdcast.search.apply import command
-
-HOW = (
-    "Both models had the same budget. An error is of the validation part alone, no trial can read the test part: the "
-    "MAE at each VD over that of the better of weekly profile and persistence, mean over VDs. Trial 0 is what params.yaml "
-    "had."
-)
 
 
 def write(folder: Path, searched: Searched) -> None:
@@ -31,70 +25,80 @@ def write(folder: Path, searched: Searched) -> None:
 
 def markdown(searched: Searched) -> str:
     parts = [
-        f"# Search of settings, {searched.mode}",
-        f"{HOW} The budget: {searched.trials} trials or {searched.seconds:g} CPU seconds, whichever ends first.",
-        "![the lowest error so far against CPU seconds](best_so_far.png)",
+        f"# {say('search.title', mode=searched.mode)}",
+        say("search.how", trials=searched.trials, seconds=f"{searched.seconds:g}"),
+        f"![{say('search.picture')}](best_so_far.png)",
     ]
     for name, it in searched.models.items():
-        parts += [f"## {label(name)}: {it.run}", spent(it), *gain(it, searched.seeds)]
+        head = say("search.of_model", model=label(name), run=it.run)
+        parts += [f"## {head}", spent(it), *gain(it, searched.seeds)]
         if it.top:
             parts.append(table(it))
         if it.importance:
             shares = listed([f"{key} {share:.0%}" for key, share in it.importance.items()])
-            parts.append(f"How much of the spread of errors goes with each setting (fANOVA): {shares}.")
+            parts.append(say("search.importance", shares=shares))
     if said := command(searched):
-        parts += ["## To try it", f"```sh\n{said}\n```"]
+        parts += [f"## {say('search.to_try')}", f"```sh\n{said}\n```"]
     return "\n\n".join(parts) + "\n"
 
 
 def spent(it: SearchOf) -> str:
     """What the model was given, and how its trials ended."""
-    ended = {
-        "trials": "its trials were spent first",
-        "seconds": "its seconds were spent first",
-        None: "not at its end",
-    }
+    failed = [
+        say("search.failed", number=number, reason=terminal(reason)) for reason, number in it.failed.items()
+    ]
+    ways = [say("search.complete", number=it.complete), say("search.pruned", number=it.pruned), *failed]
+    said = say(
+        "search.spent",
+        trials=it.trials,
+        seconds=f"{it.seconds:.0f}",
+        ended=say(f"search.ended.{it.end or 'neither'}"),
+        ways=listed(ways),
+    )
     aside = [
-        f"{number} {what}"
-        for number, what in (
-            (it.impossible, "combinations that no network can have"),
-            (it.lost, "trials whose process was killed"),
-        )
+        say(key, number=number)
+        for key, number in (("search.impossible", it.impossible), ("search.lost", it.lost))
         if number
     ]
-    failed = [f"{number} failed ({terminal(reason)})" for reason, number in it.failed.items()]
-    ways = listed([f"{it.complete} complete", f"{it.pruned} pruned", *failed])
-    beside = f" Not counted: {listed(aside)}." if aside else ""
-    return f"{it.trials} trials in {it.seconds:.0f} CPU seconds; {ended[it.end]}. Of these {ways}.{beside}"
+    beside = [say("search.not_counted", what=listed(aside))] if aside else []
+    return say("language.between").join([said, *beside])
 
 
 def gain(it: SearchOf, seeds: int) -> list[str]:
     """By how much the best settings are better, and what of it may be luck."""
     if not it.first or not it.best or it.best.number == it.first.number:
-        return ["No trial was better than the settings as they are."] if it.first and it.best else []
+        return [say("search.none_better")] if it.first and it.best else []
     best, first = it.best, it.first
     words = [
-        f"Trial {best.number} has the lowest error, {best.error:.4f}: {against(best.error, first.error)} than trial 0's "
-        f"{first.error:.4f}."
+        say(
+            "search.best",
+            number=best.number,
+            error=f"{best.error:.4f}",
+            against=against(best.error, first.error),
+            first=f"{first.error:.4f}",
+        )
     ]
     if it.luck is not None:
-        words.append(
-            f"The best of {it.complete} trials that differ in their seed alone would be some {it.luck:.1%} below their "
-            "mean."
-        )
+        words.append(say("search.luck", trials=it.complete, share=it.luck))
     if best.seed_errors and first.seed_errors:
         mine, theirs = fmean(best.seed_errors), fmean(first.seed_errors)
         lower = sum(a < b for a, b in zip(best.seed_errors, first.seed_errors, strict=True))
         words.append(
-            f"With the same {seeds} seeds its mean is {mine:.4f} and trial 0's {theirs:.4f}: {against(mine, theirs)}, and "
-            f"lower with {lower} of them."
+            say(
+                "search.confirmed",
+                seeds=seeds,
+                mine=f"{mine:.4f}",
+                theirs=f"{theirs:.4f}",
+                against=against(mine, theirs),
+                lower=lower,
+            )
         )
-    return [" ".join(words)]
+    return [say("language.between").join(words)]
 
 
 def against(error: float, other: float) -> str:
     """How one error compares with another."""
-    return f"{abs(1 - error / other):.1%} {'lower' if error < other else 'higher'}"
+    return say(f"search.{'lower' if error < other else 'higher'}", share=f"{abs(1 - error / other):.1%}")
 
 
 def table(it: SearchOf) -> str:
@@ -109,4 +113,8 @@ def row(tried: Tried, first: Tried | None) -> Mapping[str, Any]:
     own = {
         key: f"{value:g}" if isinstance(value, float) else str(value) for key, value in tried.settings.items()
     }
-    return {"trial": str(tried.number), "error": f"{tried.error:.4f}", "against trial 0": apart} | own
+    return {
+        say("search.head.trial"): str(tried.number),
+        say("search.head.error"): f"{tried.error:.4f}",
+        say("search.head.against_first"): apart,
+    } | own

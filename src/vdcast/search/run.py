@@ -10,6 +10,7 @@ from multiprocessing.process import BaseProcess
 
 from vdcast import params
 from vdcast.errors import InputError, one_sentence
+from vdcast.language import speaking
 from vdcast.models.shared.device import choose_device
 from vdcast.params.sections import Params
 from vdcast.processes import POLL, cpus, end_with_parent, visible_gpus
@@ -27,7 +28,8 @@ def search(settings: Params, mode: str, jobs: int | None) -> Searched:
     on_gpu = choose_device(settings.train.device) == "cuda"
     train(mode, jobs or (len(visible_gpus()) if on_gpu else cpus()) or 1)
     searched = found(part, mode)
-    report.write(folder_of(mode), searched)
+    with speaking(settings.report.language):
+        report.write(folder_of(mode), searched)
     return searched
 
 

@@ -75,9 +75,8 @@ class Trials:
         run = self.run.model_copy(update={"network": members[0].network})
         each = [member for member in members for _ in data.copies]
         rates = [rates_of(member.network) for member in each]
-        stack = Stack.build(
-            run, data, Copies(seeds=[it.seed for it in each], groups=data.copies * len(members), rates=rates)
-        )
+        copies = Copies(seeds=[it.seed for it in each], groups=data.copies * len(members), rates=rates)
+        stack = Stack.build(run, data, copies)
         pruned: dict[int, str] = {}
         for epoch in range(1, run.train.epochs + 1):
             train_epoch(stack)

@@ -107,6 +107,8 @@ def about_data(prepared: Prepared, device: str) -> dict[str, Any]:
         content.update(json.dumps([part.vd_ids, part.features, prepared.targets]).encode())
     for statistic in (prepared.mean, prepared.std, prepared.profile):
         content.update(statistic.tobytes())
+    for known_ahead in prepared.parts["train"].covariates.content().values():
+        content.update(known_ahead.tobytes())
     return {"version": VERSION, "data": content.hexdigest()[:32], "device": device}
 
 
