@@ -22,7 +22,6 @@ from vdcast.forecasts.predictions import origin_steps
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.modes import sharing_of
-from vdcast.params.sections import Params
 from vdcast.prepare.split import prepare
 from vdcast.train.data import TrainingData
 from vdcast.train.workers import fit
@@ -39,7 +38,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="an epoch: whether it runs, and no figures")
     given = parser.parse_args()
     epochs = {"epochs": 1} if given.quick else {}
-    data = prepare(store.read(given.table), settings().prepare)[0] if given.table else prepared()
+    data = prepare(store.read(given.table), settings().prepare)[0][0] if given.table else prepared()
     V = len(data.parts["train"].vd_ids)
     halves = [list(range(V))[::2], list(range(V))[1::2]]
     errors: dict[str, list[np.ndarray]] = {}
@@ -62,29 +61,10 @@ NAMES += ["persistence", "yesterday", "last week"]
 
 def trained(data: Prepared, vds: list[int], model: str, **train) -> Trained:
     """A run of these detectors alone."""
-    task = task_of(data, vds, settings())
+    task = Task.of_vds(data, vds, settings().window, sharing_of(MODE))
     run = budget(f"{model}-{MODE}", **train)
     fitted = fit(run, [TrainingData.of(task, data, "cpu")])
     return Trained(weights=fitted.weights, run=run.model_dump(), task=task)
-
-
-def task_of(data: Prepared, vds: list[int], whole: Params) -> Task:
-    part = data.parts["train"]
-    return Task(
-        vd_ids=tuple(part.vd_ids[v] for v in vds),
-        features=part.features,
-        targets=data.targets,
-        units=tuple(part.units[part.features.index(target)] for target in data.targets),
-        feature_units=part.units,
-        mean=data.mean[vds],
-        std=data.std[vds],
-        profile=data.profile[:, vds],
-        length=whole.window.sequence_length,
-        horizon=whole.window.prediction_length,
-        sharing=sharing_of(MODE),
-        interval=part.interval,
-        time_zone=part.time_zone,
-    )
 
 
 def errors_of(

@@ -5,7 +5,7 @@
 
 import warnings
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -17,11 +17,10 @@ from vdcast.escape import markdown
 from vdcast.language import say
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.sections import Calendar, Window
-from vdcast.prepare.covariate_tables import midnight, read_plans, read_weather
+from vdcast.prepare.covariate_tables import DAY, midnight, read_plans, read_weather
 from vdcast.records.prepare import Dropped
 
 YEARS_AHEAD = 10  # of holidays that a trained model knows
-DAY = timedelta(days=1)
 
 
 def covariates_of(settings: Calendar, table: Detectors) -> Covariates:

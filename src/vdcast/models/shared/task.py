@@ -5,6 +5,7 @@ Made once, from what ``prepare`` left and the settings; training, the trained mo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from vdcast.models.shared.neighbours import Neighbours, neighbours_of
 from vdcast.params.modes import Sharing, sharing_of
 
 if TYPE_CHECKING:
-    from vdcast.params.sections import Params
+    from vdcast.params.sections import Params, Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +47,19 @@ class Task:
     def of(cls, prepared: Prepared, settings: Params, mode: str) -> Task:
         """What runs of ``mode`` see of ``prepared``. Raises InputError where it asks for neighbours and finds none."""
         indices = settings.modes.vd_indices(mode)
+        task = cls.of_vds(prepared, indices, settings.window, sharing_of(mode))
+        if not (nearby := settings.modes.neighbourhood(mode)):
+            return task
         some_part = next(iter(prepared.parts.values()))
-        features, vd_ids = some_part.features, tuple(some_part.vd_ids[v] for v in indices)
-        nearby = settings.modes.neighbourhood(mode)
+        return replace(task, neighbours=neighbours_of(task.chosen(some_part), nearby))
+
+    @classmethod
+    def of_vds(cls, prepared: Prepared, indices: Sequence[int], window: Window, sharing: Sharing) -> Task:
+        """What is to be seen of the detectors of these ``indices``, and of no neighbour."""
+        some_part = next(iter(prepared.parts.values()))
+        features = some_part.features
         return cls(
-            vd_ids=vd_ids,
+            vd_ids=tuple(some_part.vd_ids[v] for v in indices),
             features=features,
             targets=prepared.targets,
             units=tuple(some_part.units[features.index(target)] for target in prepared.targets),
@@ -58,12 +67,11 @@ class Task:
             mean=prepared.mean[indices],
             std=prepared.std[indices],
             profile=prepared.profile[:, indices],
-            length=settings.window.sequence_length,
-            horizon=settings.window.prediction_length,
-            sharing=sharing_of(mode),
+            length=window.sequence_length,
+            horizon=window.prediction_length,
+            sharing=sharing,
             interval=some_part.interval,
             time_zone=some_part.time_zone,
-            neighbours=neighbours_of(some_part.select(vd_ids, features), nearby) if nearby else None,
             covariates=some_part.covariates,
         )
 
