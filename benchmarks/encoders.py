@@ -27,7 +27,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from measure import cpu_name, machine, medians, table
 from vdcast.models.lstm.encoder import LSTM
 from vdcast.models.shared.dropout import seed_dropout
-from vdcast.models.xlstm.encoder import XLSTM
+from vdcast.models.xlstm.encoder import KERNELS
 from vdcast.models.xlstm.parts import Sizes
 
 with warnings.catch_warnings():
@@ -74,8 +74,10 @@ class XLSTMSize:
     def __str__(self) -> str:
         return f"xLSTM {self.input_size}x{self.num_blocks}, sLSTM {list(self.slstm_at)}"
 
-    def ours(self, copies: int, slstm_backend: str = "vanilla", dropout: float = 0.0) -> nn.Module:
-        model = XLSTM(
+    def ours(
+        self, copies: int, slstm_backend: str = "vanilla", dropout: float = 0.0, kernel: str = "vanilla"
+    ) -> nn.Module:
+        model = KERNELS[kernel](
             copies,
             Sizes(self.input_size, self.num_heads, self.num_blocks),
             slstm_at=self.slstm_at,
@@ -238,6 +240,37 @@ def compiled_table(sizes: list[XLSTMSize], seconds: float) -> list[str]:
         )
     title = "### torch.compile of all but the sLSTM recurrence, batch 32, dropout 0.1 as in training (needs a C++ compiler)"
     return [title, "", *table(rows), ""]
+
+
+def native_table(sizes: list[tuple[XLSTMSize, int]], seconds: float) -> list[str]:
+    """What ``xlstm.kernel: native`` saves; of several copies the package trains one after the other."""
+    rows = []
+    for size, copies in sizes:
+        x = torch.randn(copies, 32, STEPS, size.input_size)
+        ours, native = (size.ours(copies, dropout=0.1, kernel=kernel) for kernel in KERNELS)
+        others = [training_step(size.other(dropout=0.1), x_n) for x_n in x]
+        ms = medians(
+            seconds,
+            other=lambda others=others: [step() for step in others],
+            whole=training_step(native, x),
+            ours=training_step(ours, x, last_only=True),
+            native=training_step(native, x, last_only=True),
+        )
+        rows.append(
+            {
+                "encoder": str(size),
+                "copies": str(copies),
+                "package, ms": f"{ms['other']:.1f}",
+                "ours, ms": f"{ms['ours']:.1f}",
+                "ratio": f"{ms['other'] / ms['ours']:.2f}",
+                "native, ms": f"{ms['native']:.1f}",
+                "ratio ": f"{ms['other'] / ms['native']:.2f}",
+                "ours / native": f"{ms['ours'] / ms['native']:.2f}",
+                "native, all steps, ms": f"{ms['whole']:.1f}",
+                "ratio  ": f"{ms['other'] / ms['whole']:.2f}",
+            }
+        )
+    return [*table(rows), ""]
 
 
 REST = "element-wise, sums, norms"

@@ -38,7 +38,7 @@ NETWORKS: dict[str, Network] = {
     "lstm": LSTM(hidden_size=128, num_layers=1, **SHARED),
     "xlstm": XLSTM(
         embedding_dim=128, num_blocks=2, slstm_at=[1], num_heads=4, context_length=64, slstm_backend="vanilla",
-        mlstm_backend="vanilla", compile=False, **SHARED,
+        mlstm_backend="vanilla", kernel="vanilla", compile=False, **SHARED,
     ),
 }  # fmt: skip
 STEPS = (

@@ -1,7 +1,7 @@
 """Everything that is claimed about speed: ``python benchmarks/run.py [PART ...] [--quick] [--threads 2]``.
 
 Writes benchmarks/RESULTS.md and the figures beside it, part by part; a part that is not run keeps what it said.
-About 20 minutes on two quiet cores. Parts: networks, compile, many, loop, data, social, start, curves, frameworks, gpu;
+About 20 minutes on two quiet cores. Parts: networks, native, compile, many, loop, data, social, start, curves, frameworks, gpu;
 frameworks installs neuralforecast into an environment of its own on first use (some GB, minutes more, network).
 """
 
@@ -70,6 +70,19 @@ def compile(quick: bool) -> list[str]:
             *compiled_table([small, large], 8)[2:],
         ]
     return lines
+
+
+def native(quick: bool) -> list[str]:
+    """`xlstm.kernel: native` is off by default, as it needs a C++ compiler. One training step of batch 32, dropout 0.1, of the last
+    step alone as a forecaster reads it, the package's of all steps as it has no other; on one thread, as every stack trains.
+    """
+    from encoders import XLSTMSize, native_table
+
+    torch.set_num_threads(1)
+    small, large = XLSTMSize(64, 2, (1,)), XLSTMSize(128, 6, (1, 3))
+    return (
+        native_table([(small, 1)], 0.5) if quick else native_table([(small, 1), (large, 1), (small, 5)], 20)
+    )
 
 
 def many(quick: bool) -> list[str]:
@@ -145,7 +158,7 @@ def gpu(quick: bool) -> list[str]:
 
 PARTS = {
     part.__name__: part
-    for part in (networks, compile, many, loop, data, social, start, curves, frameworks, gpu)
+    for part in (networks, native, compile, many, loop, data, social, start, curves, frameworks, gpu)
 }
 
 

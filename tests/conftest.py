@@ -1,5 +1,6 @@
 """Small tables of detectors with a daily rhythm, gaps and two features."""
 
+import os
 import signal
 
 import numpy as np
@@ -74,6 +75,7 @@ def small_xlstm() -> XLSTM:
         context_length=16,
         slstm_backend="vanilla",
         mlstm_backend="vanilla",
+        kernel="vanilla",
         compile=False,
         lookback=None,
         dropout=0.2,
@@ -81,3 +83,17 @@ def small_xlstm() -> XLSTM:
         learning_rate=0.01,
         weight_decay=0.01,
     )
+
+
+@pytest.fixture(scope="session")
+def native(tmp_path_factory):
+    """The xLSTM's C++ is compiled, once for all workers; without a compiler the test skips."""
+    from vdcast.models.xlstm.native import operators, problem  # torch takes seconds to import
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORCH_EXTENSIONS_DIR", str(shared / "torch_extensions"))
+        if reason := problem("cpu"):
+            pytest.skip(reason)
+        yield operators()

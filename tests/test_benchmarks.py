@@ -19,11 +19,11 @@ def printed(script: str, *arguments: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "part", ["networks", "compile", "many", "loop", "data", "social", "start", "curves", "gpu"]
+    "part", ["networks", "native", "compile", "many", "loop", "data", "social", "start", "curves", "gpu"]
 )
 def test_every_part_runs_and_prints_its_table(part):
-    if part == "compile" and not shutil.which("g++"):
-        pytest.skip("torch.compile needs a C++ compiler")
+    if part in ("native", "compile") and not shutil.which("g++"):
+        pytest.skip("needs a C++ compiler")
     before = (BENCHMARKS / "RESULTS.md").read_bytes()
     output = printed("run.py", part, "--quick")
     assert output.startswith(f"## {part}\n") and "\n|---|" in output

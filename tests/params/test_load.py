@@ -74,6 +74,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("xlstm.slstm_at", [0, 0]), "slstm_at [0, 0] names a block twice"),
         (("xlstm.num_heads", 3), "num_heads 3 must divide embedding_dim"),
         (("xlstm.context_length", 3), "xlstm.context_length 3 (run xlstm-single_vd) is below the lookback of 20 steps, 300 min; raise it"),
+        (("xlstm.kernel", "cuda"), "xlstm.kernel = 'cuda' (str): input should be 'vanilla' or 'native'"),
         (("xlstm.slstm_backend", "gpu"), "xlstm.slstm_backend = 'gpu' (str): input should be 'auto', 'vanilla' or 'cuda'"),
         (("modes.single_vd.target_vd_index", 40), "target_vd_index 40 is not among the"),
         (("modes.multi_vd.num_vds", 0), "modes.multi_vd.num_vds = 0 (int)"),

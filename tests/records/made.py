@@ -24,7 +24,7 @@ def spent(**others) -> Spent:
 def training(**others) -> Training:
     known = {"problem": None, "notes": [], "copies": 1, "parameters": 10, "windows": 100, "epochs": 10}
     known |= {"epoch_limit": 100, "patience": 8, "best_epoch": [2], "validation_loss": [0.5], "ranks": 1}
-    known |= {"device": "cpu", "peak_memory_mb": 10.0}
+    known |= {"device": "cpu", "kernel": "vanilla", "peak_memory_mb": 10.0}
     known |= {"epoch_seconds": 10.0, "first_epoch_seconds": 10.0, "seconds": 10.0}
     return Training(**known | others)
 

@@ -51,6 +51,16 @@ def kill_at(tmp_path: Path, arguments: tuple, when: str, suffix: str, count: int
     return folder
 
 
+@pytest.mark.slow
+def test_a_training_by_the_native_kernel_resumes_as_well(
+    native, small_xlstm, detectors, prepare_settings, tmp_path, capsys
+):
+    network = small_xlstm.model_copy(update={"kernel": "native"})
+    test_killed_and_resumed_equals_uninterrupted(
+        network, detectors, prepare_settings, tmp_path, "after", capsys
+    )
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_killed_and_resumed_equals_uninterrupted(
     network, detectors, prepare_settings, tmp_path, when, capsys

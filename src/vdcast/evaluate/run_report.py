@@ -117,6 +117,8 @@ def _training(training: Training) -> list[str]:
         device=training.device,
         memory=training.peak_memory_mb,
     )
+    if training.kernel != "vanilla":
+        spent += f" {say('evaluate.kernel', kernel=training.kernel)}"
     curve = f"![{say('evaluate.curve')}](curve.png)"
     return [f"## {say('evaluate.training')}", "", spent, "", curve, ""]
 

@@ -69,9 +69,12 @@ def key_of(run: str) -> str:
     """The key under which this machine trains ``run`` now."""
     from vdcast.models.shared.device import choose_device
     from vdcast.train import key
+    from vdcast.train.kernel import settled
 
     settings = params.load()
-    return key.key_of(settings.run(run), settings, choose_device(settings.run(run).train.device))
+    asked = settings.run(run)
+    device = choose_device(asked.train.device)
+    return key.key_of(settled(asked, device), settings, device)
 
 
 def python_path(clone: Path) -> str:

@@ -1,7 +1,7 @@
 """The settings of the two networks, what each sets for itself in training, and what the rest may ask it.
 
-A network names its package, ``vdcast.models.<model>``, and says its ``width``, whether to ``compile`` it, the
-``longest`` lookback that it takes, and which setting ``needs_gpu``.
+A network names its package, ``vdcast.models.<model>``, and says its ``width``, whether to ``compile`` it, by which
+``kernel`` it trains, the ``longest`` lookback that it takes, and which setting ``needs_gpu``.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -29,6 +29,7 @@ class Optimiser(Section):
 class LSTM(Optimiser):
     model: ClassVar[str] = "lstm"
     compile: ClassVar[bool] = False
+    kernel: ClassVar[str] = "vanilla"
 
     hidden_size: Positive
     num_layers: Positive
@@ -59,6 +60,7 @@ class XLSTM(Optimiser):
     context_length: Positive
     slstm_backend: Literal["auto", "vanilla", "cuda"]
     mlstm_backend: Literal["vanilla"]  # the only one there is: the key keeps the name that users know
+    kernel: Literal["vanilla", "native"]
     compile: bool
 
     @property
@@ -79,6 +81,11 @@ class XLSTM(Optimiser):
             raise ValueError(
                 f"slstm_at {self.slstm_at} names block {bad[0]}; num_blocks {self.num_blocks} "
                 f"allows 0 to {self.num_blocks - 1}"
+            )
+        if self.compile and self.kernel != "vanilla":
+            raise ValueError(
+                f"compile true fuses the vanilla code, and kernel {self.kernel!r} is compiled already; set kernel to vanilla, "
+                "or compile to false"
             )
         if len(set(self.slstm_at)) != len(self.slstm_at):
             raise ValueError(f"slstm_at {self.slstm_at} names a block twice")

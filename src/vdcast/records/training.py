@@ -19,6 +19,7 @@ class Training(msgspec.Struct, frozen=True, kw_only=True):
     best_epoch: list[int]  # by copy, 0 without one
     validation_loss: list[float | None]  # by copy, of its best epoch; null without one
     device: str
+    kernel: str  # which code computed the network: vanilla, or one that the run asked for and that could
     ranks: int
     peak_memory_mb: float
     epoch_seconds: float

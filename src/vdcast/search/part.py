@@ -19,6 +19,7 @@ from vdcast.search import budget, study
 from vdcast.search.space import Impossible, network_of, sampler, settings_of, structure
 from vdcast.search.stack import Member, Trials
 from vdcast.train.data import TrainingData
+from vdcast.train.kernel import settled
 from vdcast.train.run import load
 
 MOST_IMPOSSIBLE = 20  # times the trials of the budget
@@ -47,7 +48,8 @@ class Part:
         about = study.about_data(inputs.prepared, inputs.data.device)
         folder = folder_of(mode)
         studies = study.opened(folder, runs, about, settings)
-        return cls(settings=settings, runs=runs, data=inputs.data, folder=folder, studies=studies)
+        here = {model: settled(run, inputs.data.device) for model, run in runs.items()}
+        return cls(settings=settings, runs=here, data=inputs.data, folder=folder, studies=studies)
 
     @property
     def search(self) -> Search:

@@ -30,13 +30,16 @@ def main() -> None:
         from vdcast import params
         from vdcast.models.shared.device import choose_device
         from vdcast.train import ranks
+        from vdcast.train.kernel import settled
         from vdcast.train.run import train_run, train_share
 
         settings = params.load()
-        run = settings.run(arguments.run)
-        with ranks.together(choose_device(run.train.device)):
+        asked = settings.run(arguments.run)
+        device = choose_device(asked.train.device)
+        with ranks.together(device):
             if arguments.share and ranks.world() > 1:
                 raise InputError("--share and torchrun both cut up a training; use one of them")
+            run = ranks.from_first(lambda: settled(asked, device))
             if arguments.share:
                 train_share(run, settings, *arguments.share)
             else:

@@ -18,8 +18,8 @@ def key_of(run: Run, settings: Params, device: str) -> str:
     """A hash of all that a training's result depends on, the same in every clone.
 
     That is what dvc.yaml lists for it, settings by value, data and code by content, and beside them the
-    kind of device, the version of torch and the number of ranks, which shows in how sums round. The number of
-    processes that stacks are spread over is not in it: it does not show.
+    kind of device, the kernel that computes (``run`` is ``settled``), the version of torch and the number of ranks, which
+    show in how sums round. The number of processes that stacks are spread over is not in it: it does not show.
     """
     stage = yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"]["train"]["do"]
     names = {"${key}": run.name, "${item.model}": run.model, "${item.mode}": run.mode}
@@ -38,6 +38,7 @@ def key_of(run: Run, settings: Params, device: str) -> str:
         "settings": {path: value(path) for path in map(filled, stage["params"])},
         "files": {path: content(path) for path in map(filled, stage["deps"])},
         "device": device,
+        "kernel": run.network.kernel,
         "torch": torch.__version__,
         "ranks": ranks.world(),
     }
@@ -59,4 +60,5 @@ def sha256(file: Path) -> str:
 def key_now(run: Run, device: str) -> str:
     """The key of ``run`` as params.yaml, data and code are by now."""
     now = params.load()
-    return key_of(now.run(run.name), now, device)
+    now.run(run.name)  # refused where it is gone
+    return key_of(run, now, device)

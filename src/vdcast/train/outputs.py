@@ -69,6 +69,7 @@ def record(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Training:
         best_epoch=fitted.best_epoch,
         validation_loss=[loss if math.isfinite(loss) else None for loss in fitted.best_loss],
         device=data.device,
+        kernel=run.network.kernel,
         ranks=ranks.world(),
         peak_memory_mb=fitted.peak_memory_mb,
         epoch_seconds=sum(fitted.seconds) / len(fitted.seconds),

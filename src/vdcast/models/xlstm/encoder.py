@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from vdcast.errors import InputError
 from vdcast.models.xlstm.mlstm import MLSTMBlock
+from vdcast.models.xlstm.native import NativeMLSTMBlock, NativeSLSTMBlock
 from vdcast.models.xlstm.parts import Norm, Sizes, multiple_of_64
 from vdcast.models.xlstm.slstm import SLSTMBlock
 from vdcast.params import networks
@@ -24,7 +25,7 @@ from vdcast.params import networks
 
 def encoder(network: networks.XLSTM, copies: int) -> "XLSTM":
     """The encoder that ``network`` describes."""
-    return XLSTM(
+    return KERNELS[network.kernel](
         copies,
         Sizes(network.embedding_dim, network.num_heads, network.num_blocks),
         slstm_at=network.slstm_at,
@@ -43,6 +44,8 @@ class XLSTM(nn.Module):
     parallel one.
     Raises InputError for widths that the heads do not divide.
     """
+
+    SLSTM, MLSTM = SLSTMBlock, MLSTMBlock
 
     def __init__(
         self,
@@ -65,8 +68,8 @@ class XLSTM(nn.Module):
 
         def block(index: int) -> SLSTMBlock | MLSTMBlock:
             if index in slstm_at:
-                return SLSTMBlock(copies, sizes, dropout=dropout, index=index, backend=slstm_backend)
-            return MLSTMBlock(copies, sizes, dropout=dropout)
+                return self.SLSTM(copies, sizes, dropout=dropout, index=index, backend=slstm_backend)
+            return self.MLSTM(copies, sizes, dropout=dropout)
 
         self.blocks = nn.ModuleList(map(block, range(sizes.blocks)))
         self.post_blocks_norm = Norm(copies, width)
@@ -109,6 +112,15 @@ class XLSTM(nn.Module):
             x = block(x)
         x = last(x, 1) if last_only else last(x)
         return self.post_blocks_norm(x).transpose(1, 2)
+
+
+class NativeXLSTM(XLSTM):
+    """The same, trained by C++ (``native``)."""
+
+    SLSTM, MLSTM = NativeSLSTMBlock, NativeMLSTMBlock
+
+
+KERNELS = {"vanilla": XLSTM, "native": NativeXLSTM}
 
 
 def compiled_for(module: nn.Module, function: Callable, copies: int, windows: int, **options) -> Callable:

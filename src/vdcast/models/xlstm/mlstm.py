@@ -90,7 +90,7 @@ class MLSTMBlock(nn.Module):
         # two products rather than one and a split: both halves lie in memory of their own
         up_u, up_z = layer.proj_up.weight.chunk(2, dim=1)
         y = in_full_precision(
-            MLSTMLayer.apply,
+            self.cell,
             linear(normed, up_u),
             linear(last_steps(normed, steps), up_z),
             layer.conv1d.conv.weight,
@@ -101,6 +101,10 @@ class MLSTMBlock(nn.Module):
             layer.learnable_skip,
         )
         return linear(y, layer.proj_down.weight)
+
+    def cell(self, *given: Tensor) -> Tensor:
+        """What lies between the projections up and down; ``given`` is what ``MLSTMLayer`` takes."""
+        return MLSTMLayer.apply(*given)
 
     def _attention(self) -> tuple[Tensor, Tensor]:
         """Block-diagonal weights that make queries and values, in wide blocks.

@@ -88,12 +88,15 @@ class SLSTMBlock(nn.Module):
 
     def forward(self, x: Tensor, steps: int | None = None) -> Tensor:
         """All steps, or the last ``steps`` (A) of them."""
-        layer = self.xlstm
-        recurrent = layer.slstm_cell._recurrent_kernel_.flatten(0, 1)
-        h = in_full_precision(self.scan, self.gates(x), recurrent)  # (L, M, d, B), M = N * heads
-        h = last_steps(h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3), steps)  # (N, A, B, heads, d)
+        h = last_steps(self.hidden(x), steps)  # (N, A, B, heads, d)
         h = functional.layer_norm(self.dropout(h), h.shape[-1:]).flatten(3)
-        return self.feed_forward(last_steps(x, steps) + h * across_steps(1 + layer.group_norm.weight))
+        return self.feed_forward(last_steps(x, steps) + h * across_steps(1 + self.xlstm.group_norm.weight))
+
+    def hidden(self, x: Tensor) -> Tensor:
+        """What the recurrence leaves at each step: (N, L, B, D) -> (N, L, B, heads, d)."""
+        recurrent = self.xlstm.slstm_cell._recurrent_kernel_.flatten(0, 1)
+        h = in_full_precision(self.scan, self.gates(x), recurrent)  # (L, M, d, B), M = N * heads
+        return h.unflatten(1, (-1, self.heads)).permute(1, 0, 4, 2, 3)
 
     def feed_forward(self, x: Tensor) -> Tensor:
         normed = self.ffn_norm(x)
