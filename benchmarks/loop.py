@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -28,7 +29,7 @@ from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import Sharing
 from vdcast.train.copies import Copies
 from vdcast.train.data import TrainingData
-from vdcast.train.loop import run_epoch
+from vdcast.train.loop import run_epoch, train_epoch
 from vdcast.train.stack import Stack
 
 
@@ -85,6 +86,30 @@ def synthetic(T: int, V: int, interval: int = 300) -> Detectors:
         time_zone="UTC",
         source="synthetic",
     )
+
+
+def kernels_table(seconds: float, runs: dict[str, int]) -> list[str]:
+    """Epochs of ``runs``, each with so many copies, by the vanilla and the native kernel; validation, by the vanilla one, included."""
+    rows = []
+    for name, copies in runs.items():
+        stacks = {}
+        for kernel in ("vanilla", "native"):
+            run = budget(name, network={"kernel": kernel})
+            data = TrainingData.of(Task.of(prepared(), settings(), run.mode), prepared(), "cpu")
+            groups = data.copies[:copies]
+            stacks[kernel] = Stack.build(run, data, Copies(seeds=[0] * len(groups), groups=groups))
+        steps = {kernel: partial(train_epoch, stack) for kernel, stack in stacks.items()}
+        ms = medians(seconds, **steps)
+        rows.append(
+            {
+                "run": name,
+                "copies": str(copies),
+                "epoch, vanilla, s": f"{ms['vanilla'] / 1e3:.2f}",
+                "epoch, native, s": f"{ms['native'] / 1e3:.2f}",
+                "ratio": f"{ms['vanilla'] / ms['native']:.2f}",
+            }
+        )
+    return ["### An epoch of a run, with its validation", "", *table(rows), ""]
 
 
 def detectors_table(seconds: float, counts: tuple[int, ...]) -> list[str]:

@@ -77,12 +77,14 @@ def native(quick: bool) -> list[str]:
     step alone as a forecaster reads it, the package's of all steps as it has no other; on one thread, as every stack trains.
     """
     from encoders import XLSTMSize, native_table
+    from loop import kernels_table
 
     torch.set_num_threads(1)
     small, large = XLSTMSize(64, 2, (1,)), XLSTMSize(128, 6, (1, 3))
-    return (
-        native_table([(small, 1)], 0.5) if quick else native_table([(small, 1), (large, 1), (small, 5)], 20)
-    )
+    if quick:
+        return [*native_table([(small, 1)], 0.5), *kernels_table(0.1, {"xlstm-single_vd": 1})]
+    runs = {"xlstm-single_vd": 1, "xlstm-independent_multi_vd": 5, "xlstm-multi_vd": 1}
+    return [*native_table([(small, 1), (large, 1), (small, 5)], 20), *kernels_table(10, runs)]
 
 
 def many(quick: bool) -> list[str]:

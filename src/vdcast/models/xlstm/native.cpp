@@ -89,9 +89,9 @@ template <typename T> struct Blocks {
 
   // y (columns, rows) = x'
   static void transpose(long rows, long columns, Input x, Matrix y) {
-    for (long i = 0; i < rows; i += 4)
+    for (long i = 0; i < rows; i += 16)
       for (long j = 0; j < columns; j++)
-        for (long k = i; k < std::min(i + 4, rows); k++) y[j][k] = x[k][j];
+        for (long k = i; k < std::min(i + 16, rows); k++) y[j][k] = x[k][j];
   }
 
   // R rows and C vectors of columns of c += a b, which stay in registers
