@@ -145,10 +145,10 @@ def whole(rows: Sequence[CutRow]) -> Scores:
 
 
 def number(value: float | int) -> float | int | None:
-    """Rounded; what is undefined is null in JSON, which has no NaN."""
+    """Rounded, and of Python's own types, as JSON takes no others; what is undefined is null there, which has no NaN."""
     if isinstance(value, int):
         return value
-    return round(value, 6) if np.isfinite(value) else None
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:
