@@ -115,6 +115,23 @@ def test_dvc_takes_the_command(searched, tmp_path):
     assert (before.status, before.better) == ("better", "lstm")
 
 
+def test_dvc_takes_a_setting_of_none(searched, tmp_path):
+    """As of a lookback that is no longer cut: `None` would be a word to Hydra."""
+    it = searched.models["lstm"]
+    first, best = (
+        structs.replace(each, settings={"lookback": value})
+        for each, value in ((it.first, 8), (it.best, None))
+    )
+    found = structs.replace(searched, models={"lstm": structs.replace(it, first=first, best=best)})
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        SHIPPED.read_text("utf-8").replace("hidden_size: 128}", "hidden_size: 128, lookback: 8}"), "utf-8"
+    )
+    assert params.load(path).run("lstm-multi_vd").network.lookback == 8
+    apply_overrides(path, shlex.split(command(found, None))[4::2])
+    assert params.load(path).run("lstm-multi_vd").network.lookback is None
+
+
 def test_lines_are_laid_over_by_what_differs():
     assert laid_over("a:   1\nb: 2\n", "a: 1\nb: 2\n", "a: 1\nb: 3\nc: 4\n") == "a:   1\nb: 3\nc: 4\n"
     assert laid_over("a:\n  1\n", "a: 1\n", "a: 2\n") == "a: 2\n"  # of another layout: as it comes
