@@ -17,7 +17,7 @@ import msgspec
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.escape import prose
-from vdcast.layout import PARAMS, REPORTS, RUNS
+from vdcast.layout import PARAMS, RUNS, SUMMARY
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import sentence
@@ -34,7 +34,6 @@ Changes = Mapping[
     tuple[str, str], "PairedDifference | None"
 ]  # new against old, by mode and model; None: not known
 
-SUMMARY = REPORTS / "summary.json"
 WORKSPACE = "workspace"
 
 

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from vdcast.errors import InputError
 from vdcast.escape import terminal
-from vdcast.layout import REPORTS
+from vdcast.layout import REPORTS, SUMMARY
 from vdcast.params.sections import Params
 from vdcast.records import io
 from vdcast.records.comparison import Comparison
@@ -23,8 +23,8 @@ def write_report(settings: Params) -> None:
     dropped = dropped_in_words(read_preparation(), settings.modes.target_vd_index)
     primary, margin = settings.evaluate.primary, settings.evaluate.margin
     verdict = judge(modes, primary=primary, margin=margin, dropped=dropped)
-    verdict = structs.replace(verdict, weaknesses=[*verdict.weaknesses, searched(settings)])
-    io.write(REPORTS / "summary.json", summary_of(modes, verdict))
+    verdict = structs.replace(verdict, weaknesses=[*verdict.weaknesses, searched(settings, verdict.modes)])
+    io.write(SUMMARY, summary_of(modes, verdict))
     (REPORTS / "report.md").write_text(report_markdown(modes, verdict), "utf-8")
     figures.cost(REPORTS / "cost.png", modes)
     scored = {mode: it for mode, it in modes.items() if isinstance(it, Comparison)}
