@@ -153,7 +153,8 @@ class Trained:
         from vdcast.models.shared.windows import Windows
 
         self.task.check_fits(part, self.run["name"])
-        if lacking := [vd for vd in self.task.vd_ids if vd not in {*part.vd_ids}]:
+        present = set(part.vd_ids)
+        if lacking := [vd for vd in self.task.vd_ids if vd not in present]:
             raise InputError(
                 f"run {self.run['name']} was trained on VD {lacking[0]!r}; {part.source} lacks it"
             )
