@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.imports import SRC, members, modules, reached
+from vdcast.machines.dvc_cli import would_run
 
 ROOT = SRC.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
@@ -261,28 +262,44 @@ def test_nothing_is_stale_before_a_change(repo):
     assert reruns(repo) == set()
 
 
-def with_runs(repo, change) -> tuple[set[str], set[str]]:
-    """All stages, and those that `dvc repro` would run, once ``change`` has been at the settings."""
-    from dvc.repo import Repo
-
+@contextlib.contextmanager
+def settings_after(repo, change):
+    """Once ``change`` has been at the settings."""
     path = Path(repo.root_dir) / "params.yaml"
     before = path.read_text("utf-8")
     document = yaml.safe_load(before)
     change(document)
     path.write_text(yaml.safe_dump(document), "utf-8")
     try:
-        with Repo() as anew:
-            return {stage.addressing for stage in anew.index.stages}, reruns(anew)
+        yield
     finally:
         path.write_text(before, "utf-8")
 
 
-def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
-    def add(document):
-        document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+def with_runs(repo, change) -> tuple[set[str], set[str]]:
+    """All stages, and those that `dvc repro` would run, once ``change`` has been at the settings."""
+    from dvc.repo import Repo
 
-    _, found = with_runs(repo, add)
+    with settings_after(repo, change), Repo() as anew:
+        return {stage.addressing for stage in anew.index.stages}, reruns(anew)
+
+
+def add_a_run(document):
+    document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+
+
+def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
+    _, found = with_runs(repo, add_a_run)
     assert found == {"train@lstm-wider", "evaluate@lstm-wider", "report"}
+
+
+def test_what_would_run_is_named_though_its_inputs_are_not_made(repo):
+    """Where `dvc repro --dry` ends in Errno 2."""
+    assert would_run([]) == []
+    with settings_after(repo, add_a_run):
+        assert would_run([]) == ["train@lstm-wider", "evaluate@lstm-wider", "report"]
+        assert would_run(["evaluate@lstm-wider"]) == ["train@lstm-wider", "evaluate@lstm-wider"]
+        assert would_run(["train@lstm-multi_vd"]) == []
 
 
 def test_a_run_that_is_gone_is_compared_no_more(repo):

@@ -10,6 +10,7 @@ from vdcast import Trained
 from vdcast.data import store
 from vdcast.errors import InputError
 from vdcast.language import Said, in_words
+from vdcast.live.newcomers import elsewhere
 
 PLACES = "name,lon,lat\n" + "".join(
     f"{name},{121 + 0.004 * i},25\n" for i, name in enumerate("abcd")
@@ -49,6 +50,6 @@ def test_social_is_a_mode_like_the_others(tmp_path, monkeypatch):
     )
     known = store.read(tmp_path / "data/detectors.h5")
     assert trained.forecast_next(known).shape == (2, 2, 5, 1)
-    assert alone.elsewhere(known).forecast_next(known).shape == (2, 2, 5, 1)
+    assert elsewhere(alone, known).forecast_next(known).shape == (2, 2, 5, 1)
     with pytest.raises(InputError, match="forecasts the detectors that it was trained on and no others"):
-        trained.elsewhere(known)
+        elsewhere(trained, known)

@@ -88,5 +88,9 @@ class Search(Section):
     spent: dict[str, Spent]  # by run; one that is not named was not searched
     before: dict[ModeName, Before]  # of modes whose settings a search has changed
 
+    def space(self, model: str) -> dict[str, list[Any] | Range]:
+        """Of each setting of that model that is tried, a list of values or a range."""
+        return getattr(self, model)
+
     def spent_on(self, run: str) -> Spent:
         return self.spent.get(run, Spent(trials=0, seconds=0.0))

@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -15,7 +15,7 @@ from vdcast.language import Language
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
-from vdcast.params.networks import LSTM, XLSTM
+from vdcast.params.networks import LSTM, NETWORKS, XLSTM
 from vdcast.params.search import Search
 from vdcast.params.section import Positive, Rate, Section, Share
 from vdcast.params.times import minutes
@@ -182,6 +182,12 @@ class Run(Section):
     mode: ModeName
     network: LSTM | XLSTM
     train: Train
+
+    @classmethod
+    def of(cls, dumped: dict[str, Any]) -> Self:
+        """What ``model_dump`` was given. Raises KeyError or ValueError where it lacks a setting, or has one more."""
+        network = NETWORKS[dumped["model"]].model_validate(dumped["network"])
+        return cls.model_validate({**dumped, "network": network})
 
 
 class Pair(Section):

@@ -16,7 +16,7 @@ from vdcast.records.comparison import CutRow, Scores
 from vdcast.scores import metrics
 from vdcast.scores.names import NAIVE_FORECASTS
 
-BLOCK = 64  # VDs that ``score_each_vd`` scores at once
+BLOCK = 64  # VDs that ``mae_of_each_vd`` scores at once
 MISSING = (0.0, 0.1)  # borders of the classes of missing input
 
 
