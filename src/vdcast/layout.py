@@ -13,6 +13,7 @@ NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 COMPARISONS = REPORTS / "comparisons"
 PREPARATION = REPORTS / "prepare.json"
+QUALITY = REPORTS / "quality/quality.json"
 SPOOL = Path(".scratch/ingest")  # what ingest keeps of the files that it has parsed
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 WRITING = Path(".scratch/writing")  # a lock per run: who writes to runs/<run>
