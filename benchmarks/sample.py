@@ -25,7 +25,7 @@ def settings() -> Params:
 def prepared() -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "detectors.h5"
-        pipeline.ingest(settings().data, table, Path(folder) / "quality", Path(folder) / "scratch")
+        pipeline.ingest(settings().data, table, Path(folder) / "quality.json", Path(folder) / "scratch")
         return prepare(store.read(table), settings().prepare)[0][0]
 
 

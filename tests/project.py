@@ -16,6 +16,7 @@ from vdcast.compare.__main__ import main as compare
 from vdcast.evaluate.__main__ import main as evaluate
 from vdcast.ingest.__main__ import main as ingest
 from vdcast.prepare.__main__ import main as prepare
+from vdcast.quality.__main__ import main as quality
 from vdcast.report.__main__ import main as report
 from vdcast.train.__main__ import main as train
 
@@ -65,7 +66,7 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     raw = raw / "counts.csv" if raw.is_dir() else raw
     table.reset_index().to_parquet(raw) if raw.suffix == ".parquet" else table.to_csv(raw)
     torch.set_num_threads(1)
-    for main in (ingest, prepare):
+    for main in (ingest, quality, prepare):
         run(main)
     run(baselines)
     for name in params.load().runs:

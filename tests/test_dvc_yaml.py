@@ -35,9 +35,10 @@ NO_NUMBERS = {
     "vdcast.params.words",
 }
 SECONDS = {"vdcast.processes": {"POLL", "PATIENCE"}}  # of waiting for a process
-# every stage reads them with params.yaml: `ingest` alone uses the first, and all but `ingest` the second
+# every stage reads them with params.yaml: `ingest` alone uses the first, and all that know of modes the second
 OF_INGEST, OF_OTHERS = "vdcast.params.formats", "vdcast.params.modes"
-PRINTING = ("prepare", "evaluate", "compare", "report")  # in the language of `report.language`
+OF_NO_USE = {"ingest": {OF_OTHERS}, "quality": {OF_INGEST, OF_OTHERS}}  # to any other, what is of `ingest`
+PRINTING = ("quality", "prepare", "evaluate", "compare", "report")  # in the language of `report.language`
 SAID = (
     "vdcast.language"  # the others keep key and figures of what they say, and say it in English to a terminal
 )
@@ -56,7 +57,7 @@ def lies_in(module: str, deps: list[str]) -> bool:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_code_it_reaches(stage):
     code = {each for each in reached(members(stage)) if modules()[each].read_text("utf-8").strip()}
-    needed = code - NO_NUMBERS - {OF_OTHERS if stage == "ingest" else OF_INGEST}
+    needed = code - NO_NUMBERS - OF_NO_USE.get(stage, {OF_INGEST})
     needed -= set() if stage in PRINTING else {SAID}
     missing = sorted(each for each in needed if not lies_in(each, code_of(stage)))
     assert not missing, f"dvc.yaml: {stage} reaches {missing} without depending on it"
@@ -225,17 +226,18 @@ TRAINED = ("train", "evaluate", "compare", "report")
 @pytest.mark.parametrize(
     ("file", "wanted", "not_of"),
     [
+        ("src/vdcast/quality/words.py", {"quality", "report"}, None),
         ("src/vdcast/report/page.py", {"report"}, None),
         ("src/vdcast/report/templates", {"report"}, None),
         ("src/vdcast/compare/significance.py", {"compare", "report"}, None),
         ("src/vdcast/evaluate/__main__.py", {"evaluate", "compare", "report"}, None),
-        ("src/vdcast/baselines/naive.py", ALL - {"ingest", "prepare", "train"}, None),
+        ("src/vdcast/baselines/naive.py", ALL - {"ingest", "quality", "prepare", "train"}, None),
         ("src/vdcast/models/lstm/encoder.py", set(TRAINED), "xlstm"),
         ("src/vdcast/models/xlstm/slstm.py", set(TRAINED), "lstm"),
         ("src/vdcast/train/loss.py", set(TRAINED), None),
         (r"^    max_speed: Rate = ", ALL, None),
         (r"^LATENCY_BATCH = ", {"evaluate", "compare", "report"}, None),
-        (r"^    def vd_indices\(self, mode", ALL - {"ingest"}, None),
+        (r"^    def vd_indices\(self, mode", ALL - {"ingest", "quality"}, None),
         ("src/vdcast/machines/on_ray.py", set(), None),
         ("src/vdcast/commands/verdict.py", set(), None),
         ("src/vdcast/params/words.py", set(), None),

@@ -14,6 +14,7 @@ REPORTS = Path("reports")
 COMPARISONS = REPORTS / "comparisons"
 SUMMARY = REPORTS / "summary.json"
 PREPARATION = REPORTS / "prepare.json"
+QUALITY = REPORTS / "quality/quality.json"
 SPOOL = Path(".scratch/ingest")  # what ingest keeps of the files that it has parsed
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
 WRITING = Path(".scratch/writing")  # a lock per run: who writes to runs/<run>

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from vdcast.language import Language
 from vdcast.records.comparison import Line, PairedDifference, Scores, Spent
 
 Status = Literal["better", "equal", "undecided", "no_verdict"]
@@ -94,3 +95,4 @@ class ModeFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     modes: dict[str, ModeFigures]
+    language: Language = "en"  # of what it says in words

@@ -8,7 +8,7 @@ charts and the list of VDs. Everything that comes from data is escaped.
 import base64
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
@@ -22,11 +22,13 @@ from markupsafe import Markup
 from vdcast.escape import terminal
 from vdcast.forecasts.series import Series
 from vdcast.language import Figure, feature, placed, say, sentences, some, spoken, text
-from vdcast.layout import PARAMS, REPORTS
+from vdcast.layout import PARAMS, QUALITY, REPORTS
 from vdcast.params.networks import MODELS
 from vdcast.params.times import minutes
+from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
+from vdcast.records.quality import REMARKS, Quality, SeriesQuality
 from vdcast.records.summary import Verdict
 from vdcast.report import page_data
 from vdcast.report.inputs import read_bytes
@@ -42,7 +44,6 @@ PAGE = REPORTS / "index.html"
 SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words")
 LISTED = 20  # series and bad files in the section on data
 NAMED = 5  # series and files in a sentence
-REMARKS = ("empty", "constant", "near-constant")  # of ingest, on a series
 CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 
 
@@ -50,7 +51,7 @@ CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, besid
 class Origin:
     """Where the results come from: the data, the settings, the code."""
 
-    quality: dict  # quality.json
+    quality: Quality
     coverage: str  # PNG in base64
     prepared: str  # Markdown
     settings: str  # YAML
@@ -67,10 +68,9 @@ def write_page(
     """Write the page, of the modes that could be compared."""
     first = next(iter(comparisons.values()))
     data = page_data.merged(charts, series, target_vd=first.target_vd, baseline=first.best_naive)
-    quality = read_bytes(REPORTS / "quality" / "quality.json", "ingest")
-    coverage = read_bytes(REPORTS / "quality" / "coverage.png", "ingest")
+    coverage = read_bytes(QUALITY.with_name("coverage.png"), "quality")
     origin = Origin(
-        quality=msgspec.json.decode(quality),
+        quality=io.read(QUALITY, Quality, "ingest"),
         coverage=base64.b64encode(coverage).decode("ascii"),
         prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
         settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
@@ -163,14 +163,14 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
     }
 
 
-def _about_data(quality: dict) -> dict:
-    """What the template says of the data; ``quality`` is quality.json."""
-    causes = (cause for it in quality["missing"].values() for cause in it["by_cause"])
+def _about_data(quality: Quality) -> dict:
+    """What the template says of the data."""
+    causes = (cause for it in quality.missing.values() for cause in it.by_cause)
     return {
         "quality": quality,
         "causes": list(dict.fromkeys(causes)),
-        "worst": sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
-        "suspicious": suspicious(quality),
+        "worst": sorted(quality.series, key=lambda it: (-it.missing, -it.longest_gap))[:LISTED],
+        "suspicious": suspicious(quality.series),
         "listed": LISTED,
         "named": NAMED,
     }
@@ -186,14 +186,14 @@ def thinned(data: dict) -> str:
     return say("language.between").join([*said, say("report.page.whole")])
 
 
-def suspicious(quality: dict) -> list[str]:
+def suspicious(series: Sequence[SeriesQuality]) -> list[str]:
     """A sentence for each kind of series that no model can learn from."""
     found = []
     for remark in REMARKS:
         names = [
-            say("report.page.series_of", vd=it["vd"], feature=feature(it["feature"]))
-            for it in quality["series"]
-            if it["verdict"] == remark
+            say("report.page.series_of", vd=it.vd, feature=feature(it.feature))
+            for it in series
+            if it.verdict == remark
         ]
         if names:
             said = some(names, NAMED)

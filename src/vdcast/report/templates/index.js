@@ -134,7 +134,7 @@ function drawErrors(prefix, suffix, mode, v) {
 function drawDifference() {
   const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
   const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
-  const x = (field) => ({field, type: "quantitative", title: said("difference_axis"), axis: {format: "+%"}});
+  const x = (field) => ({field, type: "quantitative", title: null, axis: {format: "+%"}});
   const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
   const tooltip = [{field: "mode", title: said("mode")}, {field: "relative", title: said("difference"), format: "+.2%"}, {field: "low", title: said("from"), format: "+.2%"}, {field: "high", title: said("to"), format: "+.2%"}];
   draw("difference", {
