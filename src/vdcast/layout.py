@@ -12,6 +12,7 @@ RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 COMPARISONS = REPORTS / "comparisons"
+CONTROLS = COMPARISONS / "controls"
 PREPARATION = REPORTS / "prepare.json"
 SPOOL = Path(".scratch/ingest")  # what ingest keeps of the files that it has parsed
 SCRATCH = Path(".scratch/train")  # no stage's output; safe to delete
