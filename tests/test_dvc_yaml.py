@@ -177,7 +177,7 @@ def test_nothing_but_the_name_of_a_run_or_mode_is_put_into_a_command():
         for command in [commands] if isinstance(commands, str) else commands:
             assert re.findall(r"\$\{(.*?)\}", command) in ([], ["key"]), f"{name}: {command}"
     named = {stage["foreach"] for stage in STAGES.values() if "foreach" in stage}
-    assert named == {"${runs}", "${comparisons}"}
+    assert named == {"${runs}", "${comparisons}", "${controls}"}
 
 
 @pytest.fixture(scope="module")
@@ -220,7 +220,7 @@ def file_with(pattern: str) -> str:
 
 
 ALL = set(STAGES)
-TRAINED = ("train", "evaluate", "compare", "report")
+TRAINED = ("train", "evaluate", "compare", "control", "report")
 
 
 @pytest.mark.parametrize(
@@ -229,14 +229,15 @@ TRAINED = ("train", "evaluate", "compare", "report")
         ("src/vdcast/quality/words.py", {"quality", "report"}, None),
         ("src/vdcast/report/page.py", {"report"}, None),
         ("src/vdcast/report/templates", {"report"}, None),
-        ("src/vdcast/compare/significance.py", {"compare", "report"}, None),
-        ("src/vdcast/evaluate/__main__.py", {"evaluate", "compare", "report"}, None),
+        ("src/vdcast/compare/findings.py", {"compare", "report"}, None),
+        ("src/vdcast/differences/components.py", {"compare", "control", "report"}, None),
+        ("src/vdcast/evaluate/__main__.py", {*TRAINED} - {"train"}, None),
         ("src/vdcast/baselines/naive.py", ALL - {"ingest", "quality", "prepare", "train"}, None),
         ("src/vdcast/models/lstm/encoder.py", set(TRAINED), "xlstm"),
         ("src/vdcast/models/xlstm/slstm.py", set(TRAINED), "lstm"),
         ("src/vdcast/train/loss.py", set(TRAINED), None),
         (r"^    max_speed: Rate = ", ALL, None),
-        (r"^LATENCY_BATCH = ", {"evaluate", "compare", "report"}, None),
+        (r"^LATENCY_BATCH = ", {*TRAINED} - {"train"}, None),
         (r"^    def vd_indices\(self, mode", ALL - {"ingest", "quality"}, None),
         ("src/vdcast/machines/on_ray.py", set(), None),
         ("src/vdcast/commands/verdict.py", set(), None),
@@ -311,3 +312,14 @@ def test_a_run_that_is_gone_is_compared_no_more(repo):
     stages, found = with_runs(repo, remove)
     assert found == {"report"}
     assert not stages & {"compare@multi_vd", "train@xlstm-multi_vd"} and "train@lstm-multi_vd" in stages
+
+
+def test_without_controls_nothing_is_laid_beside_one(repo):
+    stages, found = with_runs(repo, lambda document: document.update(controls={}))
+    assert found == {"report"} and not [each for each in stages if each.startswith("control")]
+
+
+def test_a_control_reads_its_two_runs_and_no_other(repo):
+    (one,) = [stage for stage in repo.index.stages if stage.addressing == "control@lstm-global_multi_vd"]
+    runs = {Path(dep.def_path).parts[1] for dep in one.deps if dep.def_path.startswith("runs")}
+    assert runs == {"lstm-global_multi_vd", "lstm-independent_multi_vd"}

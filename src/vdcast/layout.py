@@ -12,6 +12,7 @@ RUNS = Path("runs")
 NAIVE = RUNS / "naive"
 REPORTS = Path("reports")
 COMPARISONS = REPORTS / "comparisons"
+CONTROLS = COMPARISONS / "controls"
 SUMMARY = REPORTS / "summary.json"
 PREPARATION = REPORTS / "prepare.json"
 QUALITY = REPORTS / "quality/quality.json"

@@ -261,10 +261,12 @@ def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(obse
 
 
 def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):
-    short = made.training(notes=["Its own note."], best_epoch=[10], epoch_limit=10)
+    own, places = Said("scores.one_seed"), Said("scores.unplaced", {"run": "a", "vds": "b"})
+    short = made.training(notes=[own, places], best_epoch=[10], epoch_limit=10)
     found = of_errors(observed, 2.0, 1.0, 4.0, trainings={"xlstm": short})
     assert [(note.kind, note.words) for note in found.notes] == [
-        ("training", "Its own note."),
+        ("training", "One seed."),
+        ("data", "In run a, VDs without coordinates have no neighbours: b."),
         (
             "training",
             "xLSTM has not converged: 1 of 1 networks were still improving at the limit of 10 epochs; raise train.epochs.",

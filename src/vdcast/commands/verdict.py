@@ -83,8 +83,8 @@ def summary(rev: str) -> Summary:
 
 def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
     """How far each model's errors changed from one revision to the other, on the same windows."""
-    from vdcast.compare.difference import paired
-    from vdcast.compare.tally import tally
+    from vdcast.differences.paired import paired
+    from vdcast.differences.tally import tally
     from vdcast.forecasts.predictions import check_same_windows
     from vdcast.params.modes import Sharing, sharing_of
 
@@ -98,7 +98,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
                 if len(known) == len(both):
                     check_same_windows(known)
                     shared = sharing_of(mode) is not Sharing.APART
-                    found[mode, model] = paired("new", "old", tally(known), shared)
+                    found[mode, model] = paired("new", "old", tally(known), (shared, shared))
     return found
 
 

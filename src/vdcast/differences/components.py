@@ -32,11 +32,11 @@ class Components:
     correlation: np.ndarray
 
 
-def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) -> Components:
+def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: tuple[bool, bool]) -> Components:
     """Of ``a`` (..., S, Y, V) and ``b`` (..., S', Y, V), sums of absolute errors by training, day and VD.
 
-    ``count`` (..., Y, V) is how many observations each sum is of; every VD has some. ``shared``: the weights of a
-    training serve all VDs; else each VD has weights, and luck with them, of its own.
+    ``count`` (..., Y, V) is how many observations each sum is of; every VD has some. ``shared``, of ``a`` and of ``b``: the
+    weights of a training serve all VDs; else each VD has weights, and luck with them, of its own.
 
     Days, VDs and trainings are crossed: the mean varies with each, and with each pair of them. What a day does to
     single VDs or trainings is in the variance over days, so it is taken out of the others, as is what a training does
@@ -45,9 +45,7 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
     """
     N, V = count.sum(axis=-2), count.shape[-1]
     A, B = (each.mean(axis=-3).sum(axis=-2) / N for each in (a, b))  # (..., V)
-    own = (A + B) / 2
-    own = np.where(own > 0, own, 1)  # without any error there is no difference
-    relative = (A - B) / own
+    relative, own = relative_difference(A, B)
     scale = N * own * V
     # what each training, day and VD adds to the mean: the slope of ``relative`` along A, and along -B
     of_a = a * ((1 - relative / 2) / scale)[..., None, None, :] / a.shape[-3]
@@ -55,7 +53,7 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
     cells = of_a.sum(axis=-3, keepdims=True) - of_b.sum(axis=-3, keepdims=True)  # (..., 1, Y, V)
     days, days_df, correlation = _over_days(cells.sum(axis=(-3, -1)))
     (seeds_a, df_a, apart_a), (seeds_b, df_b, apart_b) = (
-        _over_trainings(x, shared or V == 1) for x in (of_a, of_b)
+        _over_trainings(x, serves_all or V == 1) for x, serves_all in zip((of_a, of_b), shared, strict=True)
     )
     vds = spread(relative[..., None, None, :] / V, -1) - spread(cells, -2, -1) - apart_a - apart_b
     variance = [days, vds, seeds_a, seeds_b]
@@ -66,6 +64,13 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: bool) ->
         df=np.stack(df, -1),
         correlation=correlation,
     )
+
+
+def relative_difference(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """2 (A - B) / (A + B) of mean absolute errors (...), and the error (A + B) / 2 that it is a share of; of none, 1."""
+    own = (A + B) / 2
+    own = np.where(own > 0, own, 1)  # without any error there is no difference
+    return (A - B) / own, own
 
 
 def spread(x: np.ndarray, *axes: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy import stats
 from scores.stats.statistical_tests import diebold_mariano as reference
 
-from vdcast.compare.significance import bootstrap, diebold_mariano
+from vdcast.differences.significance import bootstrap, diebold_mariano
 
 
 def test_the_bootstrap_of_days_is_that_of_scipy():

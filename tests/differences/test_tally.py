@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.forecasts.small import models
-from vdcast.compare.tally import ensemble_errors, numbered_days, tally
+from vdcast.differences.tally import ensemble_errors, numbered_days, tally
 
 
 def test_every_error_is_in_its_place():
