@@ -11,7 +11,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
-REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a"]}
+REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a", "berlin"]}
 
 
 @pytest.mark.parametrize("page", REPORTS)
