@@ -19,6 +19,7 @@ from vdcast.baselines.naive import History, hour_of_week_mean, last_week, persis
 from vdcast.data import calendar, profile, store
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
+from vdcast.live.newcomers import elsewhere
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.modes import sharing_of
@@ -81,7 +82,7 @@ def errors_of(
     made = {}
     for days in DAYS:
         history = before.rows(max(0, len(before.timestamps) - days * calendar.DAY // before.interval), None)
-        made[f"new, of {days} days"] = half.elsewhere(history).forecast_all(part).mean(axis=0)[..., 0]
+        made[f"new, of {days} days"] = elsewhere(half, history).forecast_all(part).mean(axis=0)[..., 0]
         usual = profile.of_part(history)[profile.slots_of(part)][..., f]
         made[f"profile of {days} days"] = usual[ahead]
         hours = calendar.hour_of_week(part.timestamps, part.time_zone)

@@ -13,7 +13,7 @@ from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import Sharing
 from vdcast.params.sections import Params, Run
 from vdcast.prepare.split import prepare
-from vdcast.train.data import TrainingData
+from vdcast.train.data import TrainingData, headline_scale
 
 
 @cache
@@ -64,7 +64,7 @@ def data_of(task: Task, train: Detectors, validation: Detectors) -> TrainingData
     return TrainingData(
         train=Windows(task, train),
         validation=Windows(task, validation),
-        scale=task.headline_scale,
+        scale=headline_scale(task),
         copies=task.copies,
         device="cpu",
     )

@@ -13,6 +13,7 @@ from tests.pipeline.conftest import merged
 from vdcast import params
 from vdcast.baselines.__main__ import main as baselines
 from vdcast.compare.__main__ import main as compare
+from vdcast.control.__main__ import main as control
 from vdcast.evaluate.__main__ import main as evaluate
 from vdcast.ingest.__main__ import main as ingest
 from vdcast.prepare.__main__ import main as prepare
@@ -78,4 +79,6 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
 def up_to_report() -> None:
     for mode in params.load().comparisons:
         run(compare, mode)
+    for name in params.load().controls:
+        run(control, name)
     run(report)

@@ -20,7 +20,7 @@ _HOMES = {"Trained": "vdcast.models.shared.trained", "read": "vdcast.data.store"
 
 
 def __getattr__(name: str) -> Any:
-    """``Trained`` and ``read``, once they are asked for: the former takes torch along, which takes seconds."""
+    """``Trained`` and ``read``, once they are asked for: they take numpy along, and torch comes with the first model."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,7 @@ SMALL = {
     | {name: dict(zip(("model", "mode"), name.split("-"), strict=True)) for name in RUNS},
     "comparisons": dict.fromkeys(_PARAMS["comparisons"])
     | {mode: _PARAMS["comparisons"][mode] for mode in MODES},
+    "controls": dict.fromkeys(_PARAMS["controls"]),
 }
 
 

@@ -18,7 +18,7 @@ import msgspec
 from vdcast.errors import InputError, one_sentence
 from vdcast.escape import prose
 from vdcast.language import say, speaking
-from vdcast.layout import PARAMS, REPORTS, RUNS
+from vdcast.layout import PARAMS, RUNS, SUMMARY
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import sentence
@@ -32,7 +32,6 @@ Changes = Mapping[
 ]  # new against old, by mode and model; None: not known
 
 HEADS = ("mode", "model", "mae", "error", "seconds", "parameters")
-SUMMARY = REPORTS / "summary.json"
 WORKSPACE = "workspace"
 
 
@@ -84,8 +83,8 @@ def summary(rev: str) -> Summary:
 
 def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
     """How far each model's errors changed from one revision to the other, on the same windows."""
-    from vdcast.compare.difference import paired
-    from vdcast.compare.tally import tally
+    from vdcast.differences.paired import paired
+    from vdcast.differences.tally import tally
     from vdcast.forecasts.predictions import check_same_windows
     from vdcast.params.modes import Sharing, sharing_of
 
@@ -99,7 +98,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
                 if len(known) == len(both):
                     check_same_windows(known)
                     shared = sharing_of(mode) is not Sharing.APART
-                    found[mode, model] = paired("new", "old", tally(known), shared)
+                    found[mode, model] = paired("new", "old", tally(known), (shared, shared))
     return found
 
 

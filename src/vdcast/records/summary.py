@@ -24,6 +24,15 @@ class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
     takes: str | None  # of an undecided one, what it would take
 
 
+class JudgedControl(JudgedDifference, frozen=True, kw_only=True):
+    """A run, ``a``, against its control, ``b``: what ``mode`` adds to the mode ``without`` it, in one model."""
+
+    model: str
+    mode: str
+    without: str
+    provisional: bool
+
+
 class JudgedLine(Line, frozen=True, kw_only=True):
     """``status`` is of the model: better than the simpler forecast, worse, equal within the margin, or undecided.
 
@@ -75,6 +84,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
     lines: dict[str, list[JudgedLine]]  # by mode, as the comparison has them
     against: dict[str, list[str]]  # by mode, sentences on all lines
+    controls: list[JudgedControl] = []  # as ``controls`` of params.yaml has them; none in an older file
     weaknesses: list[Weakness]
     same_vd: str | None  # why two modes agree on the target VD
     rule: str

@@ -6,10 +6,11 @@ from pathlib import Path
 from vdcast.errors import InputError
 from vdcast.forecasts.series import Series, read_series
 from vdcast.language import say, some
-from vdcast.layout import COMPARISONS, PREPARATION
+from vdcast.layout import COMPARISONS, CONTROLS, PREPARATION
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, NoComparison
+from vdcast.records.control import Control
 from vdcast.records.prepare import Preparation
 
 LISTED = 5  # of what was dropped
@@ -29,6 +30,11 @@ def read_comparisons(modes: Iterable[str]) -> dict[str, Comparison | NoCompariso
         mode: io.read(COMPARISONS / mode / "comparison.json", Comparison | NoComparison, f"compare@{mode}")
         for mode in modes
     }
+
+
+def read_controls(runs: Iterable[str]) -> list[Control]:
+    """Of each run that has a control."""
+    return [io.read(CONTROLS / f"{run}.json", Control, f"control@{run}") for run in runs]
 
 
 def read_charts(modes: Iterable[str]) -> tuple[dict[str, Charts], dict[str, Series]]:

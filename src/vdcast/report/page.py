@@ -28,10 +28,13 @@ from vdcast.params.times import minutes
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
+from vdcast.records.control import Control
 from vdcast.records.quality import REMARKS, Quality, SeriesQuality
 from vdcast.records.summary import Verdict
 from vdcast.report import page_data
+from vdcast.report.controls import by_mode, gains, rule
 from vdcast.report.inputs import read_bytes
+from vdcast.report.map import HEIGHT, map_of
 from vdcast.report.provenance import commit
 from vdcast.report.words import percent, share
 from vdcast.scores import intervals
@@ -41,7 +44,7 @@ from vdcast.scores.words import LATENCY_BATCH, all_modes, seeds_in_words, senten
 from vdcast.vega import vega
 
 PAGE = REPORTS / "index.html"
-SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words")
+SECTIONS = ("verdict", "costs", "modes", "neighbours", "detectors", "data", "settings", "reproduce", "words")
 LISTED = 20  # series and bad files in the section on data
 NAMED = 5  # series and files in a sentence
 CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
@@ -62,6 +65,7 @@ class Origin:
 def write_page(
     comparisons: Mapping[str, Comparison],
     verdict: Verdict,
+    controls: Sequence[Control],
     charts: Mapping[str, Charts],
     series: Mapping[str, Series],
 ) -> None:
@@ -77,14 +81,22 @@ def write_page(
         commit=commit(Path()),
         experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
     )
-    PAGE.write_text(render(comparisons, verdict, data, origin), "utf-8")
+    PAGE.write_text(render(comparisons, verdict, controls, data, origin), "utf-8")
 
 
-def render(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict, origin: Origin) -> str:
+def render(
+    comparisons: Mapping[str, Comparison],
+    verdict: Verdict,
+    controls: Sequence[Control],
+    data: dict,
+    origin: Origin,
+) -> str:
     """The page as HTML. ``data`` is of ``page_data.merged``."""
-    facts = _facts(comparisons, verdict, data)
+    hearing = [it for it in controls if it.neighbourhood]
+    facts = _facts(comparisons, verdict, data) | {"gains": {it.model: gains(it) for it in hearing}}
     return _environment().get_template("index.html").render(
         **_about_results(comparisons, verdict, data, facts),
+        **_about_neighbours(hearing[:1]),
         **_about_data(origin.quality),
         coverage=origin.coverage,
         prepared=_html(origin.prepared.partition("\n")[2]),
@@ -142,7 +154,13 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "drawn": facts["everyone"],
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
-        "sections": {name: say(f"report.page.section.{name}") for name in SECTIONS},
+        "sections": {
+            name: say(f"report.page.section.{name}")
+            for name in SECTIONS
+            if name != "neighbours" or facts["gains"]
+        },
+        "adds": by_mode(verdict.controls),
+        "rule_of_controls": rule(verdict.margin),
         "sentence": sentence,
         "glossary": _glossary(),
         "between": say("language.between"),
@@ -160,6 +178,23 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "same_in": all_modes(len(comparisons)) if everywhere else "",
         "further": _html("\n".join(further_targets(comparisons)[1:])),
         "quantiles": _html("\n".join(intervals.page_section(comparisons)[1:])),
+    }
+
+
+def _about_neighbours(hearing: Sequence[Control]) -> dict:
+    """What the template says of who hears of whom, of a run that hears of neighbours, as they do not depend on its model."""
+    if not hearing:
+        return {"map": None}
+    it, near = hearing[0], hearing[0].neighbourhood
+    assert near is not None
+    drawn = map_of(near)
+    lost = [it.vds[v] for v in drawn.lost]
+    return {
+        "map": drawn,
+        "near": near,
+        "placed": it.vds,
+        "map_height": HEIGHT / 16,  # rem
+        "lost": say("report.page.map_lost", number=len(lost), names=some(lost, NAMED)) if lost else "",
     }
 
 
