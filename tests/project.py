@@ -55,8 +55,8 @@ def run(main, *arguments: str) -> None:
         main()
 
 
-def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
-    """All stages but the last two, in ``folder``, which is the working directory."""
+def up_to_prepare(folder: Path, table: pd.DataFrame, changes: dict) -> None:
+    """The first two stages, in ``folder``, which is the working directory."""
     for name in ("src", "dvc.yaml"):
         (folder / name).symlink_to(ROOT / name)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
@@ -69,6 +69,11 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     torch.set_num_threads(1)
     for main in (ingest, quality, prepare):
         run(main)
+
+
+def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
+    """All stages but the last three, there."""
+    up_to_prepare(folder, table, changes)
     run(baselines)
     for name in params.load().runs:
         run(train, name)

@@ -41,6 +41,7 @@ def told(tmp_path_factory) -> dict[str, Path]:
     with contextlib.chdir(first):
         params = yaml.safe_load((project.ROOT / "params.yaml").read_text("utf-8"))
         gone = {"runs": dict.fromkeys(set(params["runs"]) - set(RUNS))}
+        gone["controls"] = dict.fromkeys(params["controls"])
         gone["comparisons"] = dict.fromkeys(set(params["comparisons"]) - {"multi_vd"})
         project.up_to_evaluate(first, table, changes | gone)
         project.up_to_report()

@@ -93,10 +93,13 @@ def render(
 ) -> str:
     """The page as HTML. ``data`` is of ``page_data.merged``."""
     hearing = [it for it in controls if it.neighbourhood]
-    facts = _facts(comparisons, verdict, data) | {"gains": {it.model: gains(it) for it in hearing}}
+    gained = {it.model: rows for it in hearing if (rows := gains(it))}
+    facts = _facts(comparisons, verdict, data) | {"gains": gained}
     return _environment().get_template("index.html").render(
         **_about_results(comparisons, verdict, data, facts),
-        **_about_neighbours(hearing[:1]),
+        **_about_neighbours(hearing[0] if hearing else None),
+        sections={name: say(f"report.page.section.{name}") for name in SECTIONS if hearing or name != "neighbours"},
+        gained=gained,
         **_about_data(origin.quality),
         coverage=origin.coverage,
         prepared=_html(origin.prepared.partition("\n")[2]),
@@ -154,11 +157,6 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "drawn": facts["everyone"],
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
-        "sections": {
-            name: say(f"report.page.section.{name}")
-            for name in SECTIONS
-            if name != "neighbours" or facts["gains"]
-        },
         "adds": by_mode(verdict.controls),
         "rule_of_controls": rule(verdict.margin),
         "sentence": sentence,
@@ -181,18 +179,16 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
     }
 
 
-def _about_neighbours(hearing: Sequence[Control]) -> dict:
-    """What the template says of who hears of whom, of a run that hears of neighbours, as they do not depend on its model."""
-    if not hearing:
+def _about_neighbours(it: Control | None) -> dict:
+    """What the template says of who hears of whom, of a run that hears of neighbours: which model it is does not matter."""
+    if it is None or (near := it.neighbourhood) is None:
         return {"map": None}
-    it, near = hearing[0], hearing[0].neighbourhood
-    assert near is not None
     drawn = map_of(near)
     lost = [it.vds[v] for v in drawn.lost]
     return {
         "map": drawn,
         "near": near,
-        "placed": it.vds,
+        "map_vds": it.vds,
         "map_height": HEIGHT / 16,  # rem
         "lost": say("report.page.map_lost", number=len(lost), names=some(lost, NAMED)) if lost else "",
     }
