@@ -12,6 +12,7 @@ from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.control import Control
 from vdcast.records.prepare import Preparation
+from vdcast.records.summary import Weakness
 
 LISTED = 5  # of what was dropped
 
@@ -46,6 +47,12 @@ def read_charts(modes: Iterable[str]) -> tuple[dict[str, Charts], dict[str, Seri
 
 def read_preparation() -> Preparation:
     return io.read(PREPARATION, Preparation, "prepare")
+
+
+def too_little(preparation: Preparation) -> list[Weakness]:
+    """What `prepare` says where there is too little data for an answer that lasts."""
+    said = preparation.amount.too_little
+    return [Weakness(title=say("report.weakness.amount"), sentences=[said])] if said else []
 
 
 def dropped_in_words(preparation: Preparation, index: int) -> list[str]:

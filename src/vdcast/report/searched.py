@@ -14,17 +14,18 @@ def searched(settings: Params, verdicts: Mapping[str, ModeVerdict]) -> Weakness:
     """A sentence for all modes whose models had the same, and one a mode on whether a search changed the answer."""
     by_words: dict[str, list[str]] = {}
     for mode, pair in settings.comparisons.items():
-        each = []
-        for model, run in pair:
-            spent = settings.search.spent_on(run)
-            took = say("report.searched.took", model=label(model), trials=spent.trials, seconds=spent.seconds)
-            each.append(took)
-        by_words.setdefault(listed(each), []).append(mode)
+        spent = {model: settings.search.spent_on(run) for model, run in pair}
+        took = [
+            say("report.searched.took", model=label(model), trials=it.trials, seconds=it.seconds)
+            for model, it in spent.items()
+        ]
+        searched = any(it.trials for it in spent.values())
+        by_words.setdefault(listed(took) if searched else "", []).append(mode)
     return Weakness(
         title=say("report.searched.title"),
         sentences=[
             *(
-                say("report.searched.gave", modes=listed(modes), took=words)
+                say(f"report.searched.{'gave' if words else 'nothing'}", modes=listed(modes), took=words)
                 for words, modes in by_words.items()
             ),
             *(

@@ -16,6 +16,7 @@ from vdcast.report.inputs import (
     read_comparisons,
     read_controls,
     read_preparation,
+    too_little,
 )
 from vdcast.report.judge import judge
 from vdcast.report.markdown import report_markdown
@@ -27,13 +28,14 @@ from vdcast.scores import figures
 def write_report(settings: Params) -> None:
     """summary.json, report.md and index.html, of the comparisons that params.yaml names."""
     modes = read_comparisons(settings.comparisons)
-    dropped = dropped_in_words(read_preparation(), settings.modes.target_vd_index)
+    preparation = read_preparation()
+    dropped = dropped_in_words(preparation, settings.modes.target_vd_index)
     primary, margin = settings.evaluate.primary, settings.evaluate.margin
     verdict = judge(modes, primary=primary, margin=margin, dropped=dropped)
     controls = read_controls(settings.controls)
     verdict = structs.replace(
         verdict,
-        weaknesses=[*verdict.weaknesses, searched(settings, verdict.modes)],
+        weaknesses=[*verdict.weaknesses, *too_little(preparation), searched(settings, verdict.modes)],
         controls=judged_controls(controls, settings),
     )
     io.write(SUMMARY, summary_of(modes, verdict))
