@@ -1,6 +1,7 @@
 """vdcast: LSTM against xLSTM on road traffic, one DVC pipeline from detector files to a verdict.
 
-Stages, each a package of the same name: ingest, prepare, train, baselines, evaluate, compare, report.
+Stages, each a package of the same name: ingest, quality, prepare, train, baselines, evaluate, compare,
+control, report.
 
     import vdcast
     model = vdcast.Trained.load("runs/lstm-multi_vd/model.pt")
