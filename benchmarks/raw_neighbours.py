@@ -23,7 +23,7 @@ from vdcast.layout import PREPARED
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Batch, Windows
-from vdcast.train.data import TrainingData
+from vdcast.train.data import TrainingData, headline_scale
 from vdcast.train.fitted import Fitted
 from vdcast.train.validation import kept_mae
 from vdcast.train.workers import fit
@@ -89,7 +89,7 @@ def candidates(prepared: Prepared) -> dict[str, TrainingData]:
     raw = TrainingData(
         train=RawNeighbours(alone, train, social.neighbours, prepared.own_day_out),
         validation=RawNeighbours(alone, validation, social.neighbours),
-        scale=alone.headline_scale,
+        scale=headline_scale(alone),
         copies=alone.copies,
         device="cpu",
     )
