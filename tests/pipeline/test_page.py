@@ -288,7 +288,7 @@ def test_the_chinese_page_is_drawn_without_complaint(browser, chinese):
     assert "提前分鐘數" in axes and "訓練回合" in axes and "minutes" not in axes
     text = browser.run("document.body.innerText")
     assert "undefined" not in text and "{" not in text.replace(
-        browser.run("document.querySelector('#settings pre').innerText"), ""
+        browser.run("document.querySelector('#settings pre').textContent"), ""
     )
     assert browser.console == []
 
