@@ -226,7 +226,7 @@ def ours(kind: str, folder: Path) -> None:
     work = folder.parent / f"{folder.name}-out"
     shutil.rmtree(work, ignore_errors=True)
     pipeline.ingest(
-        FORMATS[name](format=name, raw=str(folder)), work / "t.h5", work / "quality", work / "scratch"
+        FORMATS[name](format=name, raw=str(folder)), work / "t.h5", work / "quality.json", work / "scratch"
     )
 
 

@@ -116,7 +116,8 @@ def data(quick: bool) -> list[str]:
 
 def social(quick: bool) -> list[str]:
     """On one thread, as every stack trains. Both nets forecast every detector of a window from the same weights; one hears of
-    the eight nearest. What is held and computed grows with the number of neighbours, never with its square."""
+    the eight nearest. What is held and computed grows with the number of detectors, never with its square: the largest
+    tensor of a step, without neighbours, with Gaussian weights and with attention, has as many numbers a sample for any."""
     from social import social_table
 
     torch.set_num_threads(1)

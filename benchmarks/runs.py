@@ -298,7 +298,7 @@ def estimate(folder: Path, epochs: int) -> list[str]:
         format="wide_table", raw=str(raw), time_zone="UTC", interval=INTERVAL, feature="volume", unit="veh"
     )
     began = time.perf_counter()
-    pipeline.ingest(data, folder / "d.h5", folder / "quality", folder / "scratch")
+    pipeline.ingest(data, folder / "d.h5", folder / "quality.json", folder / "scratch")
     values = rows * 500 / (time.perf_counter() - began)
 
     cells = VDS * steps

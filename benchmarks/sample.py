@@ -13,7 +13,7 @@ from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import Sharing
 from vdcast.params.sections import Params, Run
 from vdcast.prepare.split import prepare
-from vdcast.train.data import TrainingData
+from vdcast.train.data import TrainingData, headline_scale
 
 
 @cache
@@ -25,7 +25,7 @@ def settings() -> Params:
 def prepared() -> Prepared:
     with tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "detectors.h5"
-        pipeline.ingest(settings().data, table, Path(folder) / "quality", Path(folder) / "scratch")
+        pipeline.ingest(settings().data, table, Path(folder) / "quality.json", Path(folder) / "scratch")
         return prepare(store.read(table), settings().prepare)[0][0]
 
 
@@ -64,7 +64,7 @@ def data_of(task: Task, train: Detectors, validation: Detectors) -> TrainingData
     return TrainingData(
         train=Windows(task, train),
         validation=Windows(task, validation),
-        scale=task.headline_scale,
+        scale=headline_scale(task),
         copies=task.copies,
         device="cpu",
     )

@@ -1,9 +1,11 @@
 """What hearing of neighbours costs: a training step of whole windows of V detectors, with and without."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from loop import synthetic
 from measure import medians, table
@@ -29,10 +31,9 @@ def social_table(counts: tuple[int, ...], seconds: float) -> list[str]:
             for weights in ("gaussian", "attention"):
                 settings = Social(num_vds=V, neighbours=8, radius=2000, weights=weights, direction="any")
                 tasks[weights] = replace(alone, neighbours=neighbours_of(part, settings))
-            ms = medians(
-                seconds,
-                **{name: step_of(f"{model}-global_multi_vd", task, part) for name, task in tasks.items()},
-            )
+            steps = {name: step_of(f"{model}-global_multi_vd", task, part) for name, task in tasks.items()}
+            ms = medians(seconds, **steps)
+            samples = max(1, BATCH // V) * V
             near = np.isfinite(tasks["gaussian"].neighbours.kernel).sum() / V
             rows.append(
                 {
@@ -42,6 +43,9 @@ def social_table(counts: tuple[int, ...], seconds: float) -> list[str]:
                     "without, ms": f"{ms['alone']:.0f}",
                     "gaussian": f"{ms['gaussian'] / ms['alone']:.2f} times",
                     "attention": f"{ms['attention'] / ms['alone']:.2f} times",
+                    "largest tensor, numbers a sample": ", ".join(
+                        f"{largest(step) / samples:,.0f}" for step in steps.values()
+                    ),
                 }
             )
     return [
@@ -50,6 +54,26 @@ def social_table(counts: tuple[int, ...], seconds: float) -> list[str]:
         *table(rows),
         "",
     ]
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers in any one tensor that is made."""
+
+    numbers = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for each in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(each, torch.Tensor):
+                self.numbers = max(self.numbers, each.numel())
+        return made
+
+
+def largest(step: Callable[[], object]) -> int:
+    """Of all tensors of a step; where none grows with V x V, its share of a sample is the same for any V."""
+    with Largest() as seen:
+        step()
+    return seen.numbers
 
 
 def step_of(name: str, task, part: Detectors):

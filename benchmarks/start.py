@@ -11,6 +11,7 @@ STAGES = ("ingest", "prepare", "train", "evaluate", "compare", "report")
 OTHERS = {
     "an empty program": "pass",
     "import torch": "import torch",
+    "from vdcast import Trained, read": "from vdcast import Trained, read",
     "import vdcast's training loop": "import vdcast.train.workers",
     "import vdcast's xLSTM": "import vdcast.models.xlstm.encoder",
     "import xlstm, the package": "import warnings; warnings.simplefilter('ignore'); import xlstm",

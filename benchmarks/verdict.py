@@ -7,7 +7,8 @@
 A page has three modes. Its pairs of models have errors by training, day and VD: what is common to a day (and like the
 day before), a day's at one VD, a VD's, a training's, and a training's at one VD. How large these are is in
 ``CALM``, about the sample's (docs/results.md), and in ``WILD``, four times those. The tables are those of docs/results.md, "How often the rule errs".
-Simpler forecasts have errors of the same kinds, without trainings.
+Simpler forecasts have errors of the same kinds, without trainings. Runs and their controls have them too: of each model one with
+weights for each VD, one with weights that all share, and one that hears of neighbours.
 """
 
 import argparse
@@ -20,8 +21,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from vdcast.compare.components import Components, components
+from vdcast.differences.components import Components, components
 from vdcast.params.networks import MODELS
+from vdcast.report.controls import CONTROLS_LEVEL
 from vdcast.report.judge import LINES_LEVEL, PRIMARY_LEVEL, SECONDARY_LEVEL
 from vdcast.scores.answers import LEVEL, half_width, holm, p_value, standard_error
 
@@ -142,7 +144,7 @@ def simulated(rng: np.random.Generator, it: Setting, pages: int) -> Pages:
         ("single_vd", 1, True),
     ):
         a, b = errors(rng, replace(it, vds=vds), pages, shared)
-        found[mode] = components(a, b, np.ones((it.days, vds)), shared)
+        found[mode] = components(a, b, np.ones((it.days, vds)), (shared, shared))
     judged = {mode: standard_error(each.variance, each.df) for mode, each in found.items()}
     return Pages(
         {mode: each.relative.mean(axis=-1) for mode, each in found.items()},
@@ -205,7 +207,9 @@ class Lines:
         return np.logical_and.accumulate(self.different(LINES_LEVEL), axis=-1)
 
 
-def forecasts(rng: np.random.Generator, it: Setting, seeds: int, weekend: np.ndarray) -> np.ndarray:
+def forecasts(
+    rng: np.random.Generator, it: Setting, seeds: int, weekend: np.ndarray, shared: bool = True
+) -> np.ndarray:
     """Errors (2, pages, seeds, Y, V) at a near and a far horizon, of mean 1; two differ by as much as two of ``errors`` do.
 
     What a day does is half the same at both horizons, and half of each. ``weekend`` (pages, 1, Y) says which days are.
@@ -222,7 +226,8 @@ def forecasts(rng: np.random.Generator, it: Setting, seeds: int, weekend: np.nda
     good = good + (sizes.vd * (V > 1) * rng.normal(size=(pages, 1, 1, V))) / np.sqrt(2)
     if seeds > 1:
         good = good + sizes.copy * rng.normal(size=(pages, seeds, 1, V))
-        good = good + sizes.seed * rng.normal(size=(pages, seeds, 1, 1))
+        if shared:
+            good = good + sizes.seed * rng.normal(size=(pages, seeds, 1, 1))
     return 1 + good
 
 
@@ -245,7 +250,7 @@ def lines(rng: np.random.Generator, it: Setting, pages: int, simple: int = 4) ->
         best = (mae / mae.mean(axis=0)).mean(axis=-1).argmin(axis=0)
         b = candidates[:, steps, :, :, it.days :].sum(axis=1)[best, np.arange(pages)]
         count = np.ones((it.days, it.vds))
-        each = [components(a[steps, :, :, it.days :].sum(axis=0), b, count, shared=True) for a in models]
+        each = [components(a[steps, :, :, it.days :].sum(axis=0), b, count, (True, True)) for a in models]
         judged = [standard_error(of_model.variance, of_model.df) for of_model in each]
         found.append(
             [(of_model.relative.mean(axis=-1), *pair) for of_model, pair in zip(each, judged, strict=True)]
@@ -288,6 +293,66 @@ def losses(rng: np.random.Generator, pages: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class Added:
+    """Of each page, by comparison: shared weights against weights apart, neighbours against none, of either model."""
+
+    relative: np.ndarray  # (pages, 4)
+    error: np.ndarray
+    df: np.ndarray
+
+    def called(self) -> np.ndarray:
+        """(pages, 4) what is called a difference, by Holm."""
+        p = p_value(self.relative, self.error, self.df)
+        return np.array([row < holm(list(row), CONTROLS_LEVEL) for row in p])
+
+
+def added(rng: np.random.Generator, it: Setting, pages: int) -> Added:
+    """Of runs that are equal but for ``it.effect``, by which neighbours make the error of either model lower."""
+    level = np.exp(rng.normal(0, 0.5, size=(pages, 1, 1, it.vds))) * np.exp(
+        rng.normal(0, 0.2, size=(pages, 1, it.days, 1))
+    )
+    weekend = (np.arange(it.days) + rng.integers(7, size=(pages, 1, 1))) % 7 >= 5
+    found, count = [], np.ones((it.days, it.vds))
+    for _ in MODELS:
+        apart, alone, near = (
+            level * forecasts(rng, it, it.seeds, weekend, shared)[0] for shared in (False, True, True)
+        )
+        found.append(components(alone, apart, count, (True, False)))
+        found.append(components(near * (1 - it.effect), alone, count, (True, True)))
+    judged = [standard_error(each.variance, each.df) for each in found]
+    error, df = (np.stack(each, axis=1) for each in zip(*judged, strict=True))
+    return Added(np.stack([each.relative.mean(axis=-1) for each in found], axis=1), error, df)
+
+
+def false_additions(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """The highest share of pages, over VDs, seeds and sizes, on which a mode is said to add what it does not."""
+    rows = []
+    for days in DAYS:
+        row: dict[str, object] = {"test days": days}
+        for name, case in CASES.items():
+            shares = [
+                added(rng, Setting(days=days, vds=vds, seeds=seeds, sizes=sizes, **case), pages).called()
+                for vds, seeds, sizes in itertools.product((10, 20), (3, 10), (CALM, WILD))
+            ]
+            of_pages = [each.any(axis=1).mean() for each in shares]
+            row[name] = f"{max(of_pages):.1%}, mean {np.mean(of_pages):.1%}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def additions(rng: np.random.Generator, pages: int) -> pd.DataFrame:
+    """How often 20 VDs and three seeds show that neighbours help a model, days alike by 0.3."""
+    rows = []
+    for (name, sizes), days in itertools.product({"calm": CALM, "wild": WILD}.items(), DAYS):
+        row: dict[str, object] = {"": name, "test days": days}
+        for effect in EFFECTS:
+            found = added(rng, Setting(days=days, vds=20, sizes=sizes, effect=effect), pages).called()
+            row[f"{effect:.0%} called"] = f"{found[:, 1].mean():.0%}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def before(rng: np.random.Generator, revision: str, pages: int) -> pd.DataFrame:
     """A difference of 5 % called by today's rule and by that of ``revision``, on the same pages.
 
@@ -309,7 +374,7 @@ def before(rng: np.random.Generator, revision: str, pages: int) -> pd.DataFrame:
         row: dict[str, object] = {"": name, "test days": days}
         for shared, mode in ((True, PRIMARY), (False, "independent_multi_vd")):
             a, b = errors(rng, Setting(days=days, sizes=sizes, effect=0.05), pages, shared)
-            found = components(a, b, np.ones((days, 10)), shared)
+            found = components(a, b, np.ones((days, 10)), (shared, shared))
             error, df = standard_error(found.variance, found.df)
             now = p_value(found.relative.mean(axis=-1), error, df) < PRIMARY_LEVEL
             dates = np.arange(days)[:, None]
@@ -334,6 +399,11 @@ def main() -> None:
     tables = {"False differences": false_differences(rng, pages), "Decided": decided(rng, pages)}
     again = np.random.default_rng(1)
     tables |= {"False losses": false_losses(again, pages // 2), "Losses": losses(again, pages // 2)}
+    third = np.random.default_rng(2)
+    tables |= {
+        "False additions": false_additions(third, pages // 2),
+        "Additions": additions(third, pages // 2),
+    }
     if given.before:
         tables["A difference of 5 %"] = before(rng, given.before, min(pages, 300))
     for title, table in tables.items():

@@ -13,9 +13,11 @@ from tests.pipeline.conftest import merged
 from vdcast import params
 from vdcast.baselines.__main__ import main as baselines
 from vdcast.compare.__main__ import main as compare
+from vdcast.control.__main__ import main as control
 from vdcast.evaluate.__main__ import main as evaluate
 from vdcast.ingest.__main__ import main as ingest
 from vdcast.prepare.__main__ import main as prepare
+from vdcast.quality.__main__ import main as quality
 from vdcast.report.__main__ import main as report
 from vdcast.train.__main__ import main as train
 
@@ -53,8 +55,8 @@ def run(main, *arguments: str) -> None:
         main()
 
 
-def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
-    """All stages but the last two, in ``folder``, which is the working directory."""
+def up_to_prepare(folder: Path, table: pd.DataFrame, changes: dict) -> None:
+    """The first two stages, in ``folder``, which is the working directory."""
     for name in ("src", "dvc.yaml"):
         (folder / name).symlink_to(ROOT / name)
     shipped = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
@@ -65,8 +67,13 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
     raw = raw / "counts.csv" if raw.is_dir() else raw
     table.reset_index().to_parquet(raw) if raw.suffix == ".parquet" else table.to_csv(raw)
     torch.set_num_threads(1)
-    for main in (ingest, prepare):
+    for main in (ingest, quality, prepare):
         run(main)
+
+
+def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
+    """All stages but the last three, there."""
+    up_to_prepare(folder, table, changes)
     run(baselines)
     for name in params.load().runs:
         run(train, name)
@@ -77,4 +84,6 @@ def up_to_evaluate(folder: Path, table: pd.DataFrame, changes: dict) -> None:
 def up_to_report() -> None:
     for mode in params.load().comparisons:
         run(compare, mode)
+    for name in params.load().controls:
+        run(control, name)
     run(report)

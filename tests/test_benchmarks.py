@@ -5,14 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+
+from tests import project
+from tests.pipeline.test_social import CHANGES, PLACES
+from vdcast.models.shared.neighbours import Neighbours
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
-def printed(script: str, *arguments: str) -> str:
+def printed(script: str, *arguments: str, folder: Path | None = None) -> str:
     command = [sys.executable, BENCHMARKS / script, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -38,8 +44,42 @@ def test_forecast_is_timed_as_a_whole_and_by_its_steps():
 
 @pytest.mark.slow
 def test_new_detectors_are_forecast_beside_the_naive_forecasts():
-    output = printed("newcomers.py", "--quick", "--models", "lstm")
+    output = printed("newcomers.py", "--quick", "--models", "lstm", "--parts", "2", "--vds", "4")
     assert "| lstm, trained on it | " in output and "| persistence | " in output
+    assert "| lstm, new, embedding fitted to 7 days (rate " in output
+
+
+@pytest.mark.slow
+def test_raw_values_of_neighbours_are_inputs_beside_pooled_states(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/raw").mkdir(parents=True)
+    (tmp_path / "data/raw/places.csv").write_text(PLACES, "utf-8")
+    project.up_to_prepare(tmp_path, project.counts("abcde"), CHANGES)
+    output = printed("raw_neighbours.py", "--epochs", "2", folder=tmp_path)
+    rows = [line.split(" | ")[:2] for line in output.splitlines()[2:]]
+    assert rows == [
+        [f"| {model}", name]
+        for model in ("lstm", "xlstm")
+        for name in ("none", "raw values", "pooled states")
+    ]
+
+
+def test_what_neighbours_showed_is_pooled_by_hand(monkeypatch):
+    """Detector 0 hears of 1 and 2 with weights 1 and 1 / 2; 2 is missing in the second step, both in the third."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from raw_neighbours import pooled
+
+    near = Neighbours(
+        index=np.array([[[1, 2]], [[1, 1]], [[2, 2]]]),
+        kernel=np.array([[[0, np.log(0.5)]], [[-np.inf] * 2], [[-np.inf] * 2]], np.float32),
+        learned=False,
+        lost=(),
+    )
+    nan = float("nan")
+    seen = torch.tensor([[9.0, 3.0, 6.0], [9.0, 3.0, nan], [9.0, nan, nan]])[..., None]
+    found = pooled(seen, near)
+    assert found[:, 0].tolist() == [[4.0, 1.0], [3.0, pytest.approx(2 / 3)], [0.0, 0.0]]
+    assert not found[:, 1:].any()
 
 
 @pytest.mark.slow

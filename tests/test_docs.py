@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+
+import vdcast
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -11,7 +14,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
-REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a"]}
+REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a", "berlin"]}
 
 
 @pytest.mark.parametrize("page", REPORTS)
@@ -53,3 +56,18 @@ def test_tests_that_are_named_exist(page):
         for file, name in named
         if f"def {name}(" not in (ROOT / "tests" / file).read_text("utf-8")
     ] == []
+
+
+def test_stages_are_told_as_dvc_yaml_lists_them():
+    stages = list(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
+    table = (ROOT / "README.md").read_text("utf-8").partition("\n## The pipeline\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| `(\w+)", table, re.M) == stages
+    assert vdcast.__doc__
+    assert re.split(r",\s", re.search(r"same name: (.+?)\.\n", vdcast.__doc__, re.S)[1]) == stages
+
+
+def test_the_lock_knows_no_stage_that_is_gone():
+    stages, locked = (
+        yaml.safe_load((ROOT / name).read_text("utf-8"))["stages"] for name in ("dvc.yaml", "dvc.lock")
+    )
+    assert {name.partition("@")[0] for name in locked} <= {*stages}

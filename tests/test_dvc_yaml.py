@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.imports import SRC, members, modules, reached
+from vdcast.machines.dvc_cli import would_run
 
 ROOT = SRC.parent
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
@@ -34,9 +35,10 @@ NO_NUMBERS = {
     "vdcast.params.words",
 }
 SECONDS = {"vdcast.processes": {"POLL", "PATIENCE"}}  # of waiting for a process
-# every stage reads them with params.yaml: `ingest` alone uses the first, and all but `ingest` the second
+# every stage reads them with params.yaml: `ingest` alone uses the first, and all that know of modes the second
 OF_INGEST, OF_OTHERS = "vdcast.params.formats", "vdcast.params.modes"
-PRINTING = ("prepare", "evaluate", "compare", "report")  # in the language of `report.language`
+OF_NO_USE = {"ingest": {OF_OTHERS}, "quality": {OF_INGEST, OF_OTHERS}}  # to any other, what is of `ingest`
+PRINTING = ("quality", "prepare", "evaluate", "compare", "report")  # in the language of `report.language`
 SAID = (
     "vdcast.language"  # the others keep key and figures of what they say, and say it in English to a terminal
 )
@@ -55,7 +57,7 @@ def lies_in(module: str, deps: list[str]) -> bool:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_depends_on_the_code_it_reaches(stage):
     code = {each for each in reached(members(stage)) if modules()[each].read_text("utf-8").strip()}
-    needed = code - NO_NUMBERS - {OF_OTHERS if stage == "ingest" else OF_INGEST}
+    needed = code - NO_NUMBERS - OF_NO_USE.get(stage, {OF_INGEST})
     needed -= set() if stage in PRINTING else {SAID}
     missing = sorted(each for each in needed if not lies_in(each, code_of(stage)))
     assert not missing, f"dvc.yaml: {stage} reaches {missing} without depending on it"
@@ -175,7 +177,7 @@ def test_nothing_but_the_name_of_a_run_or_mode_is_put_into_a_command():
         for command in [commands] if isinstance(commands, str) else commands:
             assert re.findall(r"\$\{(.*?)\}", command) in ([], ["key"]), f"{name}: {command}"
     named = {stage["foreach"] for stage in STAGES.values() if "foreach" in stage}
-    assert named == {"${runs}", "${comparisons}"}
+    assert named == {"${runs}", "${comparisons}", "${controls}"}
 
 
 @pytest.fixture(scope="module")
@@ -218,23 +220,25 @@ def file_with(pattern: str) -> str:
 
 
 ALL = set(STAGES)
-TRAINED = ("train", "evaluate", "compare", "report")
+TRAINED = ("train", "evaluate", "compare", "control", "report")
 
 
 @pytest.mark.parametrize(
     ("file", "wanted", "not_of"),
     [
+        ("src/vdcast/quality/words.py", {"quality", "report"}, None),
         ("src/vdcast/report/page.py", {"report"}, None),
         ("src/vdcast/report/templates", {"report"}, None),
-        ("src/vdcast/compare/significance.py", {"compare", "report"}, None),
-        ("src/vdcast/evaluate/__main__.py", {"evaluate", "compare", "report"}, None),
-        ("src/vdcast/baselines/naive.py", ALL - {"ingest", "prepare", "train"}, None),
+        ("src/vdcast/compare/findings.py", {"compare", "report"}, None),
+        ("src/vdcast/differences/components.py", {"compare", "control", "report"}, None),
+        ("src/vdcast/evaluate/__main__.py", {*TRAINED} - {"train"}, None),
+        ("src/vdcast/baselines/naive.py", ALL - {"ingest", "quality", "prepare", "train"}, None),
         ("src/vdcast/models/lstm/encoder.py", set(TRAINED), "xlstm"),
         ("src/vdcast/models/xlstm/slstm.py", set(TRAINED), "lstm"),
         ("src/vdcast/train/loss.py", set(TRAINED), None),
         (r"^    max_speed: Rate = ", ALL, None),
-        (r"^LATENCY_BATCH = ", {"evaluate", "compare", "report"}, None),
-        (r"^    def vd_indices\(self, mode", ALL - {"ingest"}, None),
+        (r"^LATENCY_BATCH = ", {*TRAINED} - {"train"}, None),
+        (r"^    def vd_indices\(self, mode", ALL - {"ingest", "quality"}, None),
         ("src/vdcast/machines/on_ray.py", set(), None),
         ("src/vdcast/commands/verdict.py", set(), None),
         ("src/vdcast/params/words.py", set(), None),
@@ -261,28 +265,44 @@ def test_nothing_is_stale_before_a_change(repo):
     assert reruns(repo) == set()
 
 
-def with_runs(repo, change) -> tuple[set[str], set[str]]:
-    """All stages, and those that `dvc repro` would run, once ``change`` has been at the settings."""
-    from dvc.repo import Repo
-
+@contextlib.contextmanager
+def settings_after(repo, change):
+    """Once ``change`` has been at the settings."""
     path = Path(repo.root_dir) / "params.yaml"
     before = path.read_text("utf-8")
     document = yaml.safe_load(before)
     change(document)
     path.write_text(yaml.safe_dump(document), "utf-8")
     try:
-        with Repo() as anew:
-            return {stage.addressing for stage in anew.index.stages}, reruns(anew)
+        yield
     finally:
         path.write_text(before, "utf-8")
 
 
-def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
-    def add(document):
-        document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+def with_runs(repo, change) -> tuple[set[str], set[str]]:
+    """All stages, and those that `dvc repro` would run, once ``change`` has been at the settings."""
+    from dvc.repo import Repo
 
-    _, found = with_runs(repo, add)
+    with settings_after(repo, change), Repo() as anew:
+        return {stage.addressing for stage in anew.index.stages}, reruns(anew)
+
+
+def add_a_run(document):
+    document["runs"]["lstm-wider"] = {"model": "lstm", "mode": "multi_vd", "hidden_size": 256}
+
+
+def test_a_new_run_is_trained_and_evaluated_beside_the_others(repo):
+    _, found = with_runs(repo, add_a_run)
     assert found == {"train@lstm-wider", "evaluate@lstm-wider", "report"}
+
+
+def test_what_would_run_is_named_though_its_inputs_are_not_made(repo):
+    """Where `dvc repro --dry` ends in Errno 2."""
+    assert would_run([]) == []
+    with settings_after(repo, add_a_run):
+        assert would_run([]) == ["train@lstm-wider", "evaluate@lstm-wider", "report"]
+        assert would_run(["evaluate@lstm-wider"]) == ["train@lstm-wider", "evaluate@lstm-wider"]
+        assert would_run(["train@lstm-multi_vd"]) == []
 
 
 def test_a_run_that_is_gone_is_compared_no_more(repo):
@@ -292,3 +312,14 @@ def test_a_run_that_is_gone_is_compared_no_more(repo):
     stages, found = with_runs(repo, remove)
     assert found == {"report"}
     assert not stages & {"compare@multi_vd", "train@xlstm-multi_vd"} and "train@lstm-multi_vd" in stages
+
+
+def test_without_controls_nothing_is_laid_beside_one(repo):
+    stages, found = with_runs(repo, lambda document: document.update(controls={}))
+    assert found == {"report"} and not [each for each in stages if each.startswith("control")]
+
+
+def test_a_control_reads_its_two_runs_and_no_other(repo):
+    (one,) = [stage for stage in repo.index.stages if stage.addressing == "control@lstm-global_multi_vd"]
+    runs = {Path(dep.def_path).parts[1] for dep in one.deps if dep.def_path.startswith("runs")}
+    assert runs == {"lstm-global_multi_vd", "lstm-independent_multi_vd"}

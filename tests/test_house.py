@@ -21,7 +21,7 @@ FLOORS = (
     ("forecasts",),
     ("records",),
     ("scores", "models.shared"),
-    ("models.lstm", "models.xlstm"),
+    ("models.lstm", "models.xlstm", "differences"),
     STAGES,
     ("machines", "live", "search"),
     ("export",),

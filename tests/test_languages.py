@@ -41,6 +41,7 @@ def told(tmp_path_factory) -> dict[str, Path]:
     with contextlib.chdir(first):
         params = yaml.safe_load((project.ROOT / "params.yaml").read_text("utf-8"))
         gone = {"runs": dict.fromkeys(set(params["runs"]) - set(RUNS))}
+        gone["controls"] = dict.fromkeys(params["controls"])
         gone["comparisons"] = dict.fromkeys(set(params["comparisons"]) - {"multi_vd"})
         project.up_to_evaluate(first, table, changes | gone)
         project.up_to_report()
@@ -49,7 +50,8 @@ def told(tmp_path_factory) -> dict[str, Path]:
         settings = yaml.safe_load(Path("params.yaml").read_text("utf-8"))
         settings["report"] = {"language": "zh-Hant"}
         Path("params.yaml").write_text(yaml.safe_dump(settings, sort_keys=False), "utf-8")
-        project.run(project.prepare)
+        for main in (project.quality, project.prepare):
+            project.run(main)
         for run in RUNS:
             cost = Path(f"runs/{run}/cost.json").read_bytes()
             project.run(project.evaluate, run)
@@ -78,6 +80,7 @@ PAGES = (
     "reports/report.md",
     "reports/index.html",
     "reports/prepare.md",
+    "reports/quality/quality.md",
     "reports/comparisons/multi_vd/comparison.md",
     *(f"runs/{run}/report.md" for run in RUNS),
 )

@@ -6,20 +6,28 @@ import sys
 import pytest
 
 import vdcast
+from tests.live.made import drawn
 
 SCRIPT = """
 import sys
 import vdcast
 heavy = {"torch", "numpy", "pandas", "pydantic", "h5py"}
 assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()
-assert callable(vdcast.read) and "torch" not in sys.modules
-from vdcast import Trained
-assert "torch" in sys.modules and Trained.load
+from vdcast import Trained, read
+unasked = {"torch", "pandas", "scipy", "matplotlib"} & sys.modules.keys()
+assert callable(read) and not unasked, unasked
+trained = Trained.load(sys.argv[1])
+assert "torch" in sys.modules and trained.task.vd_ids == ("VD-A", "VD-B", "VD-國")
 """
 
 
-def test_trained_takes_torch_along_only_once_it_is_asked_for():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+def test_data_and_models_take_torch_along_only_once_a_model_is_used(
+    tmp_path, detectors, prepare_settings, small_lstm
+):
+    drawn(detectors, prepare_settings, small_lstm).save(tmp_path / "model.pt")
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, tmp_path / "model.pt"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 

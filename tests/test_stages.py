@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("ingest", "prepare", "train", "baselines", "evaluate", "compare", "report")
+STAGES = ("ingest", "prepare", "train", "baselines", "evaluate", "compare", "control", "report")
 HEAVY = ("torch", "pandas", "matplotlib", "xlstm", "scipy", "vl_convert", "pydantic", "h5py", "yaml")
 
 
@@ -29,7 +29,15 @@ def test_help_imports_nothing_heavy(tmp_path, stage):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["train", "x"], ["evaluate", "x"], ["compare", "multi_vd"], ["prepare"], ["ingest"], ["report"]],
+    [
+        ["train", "x"],
+        ["evaluate", "x"],
+        ["compare", "multi_vd"],
+        ["control", "x"],
+        ["prepare"],
+        ["ingest"],
+        ["report"],
+    ],
 )
 def test_outside_a_project_the_reader_is_told_where_to_go(tmp_path, arguments):
     stage, *rest = arguments
@@ -47,6 +55,16 @@ def test_report_without_comparisons_names_the_stage_to_run(tmp_path):
     assert done.returncode == 1
     missing = "reports/comparisons/single_vd/comparison.json"
     assert done.stderr.strip() == f"vdcast: {missing} does not exist; run `dvc repro compare@single_vd`"
+
+
+def test_a_run_without_a_control_is_one_sentence(tmp_path):
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    done = run(tmp_path, "-m", "vdcast.control", "lstm-multi_vd")
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        "vdcast: run 'lstm-multi_vd' has no control in params.yaml; those that have: lstm-global_multi_vd, "
+        "xlstm-global_multi_vd"
+    )
 
 
 def test_a_comparison_that_params_does_not_name_is_one_sentence(tmp_path):

@@ -1,6 +1,7 @@
 """vdcast: LSTM against xLSTM on road traffic, one DVC pipeline from detector files to a verdict.
 
-Stages, each a package of the same name: ingest, prepare, train, baselines, evaluate, compare, report.
+Stages, each a package of the same name: ingest, quality, prepare, train, baselines, evaluate, compare,
+control, report.
 
     import vdcast
     model = vdcast.Trained.load("runs/lstm-multi_vd/model.pt")
@@ -20,7 +21,7 @@ _HOMES = {"Trained": "vdcast.models.shared.trained", "read": "vdcast.data.store"
 
 
 def __getattr__(name: str) -> Any:
-    """``Trained`` and ``read``, once they are asked for: the former takes torch along, which takes seconds."""
+    """``Trained`` and ``read``, once they are asked for: they take numpy along, and torch comes with the first model."""
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

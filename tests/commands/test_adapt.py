@@ -12,6 +12,8 @@ from tests.live.made import drawn
 from tests.project import run
 from vdcast.commands.adapt import main as adapt
 from vdcast.commands.forecast import main as forecast
+from vdcast.live.newcomers import elsewhere
+from vdcast.models.shared.calibration import calibrated
 from vdcast.models.shared.trained import Trained
 
 MODEL, ADAPTED = Path("runs/lstm-multi_vd/model.pt"), Path("runs/lstm-multi_vd/adapted.pt")
@@ -27,7 +29,7 @@ def of_mode(mode: str, volumes, settings, network) -> Trained:  # noqa: F811
     settings = settings.model_copy(update={"features": ["volume"]})
     train = volumes.select(OLD, ["volume"])
     made = drawn(train, settings, network, mode, quantiles=(0.1, 0.5, 0.9), vds=(0, 1))
-    return made.calibrated_on(train)
+    return calibrated(made, train)
 
 
 def forecasts(*arguments: str) -> pd.DataFrame:
@@ -45,7 +47,7 @@ def test_a_new_vd_is_forecast_from_its_own_days_and_marked(folder, volumes, trai
     assert not new["trained"].any() and new[["q0.1", "q0.9"]].isna().all(axis=None)
     history = volumes.select([NEW], ["volume"])
     history = replace(history, values=np.where(history.values < 0, np.nan, history.values))  # no count
-    expected = trained.elsewhere(history).forecast_next(volumes)
+    expected = elsewhere(trained, history).forecast_next(volumes)
     np.testing.assert_allclose(new["forecast"], expected.mean(axis=0)[:, 0, 0], rtol=1e-5)
     np.testing.assert_allclose(Trained.load(ADAPTED).task.mean[2, 0], np.nanmean(history.values), rtol=1e-5)
 

@@ -199,7 +199,7 @@ def test_two_at_once_are_one(folder):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"interval": 1800}, "was trained on an interval of 3600 s"),
+        ({"interval": 1800}, "was trained on an interval of 60 min"),
         ({"unit": "veh/min"}, "was trained on volume in 'veh/h', which"),
         ({"feature": "occupancy", "unit": "%"}, "was trained on 'volume', which"),
         ({"time_zone": "Asia/Tokyo"}, "was trained on the time zone Asia/Taipei"),

@@ -13,6 +13,7 @@ from vdcast.compare.markdown import comparison_markdown
 from vdcast.forecasts.predictions import Conditions, beside_observed
 from vdcast.language import Said
 from vdcast.params.sections import Evaluate
+from vdcast.records import io
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.summary import Verdict
 from vdcast.report import judge as rule
@@ -117,7 +118,7 @@ def test_skill_is_against_the_naive_forecast_that_is_best_on_what_is_compared(ob
     assert found.scores["all_vds"]["yesterday"].skill == 0
 
 
-def test_further_targets_have_a_table_and_no_verdict(observed):
+def test_further_targets_have_a_table_and_no_verdict(observed, tmp_path):
     """Speed beside volume, off by 7 for LSTM, 5 for xLSTM and 3 for the baseline."""
 
     def both(error_of_volume, error_of_speed):
@@ -136,6 +137,9 @@ def test_further_targets_have_a_table_and_no_verdict(observed):
     assert speed.mae == pytest.approx(
         {"lstm": 7, "xlstm": 5, "lstm_ensemble": 7, "xlstm_ensemble": 5, "persistence": 3}, abs=1e-4
     )
+    path = tmp_path / "comparison.json"
+    io.write(path, found)
+    assert io.read(path, Comparison, "compare").further_targets == [speed]
     modes = {"multi_vd": found}
     for text in (comparison_markdown(found), report_markdown(modes, judge(modes))):
         part = text.partition("## Further targets\n")[2].partition("\n## ")[0]
@@ -257,10 +261,12 @@ def test_that_all_modes_share_their_origins_is_said_of_as_many_as_there_are(obse
 
 
 def test_a_training_that_was_cut_short_is_noted_beside_what_it_noted_itself(observed):
-    short = made.training(notes=["Its own note."], best_epoch=[10], epoch_limit=10)
+    own, places = Said("scores.one_seed"), Said("scores.unplaced", {"run": "a", "vds": "b"})
+    short = made.training(notes=[own, places], best_epoch=[10], epoch_limit=10)
     found = of_errors(observed, 2.0, 1.0, 4.0, trainings={"xlstm": short})
     assert [(note.kind, note.words) for note in found.notes] == [
-        ("training", "Its own note."),
+        ("training", "One seed."),
+        ("data", "In run a, VDs without coordinates have no neighbours: b."),
         (
             "training",
             "xLSTM has not converged: 1 of 1 networks were still improving at the limit of 10 epochs; raise train.epochs.",

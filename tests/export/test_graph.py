@@ -8,6 +8,7 @@ from tests.live.made import drawn
 from vdcast.data.calendar import second_of_week
 from vdcast.export.graph import Graph
 from vdcast.export.onnx_file import running_max, windows_of
+from vdcast.models.shared.calibration import calibrated
 
 
 @pytest.mark.parametrize("quantiles", [(), (0.1, 0.5, 0.9)])
@@ -18,7 +19,7 @@ def test_raw_values_and_times_give_what_the_model_says(
 ):
     trained = drawn(detectors, prepare_settings, request.getfixturevalue(network), mode, quantiles)
     if quantiles:
-        trained = trained.calibrated_on(detectors)
+        trained = calibrated(trained, detectors)
     some = detectors.rows(195, 240)  # with the gap of the second VD, and over a weekend
     values, seconds = windows_of(some, trained)
     with torch.no_grad():

@@ -16,6 +16,7 @@ from vdcast.data import store
 from vdcast.data.covariates import HOLIDAY, Covariates
 from vdcast.errors import InputError
 from vdcast.export import onnx_file
+from vdcast.models.shared.calibration import calibrated
 
 DOCS = Path(__file__).parents[2] / "docs/forecast.md"
 
@@ -55,7 +56,7 @@ def test_the_example_of_the_docs_forecasts_without_vdcast(
 ):
     quantiles = (0.1, 0.5, 0.9) if mode == "multi_vd" else ()
     trained = drawn(detectors, prepare_settings, request.getfixturevalue(network), mode, quantiles)
-    trained = trained.calibrated_on(detectors) if quantiles else trained
+    trained = calibrated(trained, detectors) if quantiles else trained
     trained.save(Path("runs/lstm-multi_vd/model.pt"))
     run(main, "lstm-multi_vd")
     assert capsys.readouterr().out == "runs/lstm-multi_vd/model.onnx\n"
@@ -105,5 +106,5 @@ def test_a_run_or_a_file_is_named(project, detectors, prepare_settings, small_ls
             run(main, *arguments)
     other = replace(drawn(detectors, prepare_settings, small_lstm).task, interval=900)
     replace(drawn(detectors, prepare_settings, small_lstm), task=other).save(Path("model.pt"))
-    with pytest.raises(SystemExit, match="was trained on an interval of 900 s"):
+    with pytest.raises(SystemExit, match="was trained on an interval of 15 min"):
         run(main, "--model", "model.pt")

@@ -7,26 +7,26 @@ import tarfile
 import zipfile
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from unittest import mock
+
+import msgspec
 
 from vdcast.data import store
-from vdcast.ingest import pipeline, quality
+from vdcast.ingest import pipeline
 from vdcast.params.formats import FORMATS
 
 NAMESPACE = "http://traffic.transportdata.tw/standard/traffic/schema/"
 TAIPEI = timezone(timedelta(hours=8))
 
 
-def run(folder: Path, format: str, raw, plots: bool = False, **settings):
-    """Ingest ``raw`` in ``folder``: the table and the quality report; plots take longest, so only on demand."""
-    with mock.patch("vdcast.ingest.quality.plot", quality.plot if plots else lambda *_: []):
-        report = pipeline.ingest(
-            FORMATS[format](format=format, raw=str(raw), **settings),
-            folder / "detectors.h5",
-            folder / "quality",
-            folder / "scratch",
-        )
-    return store.read(folder / "detectors.h5"), report
+def run(folder: Path, format: str, raw, **settings):
+    """Ingest ``raw`` in ``folder``: the table, and what it is worth as quality.json has it."""
+    found = pipeline.ingest(
+        FORMATS[format](format=format, raw=str(raw), **settings),
+        folder / "detectors.h5",
+        folder / "quality.json",
+        folder / "scratch",
+    )
+    return store.read(folder / "detectors.h5"), msgspec.to_builtins(found)
 
 
 def utc(text: str) -> int:

@@ -54,10 +54,7 @@ def test_appending_gives_the_bytes_of_a_full_ingest_and_reads_nothing_twice(
 
     run(tmp_path / "full", "taiwan_vdlive", tmp_path / "raw")
     assert (tmp_path / "step/detectors.h5").read_bytes() == (tmp_path / "full/detectors.h5").read_bytes()
-    for report in ("quality.json", "quality.md"):
-        assert (tmp_path / "step/quality" / report).read_text() == (
-            tmp_path / "full/quality" / report
-        ).read_text()
+    assert (tmp_path / "step/quality.json").read_text() == (tmp_path / "full/quality.json").read_text()
 
 
 def test_a_changed_and_a_removed_file_are_noticed(tmp_path):
@@ -237,7 +234,7 @@ padding, compress = int(sys.argv[3]), spool.zlib.compress
 spool.zlib.compress = lambda data, level: compress(data, level) + os.urandom(padding)
 with one_sentence():
     settings = FORMATS["taiwan_vdlive"](format="taiwan_vdlive", raw=sys.argv[1])
-    report = pipeline.ingest(settings, Path(sys.argv[2], "t.h5"), Path(sys.argv[2], "quality"), Path("scratch"))
+    report = pipeline.ingest(settings, Path(sys.argv[2], "t.h5"), Path(sys.argv[2], "quality.json"), Path("scratch"))
 """
 
 

@@ -3,7 +3,6 @@
 import os
 import tracemalloc
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,12 @@ TIMESTAMP = 8  # bytes of the one array that has an entry per step: 4 MB for a y
 def peak(folder: Path, format: str, **settings) -> int:
     """Bytes at the most, as Python and numpy allocate them, to ingest ``folder/raw``."""
     tracemalloc.start()
-    with mock.patch("vdcast.ingest.quality.plot", lambda *_: []):
-        pipeline.ingest(
-            FORMATS[format](format=format, raw=str(folder / "raw"), **settings),
-            folder / "t.h5",
-            folder / "q",
-            folder / "s",
-        )
+    pipeline.ingest(
+        FORMATS[format](format=format, raw=str(folder / "raw"), **settings),
+        folder / "t.h5",
+        folder / "q.json",
+        folder / "s",
+    )
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     return most

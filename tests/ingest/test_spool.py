@@ -28,7 +28,7 @@ def parsed(tmp_path):
 
 
 def result(folder) -> tuple[bytes, bytes]:
-    return (folder / "detectors.h5").read_bytes(), (folder / "quality/quality.json").read_bytes()
+    return (folder / "detectors.h5").read_bytes(), (folder / "quality.json").read_bytes()
 
 
 def again(folder) -> tuple[bytes, bytes]:

@@ -9,6 +9,7 @@ from vdcast.data.covariates import Covariates
 from vdcast.errors import InputError
 from vdcast.live.issue import issue
 from vdcast.live.recent import lookback
+from vdcast.models.shared.calibration import calibrated
 
 HOUR = 3600
 
@@ -41,7 +42,8 @@ def test_it_is_the_mean_of_what_the_seeds_say(request, recent, prepare_settings,
 
 
 def test_intervals_are_the_mean_of_those_of_the_seeds(recent, prepare_settings, small_lstm):
-    trained = drawn(recent, prepare_settings, small_lstm, quantiles=(0.1, 0.5, 0.9)).calibrated_on(recent)
+    fan = drawn(recent, prepare_settings, small_lstm, quantiles=(0.1, 0.5, 0.9))
+    trained = calibrated(fan, recent)
     columns = made(trained, recent).columns
     levels = trained.quantiles_next(recent)
     for name, level in (("forecast", 0.5), ("q0.1", 0.1), ("q0.9", 0.9)):

@@ -9,27 +9,6 @@ from vdcast.errors import InputError
 from vdcast.live import recent
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"time_zone": "UTC"}, "trained on the time zone Asia/Taipei; a fixture has UTC"),
-        (
-            {"features": ("volume", "occupancy")},
-            "trained on 'speed', which a fixture lacks; it has: volume, occupancy",
-        ),
-        ({"units": ("veh/h", "mph")}, "trained on speed in 'km/h', which a fixture has in 'mph'"),
-        ({"interval": 1800}, "trained on an interval of 3600 s; a fixture has 1800 s"),
-    ],
-)
-def test_a_table_of_another_kind_is_refused(detectors, prepare_settings, change, sentence):
-    task = task_of(detectors, prepare_settings, mode="multi_vd")
-    recent.check_fits(detectors, task, "a")
-    if "interval" in change:
-        change = change | {"timestamps": detectors.timestamps // 2}
-    with pytest.raises(InputError, match=f"run a was {sentence}"):
-        recent.check_fits(replace(detectors, **change), task, "a")
-
-
 def test_what_is_absent_is_missing(detectors, prepare_settings):
     """Another order, one VD fewer, one more, and only four of six steps."""
     task = task_of(detectors, prepare_settings, mode="multi_vd")

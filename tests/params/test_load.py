@@ -99,7 +99,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("runs.lstm-multi_vd", {"model": "lstm", "mod": "multi_vd"}), "runs.lstm-multi_vd.mod is not a setting; did you mean mode?"),
         (("runs.lstm-multi_vd", {"modl": "lstm", "mode": "multi_vd"}), "runs.lstm-multi_vd.modl is not a setting; did you mean model?"),
         (("report.language", "zh"), "report.language = 'zh' (str): input should be 'en' or 'zh-Hant'"),
-        (("run", {}), "run is not a setting; did you mean runs? (allowed: data, prepare, calendar, window, train, lstm, xlstm, modes, comparisons, evaluate, report, forecast, search, runs)"),
+        (("run", {}), "run is not a setting; did you mean runs? (allowed: data, prepare, calendar, window, train, lstm, xlstm, modes, comparisons, controls, evaluate, report, forecast, search, runs)"),
         (("data", None), "params.yaml: data is empty; it must hold settings, a line `key: value` each"),
         (("data", ["a"]), "params.yaml: data = ['a'] (list); it must hold settings, a line `key: value` each"),
         (("calendar.plans", "../school.csv"), "calendar.plans: '../school.csv' is no name of a .csv or .parquet in data/calendar/"),
@@ -119,6 +119,13 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("comparisons.multi_vd", {"lstm": "lstm-multi_vd"}), "comparisons.multi_vd.xlstm is missing"),
         (("comparisons.multi_vd.gru", "x"), "comparisons.multi_vd.gru is not a setting"),
         (("comparisons", {}), "comparisons = {} (dict): dictionary should have at least 1 item"),
+        (("controls.lstm-social", "lstm-global_multi_vd"), "controls.lstm-social names run 'lstm-social', which `runs` lacks; put the run back or take the control out"),
+        (("controls.lstm-global_multi_vd", "gone"), "controls.lstm-global_multi_vd names run 'gone', which `runs` lacks"),
+        (("controls.lstm-multi_vd", "lstm-independent_multi_vd"), "controls.lstm-multi_vd is of a run in multi_vd, which has no control; runs in social, global_multi_vd have"),
+        (("controls.lstm-global_multi_vd", "xlstm-independent_multi_vd"), "names run 'xlstm-independent_multi_vd', which is xlstm in independent_multi_vd; name one that is lstm in independent_multi_vd"),
+        (("controls.lstm-global_multi_vd", "lstm-multi_vd"), "names run 'lstm-multi_vd', which is lstm in multi_vd; name one that is lstm in independent_multi_vd"),
+        (("modes.global_multi_vd.num_vds", 9), "controls.lstm-global_multi_vd: global_multi_vd forecasts 9 VDs and independent_multi_vd 10; give both the same num_vds, or take the control out"),
+        (("runs.lstm-global_multi_vd", {"model": "lstm", "mode": "global_multi_vd", "seeds": [0, 1]}), "controls.lstm-global_multi_vd: lstm-global_multi_vd has train.seeds [0, 1] and lstm-independent_multi_vd [0, 1, 2]; give both the same"),
         (("runs.2024", {"model": ["lstm"], "mode": "multi_vd"}), "runs.2024.model = ['lstm']: allowed are"),
         (("prepare.targets", ["volume", "volume"]), "targets ['volume', 'volume'] names one twice"),
         (("prepare.vds", ["a", "a"]), "vds ['a', 'a'] names one twice"),
@@ -172,6 +179,21 @@ def test_a_key_that_stands_twice_is_refused(tmp_path):
         InputError, match=r"params.yaml: interval stands twice, in lines \d+ and \d+; keep one"
     ):
         params.load(tmp_path / "params.yaml")
+
+
+def test_social_is_compared_beside_its_control_alone(tmp_path):
+    """Else what the embedding gives would pass for what neighbours give."""
+    runs = {f"{model}-social": {"model": model, "mode": "social"} for model in NETWORKS}
+    document = yaml.safe_load(SHIPPED.read_text("utf-8"))
+    changes = [
+        ("runs", document["runs"] | runs),
+        ("comparisons.social", {model: f"{model}-social" for model in NETWORKS}),
+    ]
+    said = "comparisons.social.lstm names run 'lstm-social', which `controls` lacks; add lstm-social there, with a run of lstm in global_multi_vd"
+    with pytest.raises(InputError, match=said):
+        params.load(write(tmp_path, *changes))
+    controls = {f"{model}-social": f"{model}-global_multi_vd" for model in NETWORKS}
+    assert params.load(write(tmp_path, *changes, ("controls", controls))).controls == controls
 
 
 def test_an_unknown_run_is_told_which_runs_there_are():

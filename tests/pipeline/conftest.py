@@ -28,6 +28,7 @@ SMALL = {
     | {name: dict(zip(("model", "mode"), name.split("-"), strict=True)) for name in RUNS},
     "comparisons": dict.fromkeys(_PARAMS["comparisons"])
     | {mode: _PARAMS["comparisons"][mode] for mode in MODES},
+    "controls": dict.fromkeys(_PARAMS["controls"]),
 }
 
 
@@ -81,6 +82,24 @@ class Clone:
         path.write_text(
             yaml.safe_dump(merged(yaml.safe_load(path.read_text("utf-8")), changes), sort_keys=False), "utf-8"
         )
+
+
+def placed(clone: Clone) -> Clone:
+    """``clone`` with detectors some hundred metres apart, prepared, and with runs whose weights these share."""
+    names = (clone.path / "data/raw/sample_counts.csv").read_text("utf-8").splitlines()[0].split(",")[1:]
+    rows = (f"{name},{121 + 0.003 * i},25" for i, name in enumerate(names))
+    (clone.path / "data/raw/places.csv").write_text("\n".join(["name,lon,lat", *rows]), "utf-8")
+    runs = {f"lstm-{mode}": {"model": "lstm", "mode": mode} for mode in ("global_multi_vd", "social")}
+    clone.set(
+        {
+            "data": {"raw": "data/raw", "files": "sample_counts.csv", "vd_list": "places.csv"},
+            "modes": {mode: {"num_vds": 3} for mode in ("global_multi_vd", "social")},
+            "runs": runs,
+        }
+    )
+    clone.repro("prepare")
+    clone.commit("detectors have places")
+    return clone
 
 
 def stages_run(output: str) -> set[str]:

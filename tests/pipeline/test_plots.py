@@ -121,7 +121,12 @@ def project(tmp_path_factory) -> Path:
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
     shutil.copy(ROOT / "params.yaml", folder)
     (folder / "dvc.yaml").write_text(yaml.safe_dump({"plots": DECLARED}), "utf-8")
-    call(folder, sys.executable, "-c", "from vdcast.prepare import plots_page; plots_page.write('veh/15min')")
+    call(
+        folder,
+        sys.executable,
+        "-c",
+        "from vdcast.prepare import plots_page; plots_page.write('volume', 'veh/15min')",
+    )
     return folder
 
 

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("ray", reason="the extra vdcast[ray] is not installed")
 from ray.cluster_utils import Cluster
 
-from tests.pipeline.conftest import Clone, stages_run
+from tests.pipeline.conftest import Clone, placed, stages_run
 from tests.stopping import Stopping, kill
 from vdcast.machines import on_ray
 from vdcast.machines.on_ray import Ended, Task, connected, train_on_nodes
@@ -38,18 +38,20 @@ def clone(prepared, tmp_path) -> Clone:
     return prepared.copy(tmp_path / "clone", [["remote", "add", "-d", "shared", str(tmp_path / "remote")]])
 
 
-def test_runs_and_shares_of_runs_on_two_nodes_equal_those_of_one_machine(clone, prepared, cluster, tmp_path):
+def test_runs_and_shares_of_runs_on_two_nodes_equal_those_of_one_machine(clone, cluster, tmp_path):
+    placed(clone)
+    here = clone.copy(tmp_path / "here")
     for _ in range(2):
         cluster.add_node(num_cpus=1, **NODE)
-    targets = ["train@lstm-single_vd", "train@lstm-independent_multi_vd"]
+    runs = [f"lstm-{mode}" for mode in ("single_vd", "independent_multi_vd", "global_multi_vd", "social")]
+    targets = [f"train@{run}" for run in runs]
     output = clone.run(*REPRO, cluster.address, *targets, "--shares", "2")
     for target in targets:
         assert f"{target}: trained on 127.0.0.2" in output
         assert target not in stages_run(output), "trained there, not here"
     assert not [path for path in (tmp_path / "remote/scratch").rglob("*") if path.is_file()]
-    here = prepared.copy(tmp_path / "here")
     here.repro(*targets)
-    for run in ("lstm-single_vd", "lstm-independent_multi_vd"):
+    for run in runs:
         models = [path / "runs" / run / "model.pt" for path in (clone.path, here.path)]
         assert models[0].read_bytes() == models[1].read_bytes()
     assert "trained on" not in clone.run(*REPRO, cluster.address, *targets)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.pipeline.conftest import stages_run
+from tests.pipeline.conftest import placed, stages_run
 from tests.stopping import Stopping, kill
 from vdcast.train import scratch
 
@@ -22,24 +22,25 @@ def clone(prepared, tmp_path):
     return prepared.copy(tmp_path / "clone")
 
 
-def trained(clone) -> bytes:
-    return (clone.path / MODEL).read_bytes()
+def trained(clone, run: str = RUN) -> bytes:
+    return (clone.path / "runs" / run / "model.pt").read_bytes()
 
 
-def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(clone, prepared, tmp_path):
+@pytest.mark.parametrize("run", [RUN, "lstm-social"])
+def test_a_killed_training_goes_on_and_ends_as_if_nothing_had_happened(clone, tmp_path, run):
     """Both dvc and the training are killed, after the first of two epochs of the first of two stacks."""
+    other = (placed(clone) if run != RUN else clone).copy(tmp_path / "uninterrupted")
     stop = Stopping(tmp_path / "stop", "after", ".state")
-    dvc = stop.start(["dvc", "repro", f"train@{RUN}"], clone.path, clone.env)
+    dvc = stop.start(["dvc", "repro", f"train@{run}"], clone.path, clone.env)
     os.kill(stop.stopped, signal.SIGKILL)
     os.killpg(dvc.pid, signal.SIGKILL)
     dvc.wait()
-    output = clone.run("dvc", "repro", f"train@{RUN}")
-    assert f"{RUN}: goes on from .scratch/train/{RUN}/" in output and "(stacks: 0 trained, 1 begun)" in output
-    assert stages_run(output) == {f"train@{RUN}"}
-    other = prepared.copy(tmp_path / "uninterrupted")
-    other.repro(f"train@{RUN}")
-    assert trained(clone) == trained(other)
-    assert "up to date" in clone.run("dvc", "status", f"train@{RUN}")
+    output = clone.run("dvc", "repro", f"train@{run}")
+    assert f"{run}: goes on from .scratch/train/{run}/" in output and "(stacks: 0 trained, 1 begun)" in output
+    assert stages_run(output) == {f"train@{run}"}
+    other.repro(f"train@{run}")
+    assert trained(clone, run) == trained(other, run)
+    assert "up to date" in clone.run("dvc", "status", f"train@{run}")
 
 
 def test_what_was_trained_before_dvc_died_is_not_trained_again(clone, tmp_path):

@@ -20,6 +20,7 @@ CHANGES = {
     },
     "runs": dict.fromkeys(f"{model}-{mode}" for model in ("lstm", "xlstm") for mode in OTHERS),
     "comparisons": dict.fromkeys(OTHERS),
+    "controls": dict.fromkeys(f"{model}-global_multi_vd" for model in ("lstm", "xlstm")),
 }
 
 

@@ -3,8 +3,8 @@
 from msgspec import structs
 
 from tests.records.made import preparation
-from vdcast.records.prepare import Dropped
-from vdcast.report.inputs import dropped_in_words
+from vdcast.records.prepare import Amount, Dropped
+from vdcast.report.inputs import dropped_in_words, too_little
 
 KEPT = preparation(
     asked=["a", "b", "c"],
@@ -31,3 +31,12 @@ def test_what_prepare_dropped_is_one_sentence():
 def test_a_dropped_vd_before_the_target_vd_moves_it():
     (_, moved) = dropped_in_words(structs.replace(KEPT, target_vd="c"), 1)
     assert moved == ("A VD that was dropped stood before the target VD: target_vd_index 1 is VD c, not VD b.")
+
+
+def test_too_little_data_weakens_the_answer():
+    amount = Amount(
+        days={"train": 12.0, "validation": 4.0, "test": 4.0}, weeks=1, too_little="Too little data: ..."
+    )
+    (weakness,) = too_little(structs.replace(KEPT, amount=amount))
+    assert (weakness.title, weakness.sentences) == ("Too little data", ["Too little data: ..."])
+    assert too_little(structs.replace(KEPT, amount=structs.replace(amount, too_little=None))) == []

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from tests.quality.made import of_series
 from vdcast.errors import InputError
 from vdcast.report import page
 from vdcast.report.inputs import read_bytes
@@ -70,8 +71,8 @@ def test_outside_of_a_repository_there_is_no_commit(tmp_path):
 
 
 def test_a_missing_file_names_the_stage_that_leaves_it(tmp_path):
-    with pytest.raises(InputError, match=r"quality.json does not exist; run `dvc repro ingest`"):
-        read_bytes(tmp_path / "quality.json", "ingest")
+    with pytest.raises(InputError, match=r"coverage.png does not exist; run `dvc repro quality`"):
+        read_bytes(tmp_path / "coverage.png", "quality")
 
 
 def test_nothing_is_left_out_silently():
@@ -86,8 +87,8 @@ def test_nothing_is_left_out_silently():
 
 
 def test_series_that_no_model_can_learn_from_are_named():
-    series = [{"vd": f"VD-{i}", "feature": "speed", "verdict": "constant" if i < 7 else ""} for i in range(9)]
-    assert page.suspicious({"series": series}) == [
+    series = [of_series(f"VD-{i}", "speed", verdict="constant" if i < 7 else "") for i in range(9)]
+    assert page.suspicious(series) == [
         "7 series constant: VD-0 (speed), VD-1 (speed), VD-2 (speed), VD-3 (speed), VD-4 (speed) and 2 more."
     ]
 

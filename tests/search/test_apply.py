@@ -7,14 +7,19 @@ from pathlib import Path
 
 import pytest
 from dvc.utils.hydra import apply_overrides
+from msgspec import structs
 
 from vdcast import params
 from vdcast.language import speaking
 from vdcast.records.search import Searched, SearchOf, Tried
+from vdcast.records.summary import ModeVerdict
 from vdcast.search.apply import better, changes, command, laid_over, write
 from vdcast.search.report import markdown
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
+ANSWER = ModeVerdict(
+    status="better", better="lstm", provisional=False, words="", takes=None, per_second=None, per_parameter=None, cost_words=""
+)  # fmt: skip
 
 
 def tried(number: int, error: float, seeds: list[float] | None, **settings) -> Tried:
@@ -81,25 +86,50 @@ def check(path: Path) -> None:
 def test_the_file_keeps_every_line_that_does_not_change(searched, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(SHIPPED.read_text("utf-8"), "utf-8")
-    write(searched, path)
+    write(searched, ANSWER, path)
     check(path)
+    assert params.load(path).search.before["multi_vd"].better == "lstm"
     old, new = (each.read_text("utf-8").splitlines() for each in (SHIPPED, path))
     gone = [line for line in old if line not in new]
-    assert [line.split(":")[0].strip() for line in gone] == ["lstm-multi_vd", "xlstm-multi_vd", "spent"]
+    assert [line.split(":")[0].strip() for line in gone] == [
+        "lstm-multi_vd",
+        "xlstm-multi_vd",
+        "spent",
+        "before",
+    ]
     comments = [line.partition("#")[2] for line in old if "#" in line]
     assert comments == [line.partition("#")[2] for line in new if "#" in line]
     once = path.read_text("utf-8")
-    write(searched, path)
+    write(searched, structs.replace(ANSWER, better="xlstm"), path)  # that of the new settings
     assert path.read_text("utf-8") == once
 
 
 def test_dvc_takes_the_command(searched, tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(SHIPPED.read_text("utf-8"), "utf-8")
-    words = shlex.split(command(searched))
+    words = shlex.split(command(searched, ANSWER))
     assert words[:3] == ["dvc", "exp", "run"] and {*words[3::2]} == {"-S"}
     apply_overrides(path, words[4::2])
     check(path)
+    before = params.load(path).search.before["multi_vd"]
+    assert (before.status, before.better) == ("better", "lstm")
+
+
+def test_dvc_takes_a_setting_of_none(searched, tmp_path):
+    """As of a lookback that is no longer cut: `None` would be a word to Hydra."""
+    it = searched.models["lstm"]
+    first, best = (
+        structs.replace(each, settings={"lookback": value})
+        for each, value in ((it.first, 8), (it.best, None))
+    )
+    found = structs.replace(searched, models={"lstm": structs.replace(it, first=first, best=best)})
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        SHIPPED.read_text("utf-8").replace("hidden_size: 128}", "hidden_size: 128, lookback: 8}"), "utf-8"
+    )
+    assert params.load(path).run("lstm-multi_vd").network.lookback == 8
+    apply_overrides(path, shlex.split(command(found, None))[4::2])
+    assert params.load(path).run("lstm-multi_vd").network.lookback is None
 
 
 def test_lines_are_laid_over_by_what_differs():
@@ -123,7 +153,7 @@ def test_the_report_says_what_was_spent_what_is_better_and_what_luck_would_give(
         in text
     )
     assert "(fANOVA): dropout 75% and lookback 25%." in text
-    assert command(searched) in text
+    assert command(searched, None) in text
 
 
 def test_in_chinese_the_report_has_the_same_figures(searched):

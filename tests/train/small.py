@@ -8,12 +8,14 @@ import torch
 from vdcast.data.detectors import Detectors
 from vdcast.models.shared.neighbours import Neighbours
 from vdcast.models.shared.task import Task
+from vdcast.models.shared.trained import Trained
 from vdcast.models.shared.windows import Batch, Windows
 from vdcast.params.modes import sharing_of
 from vdcast.params.networks import Network
 from vdcast.params.sections import Prepare, Run, Train
 from vdcast.prepare.split import prepare
 from vdcast.train.data import TrainingData
+from vdcast.train.workers import fit
 
 
 def run_of(network: Network, mode: str = "multi_vd", **train) -> Run:
@@ -64,6 +66,17 @@ def all_near(V: int) -> Neighbours:
 def data(detectors: Detectors, settings: Prepare, mode: str, vds=(0, 1, 2)) -> TrainingData:
     (prepared,), _ = prepare(detectors, settings)
     return TrainingData.of(task_of(detectors, settings, mode, vds), prepared, "cpu")
+
+
+def train(
+    detectors: Detectors, settings: Prepare, network: Network, mode: str, seeds=(0,), quantiles=()
+) -> tuple[Trained, Detectors]:
+    """Two epochs of ``task_of``, and the test part."""
+    (prepared,), _ = prepare(detectors, settings)
+    run = run_of(network, mode, seeds=list(seeds), epochs=2, quantiles=list(quantiles))
+    fitted = fit(run, [data(detectors, settings, mode)])
+    task = task_of(detectors, settings, mode)
+    return Trained(weights=fitted.weights, run=run.model_dump(), task=task), prepared.parts["test"]
 
 
 def same(a: dict, b: dict) -> bool:

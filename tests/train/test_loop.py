@@ -22,7 +22,7 @@ from vdcast.train.workers import fit
 MEDIAN = torch.tensor([0.5])
 
 
-@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd"])
+@pytest.mark.parametrize("mode", ["multi_vd", "independent_multi_vd", "global_multi_vd", "social"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(network, detectors, prepare_settings, mode):
     common = data(detectors, prepare_settings, mode)
     one, two = (fit(run_of(network), [common]) for _ in range(2))

@@ -57,17 +57,25 @@ def test_a_training_by_the_native_kernel_resumes_as_well(
 ):
     network = small_xlstm.model_copy(update={"kernel": "native"})
     test_killed_and_resumed_equals_uninterrupted(
-        network, detectors, prepare_settings, tmp_path, "after", capsys
+        network, detectors, prepare_settings, tmp_path, "independent_multi_vd", "after", capsys
     )
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    ("mode", "when"),
+    [
+        ("independent_multi_vd", "before"),
+        ("independent_multi_vd", "after"),
+        pytest.param("global_multi_vd", "after", marks=pytest.mark.slow),
+        pytest.param("social", "after", marks=pytest.mark.slow),
+    ],
+)
 def test_killed_and_resumed_equals_uninterrupted(
-    network, detectors, prepare_settings, tmp_path, when, capsys
+    network, detectors, prepare_settings, tmp_path, mode, when, capsys
 ):
     """Killed as the checkpoint of epoch 3 is about to take its name, or has just taken it."""
-    run = run_of(network, "independent_multi_vd", epochs=6, patience=3)
-    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
+    run = run_of(network, mode, epochs=6, patience=3)
+    arguments = (run, [data(detectors, prepare_settings, mode)])
     whole = fit(*arguments)
     folder = kill_at(tmp_path, arguments, when, ".state", 3)
     with scratch.held(folder) as kept:
@@ -154,11 +162,12 @@ def test_a_damaged_file_is_named_and_trained_again(detectors, small_lstm, prepar
     assert said == [f"vdcast: '{path}' is damaged; what it held is trained again"]
 
 
-def test_shares_trained_apart_make_the_whole(network, detectors, prepare_settings, tmp_path):
-    run = run_of(network, "independent_multi_vd", epochs=2, seeds=[3, 4, 5])
-    arguments = (run, [data(detectors, prepare_settings, "independent_multi_vd")])
+@pytest.mark.parametrize("mode", ["independent_multi_vd", "global_multi_vd", "social"])
+def test_shares_trained_apart_make_the_whole(network, detectors, prepare_settings, tmp_path, mode):
+    run = run_of(network, mode, epochs=2, seeds=[3, 4, 5])
+    arguments = (run, [data(detectors, prepare_settings, mode)])
     whole = fit(*arguments)
-    stacks = stacks_of(run, [[0], [1], [2]], "cpu")
+    stacks = stacks_of(run, arguments[1][0].copies, "cpu")
     assert len(stacks) == 3
     for numbers, machine in (([0, 2], "one"), ([1], "two")):
         with scratch.held(tmp_path / machine) as kept:

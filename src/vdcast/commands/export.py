@@ -37,7 +37,7 @@ def export(model: Path, data: Path) -> Path:
 
     trained = Trained.load(model)
     task, table = trained.task, store.read(data)
-    recent.check_fits(table, task, trained.run["name"])
+    task.check_fits(table, trained.run["name"])
     steps = min(len(table.timestamps), task.length + task.horizon + onnx_file.WINDOWS - 1)
     path = model.with_suffix(".onnx")
     onnx_file.export(trained, recent.aligned(table, task, steps=steps), path)

@@ -3,6 +3,7 @@
     vdcast repro -j 2                  # everything
     vdcast repro compare@multi_vd      # what a target needs
     vdcast repro --ray auto            # the runs on a Ray cluster, see docs/many_machines.md
+    vdcast repro --dry                 # only names the stages that would run
 
 First the stages that runs share, then every stale run as a `dvc repro -s` of its own, then a plain
 `dvc repro`, which finds them trained. A run that fails stops no other one. What each said is in
@@ -19,6 +20,7 @@ from collections.abc import Iterator
 
 from vdcast.errors import one_sentence
 from vdcast.layout import LOGS, REPRO_LOCK
+from vdcast.machines.dvc_cli import would_run
 from vdcast.machines.on_ray import repro_on_ray
 from vdcast.machines.side_by_side import repro_side_by_side
 from vdcast.processes import INTERRUPTS
@@ -31,6 +33,7 @@ def main() -> None:
         "-j", "--jobs", type=_positive, metavar="N",
         help="runs trained at once; without it, as many as there are GPUs, or else CPUs",
     )  # fmt: skip
+    parser.add_argument("--dry", action="store_true", help="only name the stages that would run")
     parser.add_argument(
         "--ray", metavar="ADDRESS",
         help="train on this Ray cluster: auto on one of its nodes, HOST:PORT, ray://HOST:10001",
@@ -46,7 +49,7 @@ def main() -> None:
         help="a sweep: each combination an experiment, as of `dvc exp run`",
     )  # fmt: skip
     arguments = vars(parser.parse_args())
-    targets, jobs, address = (arguments.pop(name) for name in ("targets", "jobs", "ray"))
+    targets, jobs, address, dry = (arguments.pop(name) for name in ("targets", "jobs", "ray", "dry"))
     options = {name: value for name, value in arguments.items() if value is not None}
     if address and jobs:
         parser.error(
@@ -54,6 +57,10 @@ def main() -> None:
         )
     if options and not address:
         parser.error("--cpus, --gpus, --shares and -S go with --ray ADDRESS")
+    if dry:
+        with one_sentence():
+            print("\n".join(would_run(targets)) or "nothing: all is up to date")
+        return
     for number in INTERRUPTS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as SIGHUP is under nohup
             signal.signal(number, signal.default_int_handler)

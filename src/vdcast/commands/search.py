@@ -33,13 +33,14 @@ def main() -> None:
         settings = params.load()
         mode = arguments.mode or settings.evaluate.primary
         searched = search(settings, mode, arguments.jobs)
+        answer = apply.answer_now(mode)
         for it in searched.models.values():
             print(f"{it.run}: {report.spent(it)} {' '.join(report.gain(it, searched.seeds))}")
         print(f"{folder_of(mode)}/search.md says more")
         if arguments.apply:
-            apply.write(searched)
+            apply.write(searched, answer)
             print("params.yaml has what is better, and what was spent; next: dvc repro, then vdcast verdict")
-        elif said := apply.command(searched):
+        elif said := apply.command(searched, answer):
             print(f"what is better, as an experiment (or: vdcast search --apply):\n{said}")
         else:
             print(

@@ -17,7 +17,8 @@ import msgspec
 
 from vdcast.errors import InputError, one_sentence
 from vdcast.escape import prose
-from vdcast.layout import PARAMS, REPORTS, RUNS
+from vdcast.language import say, speaking
+from vdcast.layout import PARAMS, RUNS, SUMMARY
 from vdcast.records.summary import ModeFigures, Summary
 from vdcast.scores.names import MODEL_LABELS, NAIVE_FORECASTS
 from vdcast.scores.words import sentence
@@ -26,15 +27,11 @@ if TYPE_CHECKING:
     from vdcast.forecasts.predictions import Predictions
     from vdcast.records.comparison import PairedDifference
 
-NOTE = (
-    "Error of new - old: the mean over VDs of the relative difference, its interval for other days, VDs and trainings, all of "
-    "this table together at 5 % (Holm); not known where the forecasts of one are not in the cache or are of other windows."
-)
 Changes = Mapping[
     tuple[str, str], "PairedDifference | None"
 ]  # new against old, by mode and model; None: not known
 
-SUMMARY = REPORTS / "summary.json"
+HEADS = ("mode", "model", "mae", "error", "seconds", "parameters")
 WORKSPACE = "workspace"
 
 
@@ -48,7 +45,9 @@ def main(argv: list[str] | None = None) -> None:
     given = parser.parse_args(argv)
     with one_sentence():
         old, new = summary(given.old), summary(given.new)
-        print(change_markdown(given.old, given.new, old, new, changes(given.old, given.new, list(new.modes))))
+        changed = changes(given.old, given.new, list(new.modes))
+        with speaking(new.language):
+            print(change_markdown(given.old, given.new, old, new, changed))
 
 
 def summary(rev: str) -> Summary:
@@ -84,8 +83,8 @@ def summary(rev: str) -> Summary:
 
 def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
     """How far each model's errors changed from one revision to the other, on the same windows."""
-    from vdcast.compare.difference import paired
-    from vdcast.compare.tally import tally
+    from vdcast.differences.paired import paired
+    from vdcast.differences.tally import tally
     from vdcast.forecasts.predictions import check_same_windows
     from vdcast.params.modes import Sharing, sharing_of
 
@@ -99,7 +98,7 @@ def changes(old: str, new: str, modes: Sequence[str]) -> Changes:
                 if len(known) == len(both):
                     check_same_windows(known)
                     shared = sharing_of(mode) is not Sharing.APART
-                    found[mode, model] = paired("new", "old", tally(known), shared)
+                    found[mode, model] = paired("new", "old", tally(known), (shared, shared))
     return found
 
 
@@ -124,38 +123,48 @@ def change_markdown(old_name: str, new_name: str, old: Summary, new: Summary, ch
     """The change from ``old`` to ``new``: verdict by mode, then errors and cost by model."""
     was, now = (prose(each.verdict.overall.words) for each in (old, new))
     modes = list({**old.modes, **new.modes})
-    lines = [f"### Verdict: `{old_name}` to `{new_name}`", ""]
-    lines += [f"**{now}**" + (" (as before)" if was == now else f" Before: {was}"), ""]
+    lines = [f"### {say('commands.verdict.title', old=f'`{old_name}`', new=f'`{new_name}`')}", ""]
+    answer = "commands.verdict.as_before" if was == now else "commands.verdict.before"
+    lines += [say(answer, said=f"**{now}**", was=was), ""]
     lines += [prose(new.verdict.losses), ""]
     for mode in modes:
         lines += _answers(mode, old, new)
     if differ := [mode for mode in modes if not _same_observations(mode, old, new)]:
-        lines += [
-            "",
-            "**The naive forecasts differ too, so the two were not scored on the same observations and their MAE "
-            f"cannot be compared: {', '.join(f'`{mode}`' for mode in differ)}.**",
-        ]
+        names = [f"`{mode}`" for mode in differ]
+        lines += ["", f"**{say('commands.verdict.other_observations', modes=names)}**"]
     return "\n".join([*lines, "", *_figures(modes, old, new, changed)])
 
 
 def _answers(mode: str, old: Summary, new: Summary) -> list[str]:
     """One mode's verdict, and what it was."""
     before, after = (each.verdict.modes.get(mode) for each in (old, new))
-    said = [prose(sentence(each.words)) if each else "No verdict." for each in (before, after)]
-    if said[0] == said[1]:
-        return [f"- `{mode}`: {said[1]} (as before)"]
+    was, now = (
+        prose(sentence(each.words)) if each else say("commands.verdict.none") for each in (before, after)
+    )
+    if was == now:
+        return [f"- {_of_mode(mode, say('commands.verdict.as_before', said=now))}"]
     answers = [(each.status, each.better) if each else ("no_verdict", None) for each in (before, after)]
-    changed = "**changed**" if answers[0] != answers[1] else "same answer"
-    return [f"- `{mode}`: {changed}", f"  - now: {said[1]}", f"  - before: {said[0]}"]
+    changed = say(f"commands.verdict.{'same' if answers[0] == answers[1] else 'changed'}")
+    return [
+        f"- {_of_mode(mode, changed)}",
+        f"  - {say('commands.verdict.now', said=now)}",
+        f"  - {say('commands.verdict.was', said=was)}",
+    ]
+
+
+def _of_mode(mode: str, said: str) -> str:
+    return say("commands.verdict.mode", mode=f"`{mode}`", said=said)
 
 
 def _figures(modes: list[str], old: Summary, new: Summary, changed: Changes) -> list[str]:
     """A line per mode and model, and how to read what was measured of their forecasts."""
+    change = say("commands.verdict.change")
+    mode, model, mae, error, seconds, parameters = (say(f"commands.verdict.head.{name}") for name in HEADS)
     lines = [
-        "| mode | model | MAE, target VD | change | error of new - old, all VDs | | training seconds | change "
-        "| parameters | change |",
+        f"| {mode} | {model} | {mae} | {change} | {error} | | {seconds} | {change} | {parameters} | {change} |",
         "|---|---|--:|--:|--:|---|--:|--:|--:|--:|",
     ]
+    unknown = f"{say('commands.verdict.unknown')} | -"
     measured = _measured(changed, new.verdict.margin)
     for mode in modes:
         both = [each.modes.get(mode, ModeFigures()) for each in (old, new)]
@@ -164,12 +173,12 @@ def _figures(modes: list[str], old: Summary, new: Summary, changed: Changes) -> 
             spent = [each.cost.get(model) for each in both]
             cells = [
                 _change([each.mae if each else None for each in scores], ".3f"),
-                measured.get((mode, model), "not known | -"),
+                measured.get((mode, model), unknown),
                 _change([each.seconds if each else None for each in spent], ",.0f"),
                 _change([each.parameters if each else None for each in spent], ",.0f"),
             ]
             lines.append(f"| `{mode}` | {label} | {' | '.join(cells)} |")
-    return [*lines, "", NOTE]
+    return [*lines, "", say("commands.verdict.note")]
 
 
 def _measured(changed: Changes, margin: float) -> dict[tuple[str, str], str]:
@@ -180,15 +189,16 @@ def _measured(changed: Changes, margin: float) -> dict[tuple[str, str], str]:
     from vdcast.scores.answers import LEVEL, holm, interval, p_of
 
     known = {key: evidence(row) for key, row in changed.items() if row and row.variance is not None}
-    found = {key: "none | the same forecasts" for key, each in known.items() if each.relative == 0}
+    same = f"{say('commands.verdict.nothing')} | {say('commands.verdict.same_forecasts')}"
+    found = {key: same for key, each in known.items() if each.relative == 0}
     other = {key: each for key, each in known.items() if key not in found}
     levels = holm([p_of(each) for each in other.values()], LEVEL)
     for (key, each), level in zip(other.items(), levels, strict=True):
         at = interval(each, level, margin)
         assert each.relative is not None and at.low is not None and at.high is not None  # of a known variance
-        said = f"equal within {share(margin)}" if at.status == "equal" else at.status
         change = percent(each.relative, signed=True)[0]
-        found[key] = f"{change}, {in_words(at.low, at.high, level)} | {said}"
+        measured = say("commands.verdict.measured", change=change, interval=in_words(at.low, at.high, level))
+        found[key] = f"{measured} | {say(f'commands.verdict.status.{at.status}', margin=share(margin))}"
     return found
 
 
@@ -196,11 +206,13 @@ def _change(both: Sequence[float | None], spec: str) -> str:
     """Two cells: "old to new" and the change in per cent."""
     old, new = both
     if old is None or new is None:
-        shown = ["none" if each is None else format(each, spec) for each in both]
-        return f"{shown[0]} to {shown[1]} | -"
+        none = say("commands.verdict.nothing")
+        was, now = (none if each is None else format(each, spec) for each in both)
+        return f"{say('commands.verdict.from_to', old=was, new=now)} | -"
     if old == new:
         return f"{new:{spec}} | 0"
-    return f"{old:{spec}} to {new:{spec}} | {f'{new / old - 1:+.1%}' if old else '-'}"
+    said = say("commands.verdict.from_to", old=format(old, spec), new=format(new, spec))
+    return f"{said} | {f'{new / old - 1:+.1%}' if old else '-'}"
 
 
 def _same_observations(mode: str, old: Summary, new: Summary) -> bool:

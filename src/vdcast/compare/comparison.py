@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vdcast.compare.difference import diebold_mariano_of, lines, paired
 from vdcast.compare.findings import notes
+from vdcast.compare.lines import lines
 from vdcast.compare.opponents import opponents
-from vdcast.compare.tally import Tally, tally
+from vdcast.differences.paired import diebold_mariano_of, paired
+from vdcast.differences.tally import Tally, tally
 from vdcast.forecasts.predictions import Conditions, Named, Predictions, of
 from vdcast.language import in_words, say
 from vdcast.params.modes import Sharing, sharing_of
@@ -19,7 +20,7 @@ from vdcast.records.training import Training
 from vdcast.records.validation import Validation
 from vdcast.scores import cuts, intervals
 from vdcast.scores.names import NAIVE_FORECASTS, label
-from vdcast.scores.words import cut_short
+from vdcast.scores.words import cut_short, of_places
 
 
 @dataclass(frozen=True)
@@ -82,8 +83,8 @@ def compared(
         scores=scores,
         cuts=by_cut,
         best_naive=best_naive,
-        differences=_differences(predictions, tallied, shared),
-        lines=lines(tallied, opponents(simpler.validation, reference.vd_ids, minutes), shared),
+        differences=_differences(predictions, tallied, (shared, shared)),
+        lines=lines(tallied, opponents(simpler.validation, reference.vd_ids, minutes), (shared, shared)),
         cost={model: _spent(side.training, side.cost) for model, side in sides.items()},
         further_targets=_further_targets(everyone),
         quantiles=intervals.quantile_scores(predictions, scopes) if reference.quantiles else None,
@@ -126,7 +127,7 @@ def _best(scores: Mapping[str, Scores]) -> str:
     return min((name for name in NAIVE_FORECASTS if name in scores), key=mae)
 
 
-def _differences(predictions: Named, tallied: Tally, shared: bool) -> list[PairedDifference]:
+def _differences(predictions: Named, tallied: Tally, shared: tuple[bool, bool]) -> list[PairedDifference]:
     """xLSTM against LSTM, and their ensembles where there are some."""
     p_dm = diebold_mariano_of(predictions["xlstm"], predictions["lstm"])
     found = [paired("xlstm", "lstm", tallied, shared, p_dm)]
@@ -145,7 +146,7 @@ def _of_trainings(trainings: Mapping[str, Training]) -> list[Note]:
     """What each training noted, and whether it has converged."""
     found = []
     for model, training in trainings.items():
-        found += [Note("training", in_words(each)) for each in training.notes]
+        found += [Note("data" if of_places(each) else "training", in_words(each)) for each in training.notes]
         if short := cut_short(training):
             found.append(Note("training", say("compare.not_converged", model=label(model), why=short)))
     return found

@@ -7,7 +7,7 @@ import numpy as np
 
 from vdcast.errors import InputError
 from vdcast.forecasts.quantiles import Quantiles
-from vdcast.language import Said
+from vdcast.language import Said, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,15 +122,10 @@ def check_same_windows(named: Named) -> None:
     for name, other in others:
         for what in ("vd_ids", "targets", "units", "interval"):
             if getattr(other, what) != getattr(reference, what):
-                raise InputError(
-                    f"{first} and {name} differ in {what} ({getattr(reference, what)} and {getattr(other, what)}) "
-                    "and cannot be compared; run `dvc repro evaluate`"
-                )
+                values = {"a": str(getattr(reference, what)), "b": str(getattr(other, what))}
+                raise InputError(say("language.unlike.facts", first=first, name=name, what=what, **values))
         same = other.observed.shape == reference.observed.shape and np.array_equal(
             other.origins, reference.origins
         )
         if not same or not np.array_equal(other.observed, reference.observed, equal_nan=True):
-            raise InputError(
-                f"{first} and {name} were not evaluated on the same windows and cannot be compared; "
-                "run `dvc repro evaluate`"
-            )
+            raise InputError(say("language.unlike.windows", first=first, name=name))

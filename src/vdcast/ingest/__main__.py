@@ -1,11 +1,9 @@
-"""Stage ``ingest``: ``data.raw`` of params.yaml becomes ``data/detectors.h5`` and ``reports/quality/``."""
+"""Stage ``ingest``: ``data.raw`` of params.yaml becomes ``data/detectors.h5`` and ``reports/quality/quality.json``."""
 
 import argparse
 
 from vdcast.errors import one_sentence
-from vdcast.layout import DETECTORS, REPORTS, SPOOL
-
-REPORT = REPORTS / "quality"
+from vdcast.layout import DETECTORS, QUALITY, SPOOL
 
 
 def main() -> None:
@@ -17,12 +15,11 @@ def main() -> None:
         settings, why = detect.resolved(params.load().data)
         if why:
             print(why)
-        report = pipeline.ingest(settings, DETECTORS, REPORT, SPOOL)
-        skipped = f", {len(report['files']['bad'])} bad files skipped" if report["files"]["bad"] else ""
+        found = pipeline.ingest(settings, DETECTORS, QUALITY, SPOOL)
+        skipped = f", {len(found.files.bad)} bad files skipped" if found.files.bad else ""
         print(
-            f"{DETECTORS}: {report['steps']} steps x {report['detectors']} detectors x "
-            f"{len(report['features'])} features from {report['files']['read']} files{skipped}; "
-            f"see {REPORT}/quality.md for what they are worth, then run `dvc repro`"
+            f"{DETECTORS}: {found.steps} steps x {found.detectors} detectors x {len(found.features)} features from "
+            f"{found.files.read} files{skipped}; next, what they are worth: dvc repro quality"
         )
 
 

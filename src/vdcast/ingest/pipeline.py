@@ -1,4 +1,4 @@
-"""From raw files to the h5 table and its quality report, in bounded memory."""
+"""From raw files to the h5 table and what it is worth, in bounded memory."""
 
 import contextlib
 import importlib
@@ -25,6 +25,8 @@ from vdcast.ingest.records import Records
 from vdcast.ingest.spool import Damaged, Grid, Parsed, Piece, Spool, pack
 from vdcast.params.formats import Coarser, Known
 from vdcast.processes import cpus, end_with_parent
+from vdcast.records import io
+from vdcast.records.quality import Files, Quality
 
 BATCH = 8  # files a worker takes at once
 LONGEST_NAME = 1000  # characters of a detector's
@@ -36,8 +38,8 @@ Result = tuple[Parsed, list[Piece]] | InputError
 Done = TypeVar("Done")
 
 
-def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
-    """Write ``table`` and ``report`` from ``settings.raw``; returns the report as a dict.
+def ingest(settings: Known, table: Path, report: Path, scratch: Path) -> Quality:
+    """Write ``table`` from ``settings.raw``, and what it is worth to ``report``; returns that too.
 
     Raises InputError for the first bad file, or where nothing could be read.
     """
@@ -65,7 +67,7 @@ def _twice(work: Callable[[], Done]) -> Done:
         raise InputError(f"{error}, and was damaged again; is the disk sound?") from None
 
 
-def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
+def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> Quality:
     module = format_of(settings)
     raw, vd_list = Path(settings.raw), getattr(settings, "vd_list", None)
     with _spooled(settings, scratch) as (spool, parsed):
@@ -88,17 +90,10 @@ def _ingest(settings: Known, table: Path, report: Path, scratch: Path) -> dict:
 
         timestamps = layout.timestamps
         store.write_blocks(table, empty, timestamps, values())
-        return quality.write(
-            report,
-            empty,
-            timestamps,
-            tally,
-            quality.Reading(
-                counts,
-                {"read": spool.read, "bad": spool.errors(), "passed_over": spool.passed_over()},
-                silent,
-            ),
-        )
+        read = Files(read=spool.read, bad=spool.errors(), passed_over=spool.passed_over())
+        found = quality.summary(empty, timestamps, tally, quality.Reading(counts, read, silent))
+        io.write(report, found)
+        return found
 
 
 def _recent(settings: Known, scratch: Path, steps: int, now: int) -> tuple[Detectors, int]:

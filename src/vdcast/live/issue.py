@@ -11,6 +11,7 @@ from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.live.recent import when
+from vdcast.models.shared import inference
 from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
@@ -57,7 +58,8 @@ def issue(trained: Trained, recent: Detectors, *, now: int, max_age: int) -> Iss
         )
     with one_thread():
         by_network = _by_network(trained, recent)
-        linear = trained.linear(trained.next_window(recent))[:, 0].mean(axis=0)  # of the seeds
+        windows = trained.windows(trained.next_window(recent))
+        linear = inference.linear(trained.weights, task, windows)[:, 0].mean(axis=0)  # of the seeds
     columns = {
         **by_network,
         "persistence": np.broadcast_to(_last(targets), (task.horizon, *age.shape)),

@@ -1,12 +1,16 @@
-"""Detectors that came after a run was trained: who they are, and since when they have been seen."""
+"""Detectors that came after a run was trained: who they are, since when they have been seen, and what forecasts them."""
+
+from dataclasses import replace
 
 import numpy as np
+import torch
 
-from vdcast.data import calendar
+from vdcast.data import calendar, profile, scale
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
+from vdcast.params.modes import Sharing
 
 DAYS = 28  # that are looked back on
 FEWEST = 2  # days of observations of each feature; of one day nobody can say what is usual
@@ -38,4 +42,62 @@ def taken_on(trained: Trained, history: Detectors) -> tuple[Trained, list[str]]:
     said = f"of {len(strangers)} new VDs {len(left)} have fewer than {FEWEST} days of observations in the last {DAYS}: {some}"
     if not chosen:
         raise InputError(f"{said}; none is taken on")
-    return trained.joined_by(seen.select(chosen, task.features)), [said] if left else []
+    return joined_by(trained, seen.select(chosen, task.features)), [said] if left else []
+
+
+def joined_by(trained: Trained, history: Detectors) -> Trained:
+    """``trained`` for its own detectors and those of ``history``, which it does not know, as ``elsewhere`` has them.
+
+    Intervals of these are NaN, as nothing calibrates them. Raises InputError as ``elsewhere`` does.
+    """
+    own = trained.task
+    own.check_fits(history, trained.run["name"])
+    new = elsewhere(trained, history)
+    task = replace(
+        own,
+        vd_ids=own.vd_ids + new.task.vd_ids,
+        mean=np.concatenate([own.mean, new.task.mean]),
+        std=np.concatenate([own.std, new.task.std]),
+        profile=np.concatenate([own.profile, new.task.profile], axis=1),
+        untrained=own.untrained + new.task.untrained,
+    )
+    tables = [each.weights["embedding.weight"] for each in (trained, new)]
+    weights = trained.weights | {"embedding.weight": torch.cat(tables, dim=1)}
+    margins = trained.margins
+    if margins is not None:
+        unknown = margins.new_full((*margins.shape[:2], len(new.task.vd_ids), *margins.shape[3:]), torch.nan)
+        unknown[..., margins.shape[-1] // 2] = 0  # the median is the forecast
+        margins = torch.cat([margins, unknown], dim=2)
+    return replace(trained, task=task, weights=weights, margins=margins, pools=None)
+
+
+def elsewhere(trained: Trained, history: Detectors) -> Trained:
+    """The same weights for the detectors of ``history``, whose scale and profile of the week come from it.
+
+    A detector that it was not trained on has the mean of the embeddings; intervals are no longer calibrated.
+    Raises InputError where weights belong to detectors, where a forecast hears of neighbours, and where ``history`` is
+    not of what it was trained on.
+    """
+    known, run = trained.task, trained.run
+    if known.sharing is not Sharing.SHARED or known.neighbours:
+        raise InputError(
+            f"run {run['name']} of mode {run['mode']} forecasts the detectors that it was trained on and no "
+            "others; a run in global_multi_vd can"
+        )
+    known = replace(known, time_zone=history.time_zone)  # its days and weeks are local
+    known.check_fits(history, run["name"])
+    history = replace(history.select(history.vd_ids, known.features), covariates=known.covariates)
+    mean, std = scale.of_values(history.values)
+    place = {vd: v for v, vd in enumerate(known.vd_ids)}
+    task = replace(
+        known,
+        vd_ids=history.vd_ids,
+        mean=mean,
+        std=std,
+        profile=profile.of_part(history),
+        untrained=tuple(vd for vd in history.vd_ids if vd not in place or vd in known.untrained),
+    )
+    table = trained.weights["embedding.weight"]  # (N, V, D)
+    rows = [table[:, place[vd]] if vd in place else table.mean(dim=1) for vd in history.vd_ids]
+    weights = trained.weights | {"embedding.weight": torch.stack(rows, dim=1)}
+    return replace(trained, task=task, weights=weights, margins=None, pools=None)

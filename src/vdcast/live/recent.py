@@ -14,7 +14,7 @@ from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.ingest import detect, pipeline
-from vdcast.layout import PARAMS, SPOOL
+from vdcast.layout import SPOOL
 from vdcast.models.shared.task import Task
 from vdcast.params.formats import Auto, Data
 
@@ -39,26 +39,6 @@ def of_table(path: Path, *, steps: int, now: int) -> tuple[Detectors, int]:
             f"{when(table.timestamps[0], table.time_zone)}; is the clock right?"
         )
     return replace(table.rows(max(0, stop - steps), stop), source=f"'{path}'"), int(table.timestamps[-1])
-
-
-def check_fits(table: Detectors, task: Task, run: str) -> None:
-    """Raises InputError where ``table`` is of another interval, time zone, feature or unit than ``run`` was trained on."""
-    trained = f"run {run} was trained on"
-    for what, wanted, found in (
-        ("an interval of", f"{task.interval} s", f"{table.interval} s"),
-        ("the time zone", task.time_zone, table.time_zone),
-    ):
-        if wanted != found:
-            raise InputError(f"{trained} {what} {wanted}; {table.source} has {found}")
-    for feature, unit in zip(task.features, task.feature_units, strict=True):
-        if feature not in table.features:
-            raise InputError(
-                f"{trained} {feature!r}, which {table.source} lacks; it has: {', '.join(table.features)}"
-            )
-        if (found := table.units[table.features.index(feature)]) != unit:
-            raise InputError(
-                f"{trained} {feature} in {unit!r}, which {table.source} has in {found!r}; set `data` in {PARAMS} right"
-            )
 
 
 def lookback(table: Detectors, task: Task) -> Detectors:

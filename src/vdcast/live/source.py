@@ -47,7 +47,7 @@ class Source:
             table, newest = recent.of_table(self.data, steps=steps, now=self.now)
         else:
             table, newest = recent.of_raw(self.data, steps=steps, now=self.now)
-        recent.check_fits(table, self.trained.task, self.run)
+        self.trained.task.check_fits(table, self.run)
         if newest > self.now and not self.replay:
             beyond, now = (recent.when(each, table.time_zone) for each in (newest, self.now))
             warn(f"records of up to {beyond} are left out, as this machine's clock says {now}")

@@ -10,9 +10,13 @@ import sys
 import time
 from pathlib import Path
 
+import yaml
+
 from vdcast.errors import InputError
-from vdcast.layout import RUNS
+from vdcast.layout import PIPELINE, RUNS
 from vdcast.processes import none_left, reap, uninterrupted
+from vdcast.records import io
+from vdcast.records.training import Training
 
 # two `dvc` at once would each fail on the other's lock, and a finished training would go unrecorded
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
@@ -42,14 +46,29 @@ def stale(runs: list[str]) -> list[str]:
     """Those of ``runs`` that are to be trained, the longest first, as far as their last training tells."""
 
     def seconds(stage: str) -> float:
+        path = RUNS / stage.removeprefix("train@") / "training.json"
         try:
-            text = (RUNS / stage.removeprefix("train@") / "training.json").read_text("utf-8")
-            return json.loads(text)["seconds"]
-        except (OSError, ValueError, KeyError):
+            return io.read(path, Training, stage).seconds
+        except InputError:
             return float("inf")
 
-    changed = json.loads(ask("status", "--json", *runs).splitlines()[-1])
-    return sorted((stage for stage in runs if stage in changed), key=seconds, reverse=True)
+    return sorted(changed(runs) & {*runs}, key=seconds, reverse=True)
+
+
+def would_run(targets: list[str]) -> list[str]:
+    """The stages that `dvc repro` of ``targets`` may run, as dvc.yaml lists them: the changed ones, and all that follow.
+
+    `dvc repro --dry` hashes what a dry run has not made, and fails there.
+    """
+    edges, stages = graph(targets)
+    listed = list(yaml.safe_load(PIPELINE.read_text("utf-8"))["stages"])
+    rerun = descendants(changed([]) & stages, edges) & stages
+    return sorted(rerun, key=lambda stage: (listed.index(stage.partition("@")[0]), stage))
+
+
+def changed(stages: list[str]) -> set[str]:
+    """Those of ``stages``, or of all, of which an input or output is another one than dvc.lock has."""
+    return set(json.loads(ask("status", "--json", *stages).splitlines()[-1]))
 
 
 def run_or_exit(*arguments: str) -> None:

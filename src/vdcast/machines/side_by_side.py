@@ -28,6 +28,7 @@ from vdcast.machines.dvc_cli import (
 )
 from vdcast.processes import cpus, has_ended, none_left, reap, uninterrupted, visible_gpus
 
+FIRST = {"quality", "prepare"}  # what there is to read while runs train, and what they read
 SECONDS_BETWEEN_LINES = 10.0  # of a run, where the output is no terminal
 
 
@@ -39,7 +40,7 @@ def repro_side_by_side(targets: list[str], jobs: int | None) -> None:
     runs = sorted(stage for stage in stages if stage.startswith("train@"))
     failed = []
     if runs:
-        run_or_exit("repro", "prepare")
+        run_or_exit("repro", *sorted(FIRST & stages))
         failed = [each for each in train_here(stale(runs), jobs) if each.process.returncode]
     lost = descendants({each.stage for each in failed}, edges)
     if not failed:

@@ -1,10 +1,11 @@
 """What `vdcast search` tries: a space of settings for each model, and the budget that both get alike."""
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
 
+from vdcast.params.modes import ModeName
 from vdcast.params.networks import LSTM, XLSTM, Network
 from vdcast.params.section import Positive, Rate, Section
 from vdcast.params.words import suggest
@@ -76,6 +77,13 @@ class Spent(Section):
     seconds: Annotated[float, Field(ge=0)]
 
 
+class Before(Section):
+    """What the page answered in a mode with the settings that a search replaced; ``better`` is the better model."""
+
+    status: Literal["better", "equal", "undecided", "no_verdict"]
+    better: Literal["lstm", "xlstm"] | None
+
+
 class Search(Section):
     trials: Positive  # of each model
     seconds: Rate  # of CPU, of each model
@@ -84,6 +92,11 @@ class Search(Section):
     lstm: Annotated[dict[str, Any], AfterValidator(partial(_space, LSTM))]
     xlstm: Annotated[dict[str, Any], AfterValidator(partial(_space, XLSTM))]
     spent: dict[str, Spent]  # by run; one that is not named was not searched
+    before: dict[ModeName, Before]  # of modes whose settings a search has changed
+
+    def space(self, model: str) -> dict[str, list[Any] | Range]:
+        """Of each setting of that model that is tried, a list of values or a range."""
+        return getattr(self, model)
 
     def spent_on(self, run: str) -> Spent:
         return self.spent.get(run, Spent(trials=0, seconds=0.0))

@@ -2,7 +2,7 @@
 
 import itertools
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -15,7 +15,7 @@ from vdcast.language import Language
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.formats import Data
 from vdcast.params.modes import ModeName, Modes
-from vdcast.params.networks import LSTM, XLSTM
+from vdcast.params.networks import LSTM, NETWORKS, XLSTM
 from vdcast.params.search import Search
 from vdcast.params.section import Positive, Rate, Section, Share
 from vdcast.params.times import minutes
@@ -183,12 +183,22 @@ class Run(Section):
     network: LSTM | XLSTM
     train: Train
 
+    @classmethod
+    def of(cls, dumped: dict[str, Any]) -> Self:
+        """What ``model_dump`` was given. Raises KeyError or ValueError where it lacks a setting, or has one more."""
+        network = NETWORKS[dumped["model"]].model_validate(dumped["network"])
+        return cls.model_validate({**dumped, "network": network})
+
 
 class Pair(Section):
     """The two runs that are laid side by side."""
 
     lstm: str
     xlstm: str
+
+
+# What a mode adds is seen beside the same model in the mode that lacks just that.
+CONTROL_MODES = {"social": "global_multi_vd", "global_multi_vd": "independent_multi_vd"}
 
 
 class Source(Section):
@@ -207,6 +217,7 @@ class Sections(Section):
     xlstm: XLSTM
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
+    controls: dict[str, str]  # of a run, its control: the same model in the mode that ``CONTROL_MODES`` names
     evaluate: Evaluate
     report: Report
     forecast: Forecast
@@ -233,6 +244,7 @@ class Params(Sections):
             )
         self._check_protocol()
         self._check_comparisons()
+        self._check_controls()
         self._check_folds()
         for run in self.runs.values():
             if run.network.needs_gpu and run.train.device == "cpu":
@@ -277,6 +289,46 @@ class Params(Sections):
                         f"comparisons.{mode}.{model} names run {name!r}, which is {run.model} in {run.mode}; name "
                         f"one that is {model} in {mode}"
                     )
+
+    def _check_controls(self) -> None:
+        """Refuse a control that would show more than what the mode adds, and a comparison of ``social`` without one."""
+        for name, other in self.controls.items():
+            for each in (name, other):
+                if each not in self.runs:
+                    raise ValueError(
+                        f"controls.{name} names run {each!r}, which `runs` lacks; put the run back or take the control out"
+                    )
+            self._check_control(self.runs[name], self.runs[other])
+        for model, name in self.comparisons.get("social", ()):
+            if name not in self.controls:
+                raise ValueError(
+                    f"comparisons.social.{model} names run {name!r}, which `controls` lacks; add {name} there, with a run "
+                    f"of {model} in {CONTROL_MODES['social']}: without it nobody can say what neighbours give"
+                )
+
+    def _check_control(self, run: Run, control: Run) -> None:
+        """Refuse a ``control`` that is not ``run`` but for what its mode adds."""
+        where = f"controls.{run.name}"
+        if run.mode not in CONTROL_MODES:
+            have = ", ".join(CONTROL_MODES)
+            raise ValueError(f"{where} is of a run in {run.mode}, which has no control; runs in {have} have")
+        without = CONTROL_MODES[run.mode]
+        if (control.model, control.mode) != (run.model, without):
+            raise ValueError(
+                f"{where} names run {control.name!r}, which is {control.model} in {control.mode}; name one that is "
+                f"{run.model} in {without}"
+            )
+        vds, others = (len(self.modes.vd_indices(mode)) for mode in (run.mode, without))
+        if vds != others:
+            raise ValueError(
+                f"{where}: {run.mode} forecasts {vds} VDs and {without} {others}; give both the same num_vds, or "
+                "take the control out"
+            )
+        if run.train.seeds != control.train.seeds:
+            raise ValueError(
+                f"{where}: {run.name} has train.seeds {run.train.seeds} and {control.name} {control.train.seeds}; give "
+                "both the same"
+            )
 
     def _check_folds(self) -> None:
         """Refuse intervals of several trainings as one: each has margins of its own."""

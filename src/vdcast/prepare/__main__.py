@@ -53,7 +53,8 @@ def main() -> None:
             ahead = in_words(folds[-1].parts, settings.window)
             REPORT.write_text(describe(folds, record) + ahead, "utf-8")
             # here, so that it is there for `dvc plots show` whichever model is trained
-            plots_page.write(table.units[table.features.index(settings.prepare.targets[0])])
+            target = settings.prepare.targets[0]
+            plots_page.write(target, table.units[table.features.index(target)])
             print(
                 f"{PREPARED}: {len(kept)} VDs kept, {len(dropped)} VDs or features dropped (why: {REPORT}); forecasts look "
                 f"back {minutes(settings.window.sequence_length * table.interval)} and go "

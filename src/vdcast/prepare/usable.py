@@ -27,7 +27,7 @@ def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[lis
             if not observed(parts["train"], feature).any():
                 raise InputError(
                     f"target {feature!r} has no valid observation in the training part of {parts['train'].source}; "
-                    "see reports/quality/quality.md, then change prepare.targets or the data"
+                    "see reports/quality/quality.md (`dvc repro quality`), then change prepare.targets or the data"
                 )
         elif reason:
             dropped.append(Dropped(feature, "feature", reason))

@@ -4,6 +4,7 @@ from typing import Literal
 
 import msgspec
 
+from vdcast.language import Language
 from vdcast.records.comparison import Line, PairedDifference, Scores, Spent
 
 Status = Literal["better", "equal", "undecided", "no_verdict"]
@@ -21,6 +22,15 @@ class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
     better: str | None  # the name of the better one
     words: str
     takes: str | None  # of an undecided one, what it would take
+
+
+class JudgedControl(JudgedDifference, frozen=True, kw_only=True):
+    """A run, ``a``, against its control, ``b``: what ``mode`` adds to the mode ``without`` it, in one model."""
+
+    model: str
+    mode: str
+    without: str
+    provisional: bool
 
 
 class JudgedLine(Line, frozen=True, kw_only=True):
@@ -74,6 +84,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     differences: dict[str, list[JudgedDifference]]  # by mode, as the comparison has them
     lines: dict[str, list[JudgedLine]]  # by mode, as the comparison has them
     against: dict[str, list[str]]  # by mode, sentences on all lines
+    controls: list[JudgedControl] = []  # as ``controls`` of params.yaml has them; none in an older file
     weaknesses: list[Weakness]
     same_vd: str | None  # why two modes agree on the target VD
     rule: str
@@ -94,3 +105,4 @@ class ModeFigures(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     modes: dict[str, ModeFigures]
+    language: Language = "en"  # of what it says in words

@@ -6,11 +6,13 @@ from pathlib import Path
 from vdcast.errors import InputError
 from vdcast.forecasts.series import Series, read_series
 from vdcast.language import say, some
-from vdcast.layout import COMPARISONS, PREPARATION
+from vdcast.layout import COMPARISONS, CONTROLS, PREPARATION
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, NoComparison
+from vdcast.records.control import Control
 from vdcast.records.prepare import Preparation
+from vdcast.records.summary import Weakness
 
 LISTED = 5  # of what was dropped
 
@@ -31,6 +33,11 @@ def read_comparisons(modes: Iterable[str]) -> dict[str, Comparison | NoCompariso
     }
 
 
+def read_controls(runs: Iterable[str]) -> list[Control]:
+    """Of each run that has a control."""
+    return [io.read(CONTROLS / f"{run}.json", Control, f"control@{run}") for run in runs]
+
+
 def read_charts(modes: Iterable[str]) -> tuple[dict[str, Charts], dict[str, Series]]:
     """What the page draws of each mode that could be compared."""
     modes = list(modes)
@@ -40,6 +47,12 @@ def read_charts(modes: Iterable[str]) -> tuple[dict[str, Charts], dict[str, Seri
 
 def read_preparation() -> Preparation:
     return io.read(PREPARATION, Preparation, "prepare")
+
+
+def too_little(preparation: Preparation) -> list[Weakness]:
+    """What `prepare` says where there is too little data for an answer that lasts."""
+    said = preparation.amount.too_little
+    return [Weakness(title=say("report.weakness.amount"), sentences=[said])] if said else []
 
 
 def dropped_in_words(preparation: Preparation, index: int) -> list[str]:

@@ -53,7 +53,9 @@ def judged_differences(
     p = [p_of(evidence(scored[mode].differences[i])) for mode, i in others]
     levels = dict(zip(others, holm(p, SECONDARY_LEVEL), strict=True)) | {(primary, 0): PRIMARY_LEVEL}
     return {
-        mode: [judged(each, levels[mode, i], it, margin) for i, each in enumerate(it.differences)]
+        mode: [
+            judged(each, levels[mode, i], between(each, it), margin) for i, each in enumerate(it.differences)
+        ]
         for mode, it in scored.items()
     }
 
@@ -92,7 +94,11 @@ def evidence(row: PairedDifference) -> Evidence:
     return Evidence(row.relative, float(error), float(df))
 
 
-def judged(row: PairedDifference, level: float, comparison: Comparison, margin: float) -> JudgedDifference:
+def between(row: PairedDifference, it: Comparison) -> words.Between:
+    return words.Between(a=words.short(row.a), b=words.short(row.b), vds=it.vds, unit=it.unit)
+
+
+def judged(row: PairedDifference, level: float, of: words.Between, margin: float) -> JudgedDifference:
     """One difference by the rule."""
     at = interval(evidence(row), level, margin)
     return JudgedDifference(
@@ -103,7 +109,7 @@ def judged(row: PairedDifference, level: float, comparison: Comparison, margin: 
         smallest=at.smallest,
         status="better" if at.status == "worse" else at.status,
         better={"better": row.a, "worse": row.b}.get(at.status),
-        words=words.difference(row, at, comparison, margin),
+        words=words.difference(row, at, of, margin),
         takes=it_would_take(row, level, margin) if at.status == "undecided" else None,
     )
 

@@ -8,6 +8,7 @@ from vdcast.escape import markdown, prose
 from vdcast.language import feature, say
 from vdcast.records.comparison import Comparison, NoComparison, Scores
 from vdcast.records.summary import Verdict
+from vdcast.report import controls
 from vdcast.scores import intervals
 from vdcast.scores.names import label
 from vdcast.scores.tables import cost_markdown, further_targets, mode_and_vds
@@ -26,6 +27,7 @@ def report_markdown(modes: Mapping[str, Comparison | NoComparison], verdict: Ver
     lines += _matrices(scored, everywhere=len(scored) == len(modes))
     lines += _weaknesses(verdict)
     lines += _modes(verdict, next(iter(scored.values())).seeds)
+    lines += _controls(verdict)
     lines += _against_simpler(verdict)
     lines += _cost(scored)
     lines += further_targets(scored)
@@ -62,6 +64,16 @@ def _modes(verdict: Verdict, seeds: int) -> list[str]:
         lines += [f"  - {prose(sentence(row.words))}" for row in verdict.differences.get(mode, [])[1:]]
     same = [prose(verdict.same_vd), ""] if verdict.same_vd else []
     return [*lines, "", *same, between.join([verdict.rule, seeds_in_words(seeds)]), ""]
+
+
+def _controls(verdict: Verdict) -> list[str]:
+    """What a mode adds, a paragraph a mode."""
+    if not verdict.controls:
+        return []
+    lines = [f"## {say('report.what_modes_add')}", ""]
+    for title, told in controls.by_mode(verdict.controls).items():
+        lines += [f"- {title}", *(f"  - {prose(each)}" for each in told)]
+    return [*lines, "", controls.rule(verdict.margin), ""]
 
 
 def _matrices(scored: Modes, everywhere: bool) -> list[str]:

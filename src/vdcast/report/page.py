@@ -8,7 +8,7 @@ charts and the list of VDs. Everything that comes from data is escaped.
 import base64
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
@@ -22,14 +22,19 @@ from markupsafe import Markup
 from vdcast.escape import terminal
 from vdcast.forecasts.series import Series
 from vdcast.language import Figure, feature, placed, say, sentences, some, spoken, text
-from vdcast.layout import PARAMS, REPORTS
+from vdcast.layout import PARAMS, QUALITY, REPORTS
 from vdcast.params.networks import MODELS
 from vdcast.params.times import minutes
+from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison, Scores, Spent
+from vdcast.records.control import Control
+from vdcast.records.quality import REMARKS, Quality, SeriesQuality
 from vdcast.records.summary import Verdict
 from vdcast.report import page_data
+from vdcast.report.controls import by_mode, gains, rule
 from vdcast.report.inputs import read_bytes
+from vdcast.report.map import HEIGHT, map_of
 from vdcast.report.provenance import commit
 from vdcast.report.words import percent, share
 from vdcast.scores import intervals
@@ -39,10 +44,9 @@ from vdcast.scores.words import LATENCY_BATCH, all_modes, seeds_in_words, senten
 from vdcast.vega import vega
 
 PAGE = REPORTS / "index.html"
-SECTIONS = ("verdict", "costs", "modes", "detectors", "data", "settings", "reproduce", "words")
+SECTIONS = ("verdict", "costs", "modes", "neighbours", "detectors", "data", "settings", "reproduce", "words")
 LISTED = 20  # series and bad files in the section on data
 NAMED = 5  # series and files in a sentence
-REMARKS = ("empty", "constant", "near-constant")  # of ingest, on a series
 CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, beside those that are charts
 
 
@@ -50,7 +54,7 @@ CUTS = ("day", "age", "peak", "congestion", "missing")  # of a comparison, besid
 class Origin:
     """Where the results come from: the data, the settings, the code."""
 
-    quality: dict  # quality.json
+    quality: Quality
     coverage: str  # PNG in base64
     prepared: str  # Markdown
     settings: str  # YAML
@@ -61,30 +65,41 @@ class Origin:
 def write_page(
     comparisons: Mapping[str, Comparison],
     verdict: Verdict,
+    controls: Sequence[Control],
     charts: Mapping[str, Charts],
     series: Mapping[str, Series],
 ) -> None:
     """Write the page, of the modes that could be compared."""
     first = next(iter(comparisons.values()))
     data = page_data.merged(charts, series, target_vd=first.target_vd, baseline=first.best_naive)
-    quality = read_bytes(REPORTS / "quality" / "quality.json", "ingest")
-    coverage = read_bytes(REPORTS / "quality" / "coverage.png", "ingest")
+    coverage = read_bytes(QUALITY.with_name("coverage.png"), "quality")
     origin = Origin(
-        quality=msgspec.json.decode(quality),
+        quality=io.read(QUALITY, Quality, "ingest"),
         coverage=base64.b64encode(coverage).decode("ascii"),
         prepared=read_bytes(REPORTS / "prepare.md", "prepare").decode("utf-8"),
         settings=read_bytes(PARAMS, "prepare").decode("utf-8"),
         commit=commit(Path()),
         experiment=os.environ.get("DVC_EXP_NAME", ""),  # set by `dvc exp run`
     )
-    PAGE.write_text(render(comparisons, verdict, data, origin), "utf-8")
+    PAGE.write_text(render(comparisons, verdict, controls, data, origin), "utf-8")
 
 
-def render(comparisons: Mapping[str, Comparison], verdict: Verdict, data: dict, origin: Origin) -> str:
+def render(
+    comparisons: Mapping[str, Comparison],
+    verdict: Verdict,
+    controls: Sequence[Control],
+    data: dict,
+    origin: Origin,
+) -> str:
     """The page as HTML. ``data`` is of ``page_data.merged``."""
-    facts = _facts(comparisons, verdict, data)
+    hearing = [it for it in controls if it.neighbourhood]
+    gained = {it.model: rows for it in hearing if (rows := gains(it))}
+    facts = _facts(comparisons, verdict, data) | {"gains": gained}
     return _environment().get_template("index.html").render(
         **_about_results(comparisons, verdict, data, facts),
+        **_about_neighbours(hearing[0] if hearing else None),
+        sections={name: say(f"report.page.section.{name}") for name in SECTIONS if hearing or name != "neighbours"},
+        gained=gained,
         **_about_data(origin.quality),
         coverage=origin.coverage,
         prepared=_html(origin.prepared.partition("\n")[2]),
@@ -142,7 +157,8 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "drawn": facts["everyone"],
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
-        "sections": {name: say(f"report.page.section.{name}") for name in SECTIONS},
+        "adds": by_mode(verdict.controls),
+        "rule_of_controls": rule(verdict.margin),
         "sentence": sentence,
         "glossary": _glossary(),
         "between": say("language.between"),
@@ -163,14 +179,29 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
     }
 
 
-def _about_data(quality: dict) -> dict:
-    """What the template says of the data; ``quality`` is quality.json."""
-    causes = (cause for it in quality["missing"].values() for cause in it["by_cause"])
+def _about_neighbours(it: Control | None) -> dict:
+    """What the template says of who hears of whom, of a run that hears of neighbours: which model it is does not matter."""
+    if it is None or (near := it.neighbourhood) is None:
+        return {"map": None}
+    drawn = map_of(near)
+    lost = [it.vds[v] for v in drawn.lost]
+    return {
+        "map": drawn,
+        "near": near,
+        "map_vds": it.vds,
+        "map_height": HEIGHT / 16,  # rem
+        "lost": say("report.page.map_lost", number=len(lost), names=some(lost, NAMED)) if lost else "",
+    }
+
+
+def _about_data(quality: Quality) -> dict:
+    """What the template says of the data."""
+    causes = (cause for it in quality.missing.values() for cause in it.by_cause)
     return {
         "quality": quality,
         "causes": list(dict.fromkeys(causes)),
-        "worst": sorted(quality["series"], key=lambda it: (-it["missing"], -it["longest_gap"]))[:LISTED],
-        "suspicious": suspicious(quality),
+        "worst": sorted(quality.series, key=lambda it: (-it.missing, -it.longest_gap))[:LISTED],
+        "suspicious": suspicious(quality.series),
         "listed": LISTED,
         "named": NAMED,
     }
@@ -186,14 +217,14 @@ def thinned(data: dict) -> str:
     return say("language.between").join([*said, say("report.page.whole")])
 
 
-def suspicious(quality: dict) -> list[str]:
+def suspicious(series: Sequence[SeriesQuality]) -> list[str]:
     """A sentence for each kind of series that no model can learn from."""
     found = []
     for remark in REMARKS:
         names = [
-            say("report.page.series_of", vd=it["vd"], feature=feature(it["feature"]))
-            for it in quality["series"]
-            if it["verdict"] == remark
+            say("report.page.series_of", vd=it.vd, feature=feature(it.feature))
+            for it in series
+            if it.verdict == remark
         ]
         if names:
             said = some(names, NAMED)

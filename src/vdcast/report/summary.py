@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
+from vdcast.language import spoken
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.summary import ModeFigures, Summary, Verdict
 
 
 def summary_of(modes: Mapping[str, Comparison | NoComparison], verdict: Verdict) -> Summary:
     """The verdict, then figures by mode."""
-    return Summary(verdict=verdict, modes={mode: _figures(it) for mode, it in modes.items()})
+    figures = {mode: _figures(it) for mode, it in modes.items()}
+    return Summary(verdict=verdict, modes=figures, language=spoken())
 
 
 def _figures(it: Comparison | NoComparison) -> ModeFigures:

@@ -1,6 +1,7 @@
 """What the numbers of ``judge`` are in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from vdcast.language import listed, say
 from vdcast.params.modes import Sharing, sharing_of
@@ -41,9 +42,19 @@ def more_or_less(relative: float, of: str, than: str) -> str:
     return say(key, of=of, than=than, share=percent(abs(relative))[0])
 
 
-def difference(row: PairedDifference, at: Interval, comparison: Comparison, margin: float) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Between:
+    """Of what a difference is: what its two sides are called, the VDs, and the unit."""
+
+    a: str
+    b: str
+    vds: Sequence[str]
+    unit: str
+
+
+def difference(row: PairedDifference, at: Interval, of: Between, margin: float) -> str:
     """The sentence that one difference allows, without a full stop."""
-    a, b = (short(who) for who in (row.a, row.b))
+    a, b = of.a, of.b
     if row.relative is None:
         return say("report.no_verdict_on.unobserved", a=a, b=b)
     measured = more_or_less(row.relative, a, b)
@@ -51,18 +62,18 @@ def difference(row: PairedDifference, at: Interval, comparison: Comparison, marg
     if at.low is None or at.high is None:
         return say("report.no_verdict_on.days", a=a, b=b, days=days, measured=measured)
     assert row.mae is not None  # as there is a relative one
-    several = len(comparison.vds) > 1
+    several = len(of.vds) > 1
     vds = counted(row.vds, "vds")
     return say(
         "report.difference",
         answer=say(f"report.answer.{at.status}", a=a, b=b, margin=share(margin)),
         measured=measured,
         interval=interval(at.low, at.high, at.level),
-        where=say("report.mean_over", vds=vds) if several else say("scores.vd", vd=comparison.vds[0]),
+        where=say("report.mean_over", vds=vds) if several else say("scores.vd", vd=of.vds[0]),
         days=days,
         seeds=counted(row.seeds, "seeds"),
         pooled=f"{row.mae:+.{decimals(row.mae, 0.0)}f}",
-        unit=comparison.unit,
+        unit=of.unit,
     )
 
 

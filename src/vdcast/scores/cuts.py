@@ -16,7 +16,7 @@ from vdcast.records.comparison import CutRow, Scores
 from vdcast.scores import metrics
 from vdcast.scores.names import NAIVE_FORECASTS
 
-BLOCK = 64  # VDs that ``score_each_vd`` scores at once
+BLOCK = 64  # VDs that ``mae_of_each_vd`` scores at once
 MISSING = (0.0, 0.1)  # borders of the classes of missing input
 
 
@@ -145,10 +145,10 @@ def whole(rows: Sequence[CutRow]) -> Scores:
 
 
 def number(value: float | int) -> float | int | None:
-    """Rounded; what is undefined is null in JSON, which has no NaN."""
+    """Rounded, and of Python's own types, as JSON takes no others; what is undefined is null there, which has no NaN."""
     if isinstance(value, int):
         return value
-    return round(value, 6) if np.isfinite(value) else None
+    return round(float(value), 6) if np.isfinite(value) else None
 
 
 def over_time(predictions: Predictions, vd: str, target: str, horizon: int = -1) -> pd.DataFrame:

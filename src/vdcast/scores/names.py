@@ -34,4 +34,4 @@ def label(name: str) -> str:
         return MODEL_LABELS[name]
     if name.endswith(ENSEMBLE):
         return say("scores.ensemble", model=MODEL_LABELS[name.removesuffix(ENSEMBLE)])
-    return say(f"scores.label.{name}")
+    return say(f"language.label.{name}")

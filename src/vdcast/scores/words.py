@@ -64,6 +64,11 @@ def cut_short(training: Training) -> Said | None:
     return Said("scores.cut_short", figures)
 
 
+def of_places(note: Said) -> bool:
+    """Whether what training.json notes is of where detectors are, and says nothing against the training."""
+    return note.key == "scores.unplaced"
+
+
 def seeds_in_words(seeds: int) -> str:
     """How a figure came about of several seeds."""
     return say("scores.one_seed") if seeds == 1 else say("scores.mean_of_seeds", seeds=seeds)

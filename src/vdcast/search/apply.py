@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import shlex
 from difflib import SequenceMatcher
+from io import StringIO
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -12,8 +12,13 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from vdcast.data.files import replacing
-from vdcast.layout import PARAMS
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS, SUMMARY
+from vdcast.records import io
 from vdcast.records.search import Searched, SearchOf, Tried
+from vdcast.records.summary import ModeVerdict, Summary
+
+Changes = dict[tuple[str, ...], Any]  # values by where they stand in params.yaml
 
 
 def better(it: SearchOf) -> Tried | None:
@@ -25,9 +30,17 @@ def better(it: SearchOf) -> Tried | None:
     return it.best if fmean(it.best.seed_errors) < fmean(it.first.seed_errors) else None
 
 
-def changes(searched: Searched) -> dict[tuple[str, ...], Any]:
+def answer_now(mode: str) -> ModeVerdict | None:
+    """What the page answers in ``mode``, before the search changes a setting; None where there is no page yet."""
+    try:
+        return io.read(SUMMARY, Summary, "report").verdict.modes.get(mode)
+    except InputError:
+        return None
+
+
+def changes(searched: Searched) -> Changes:
     """By where it stands: the settings of each run that are to be others, and what finding them took."""
-    found: dict[tuple[str, ...], Any] = {}
+    found: Changes = {}
     for it in searched.models.values():
         best = better(it)
         if best and it.first:
@@ -39,11 +52,19 @@ def changes(searched: Searched) -> dict[tuple[str, ...], Any]:
     return found
 
 
-def command(searched: Searched) -> str:
+def beside_answer(found: Changes, mode: str, answer: ModeVerdict | None) -> Changes:
+    """``found``, and the ``answer`` with the settings that it replaces."""
+    if not answer:
+        return found
+    return found | {("search", "before", mode): {"status": answer.status, "better": answer.better}}
+
+
+def command(searched: Searched, answer: ModeVerdict | None) -> str:
     """`dvc exp run` with the best settings; empty where both models have none that are better."""
     found = changes(searched)
     if not any(path[0] == "runs" for path in found):
         return ""
+    found = beside_answer(found, searched.mode, answer)
     words = [f"++{'.'.join(path)}={_said(value)}" for path, value in found.items()]
     return " ".join(["dvc exp run", *(f"-S {shlex.quote(word)}" for word in words)])
 
@@ -54,14 +75,21 @@ def _said(value: Any) -> str:
         return "{" + ",".join(f"{key}:{_said(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ",".join(map(_said, value)) + "]"
-    return str(value)
+    return "null" if value is None else str(value)
 
 
-def write(searched: Searched, path: Path = PARAMS) -> None:
-    """``changes``, into the file; every other line stays as it is, comments and layout included."""
+def write(searched: Searched, answer: ModeVerdict | None, path: Path = PARAMS) -> None:
+    """``changes``, into the file; every other line stays as it is, comments and layout included.
+
+    With them the ``answer`` so far, unless they stand there already: it may be that of the new settings.
+    """
     old = path.read_text("utf-8")
     document = _yaml().load(old)
-    for where, value in changes(searched).items():
+    found = changes(searched)
+    runs = {where: value for where, value in found.items() if where[0] == "runs"}
+    if any(document["runs"][run].get(key, KeyError) != value for (_, run, key), value in runs.items()):
+        found = beside_answer(found, searched.mode, answer)
+    for where, value in found.items():
         *sections, key = where
         section = document
         for name in sections:
@@ -93,6 +121,6 @@ def _yaml() -> YAML:
 
 
 def _dumped(document: Any) -> str:
-    text = io.StringIO()
+    text = StringIO()
     _yaml().dump(document, text)
     return text.getvalue()

@@ -35,7 +35,7 @@ def found(part: Part, mode: str) -> Searched:
 
 
 def _of(study: Study, part: Part, model: str) -> SearchOf:
-    run, space = part.runs[model], getattr(part.search, model)
+    run, space = part.runs[model], part.search.space(model)
     trials = study.get_trials(deepcopy=False)
     those = [trial for trial in trials if counts(trial)]
     complete = [trial for trial in those if trial.state == TrialState.COMPLETE]

@@ -68,7 +68,7 @@ class Part:
         with study.turn(self.folder):
             had = {}
             for model, one in self.studies.items():
-                study.give_up_lost(one, self.folder, getattr(self.search, model))
+                study.give_up_lost(one, self.folder, self.search.space(model))
                 had[model] = budget.used(one.get_trials(deepcopy=False))
             chosen = budget.next_model(had, self.search) or self._to_confirm()
             return self._ask(chosen, had[chosen].trials, name) if chosen else []
@@ -93,7 +93,7 @@ class Part:
     def _ask(self, model: str, had: int, name: str) -> list[Trials]:
         """The next trials of ``model``, which has ``had`` so many; all but the first take over what copies must share."""
         one, run = self.studies[model], self.runs[model]
-        space, fixed = getattr(self.search, model), dict[str, Any]()
+        space, fixed = self.search.space(model), dict[str, Any]()
         members: dict[str, list[Member]] = {}
         left = max(1, min(self.search.together, self.search.trials - had))
         while left and not (members and _one_waits_alone(one)):

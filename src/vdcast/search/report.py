@@ -13,7 +13,7 @@ from vdcast.records import io
 from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.scores import figures
 from vdcast.scores.names import label
-from vdcast.search.apply import command
+from vdcast.search.apply import answer_now, command
 
 
 def write(folder: Path, searched: Searched) -> None:
@@ -37,7 +37,7 @@ def markdown(searched: Searched) -> str:
         if it.importance:
             shares = listed([f"{key} {share:.0%}" for key, share in it.importance.items()])
             parts.append(say("search.importance", shares=shares))
-    if said := command(searched):
+    if said := command(searched, answer_now(searched.mode)):
         parts += [f"## {say('search.to_try')}", f"```sh\n{said}\n```"]
     return "\n\n".join(parts) + "\n"
 

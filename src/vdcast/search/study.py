@@ -69,9 +69,7 @@ def opened(folder: Path, runs: dict[str, Run], about: dict[str, Any], settings: 
             # by way of text, as it comes back from the file
             own = json.loads(json.dumps(about | _about(runs[model], settings), sort_keys=True))
             if model not in names or "about" not in study.user_attrs:
-                first = as_it_is(
-                    runs[model], getattr(settings.search, model), settings.window.sequence_length
-                )
+                first = as_it_is(runs[model], settings.search.space(model), settings.window.sequence_length)
                 study.set_user_attr("about", own)
                 study.enqueue_trial(first, user_attrs={"seeds": True})
             _check(path, study.user_attrs["about"], own)
@@ -85,7 +83,7 @@ def _study(model: str, storage: JournalStorage) -> Study:
 
 def _about(run: Run, settings: Params) -> dict[str, Any]:
     """What of the settings a trial depends on, but for what it tries itself."""
-    space = getattr(settings.search, run.model)
+    space = settings.search.space(run.model)
     network = {key: value for key, value in run.network.model_dump().items() if key not in space}
     tried = settings.search.model_dump(mode="json")[run.model]
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from vdcast.data.detectors import Prepared
@@ -17,7 +18,7 @@ class TrainingData:
 
     train: Windows
     validation: Windows
-    scale: Tensor  # (G, Q), as ``Task.headline_scale``
+    scale: Tensor  # (G, Q), as ``headline_scale``
     copies: list[list[int]]  # as ``Task.copies``
     device: str
 
@@ -28,10 +29,17 @@ class TrainingData:
         return cls(
             train=train,
             validation=validation,
-            scale=task.headline_scale.to(device),
+            scale=headline_scale(task).to(device),
             copies=task.copies,
             device=device,
         )
+
+
+def headline_scale(task: Task) -> Tensor:
+    """(G, Q): what turns a scaled error of the first target into its unit; 0 for the other targets."""
+    scale = torch.zeros(len(task.vd_ids), len(task.targets))  # (V, K)
+    scale[:, 0] = torch.from_numpy(task.target_std[:, 0])
+    return scale.view(task.groups, -1)
 
 
 @dataclass(frozen=True)

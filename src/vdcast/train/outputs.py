@@ -9,6 +9,7 @@ import pandas as pd
 from vdcast.escape import terminal
 from vdcast.language import Figure, Said, in_words, some
 from vdcast.layout import RUNS
+from vdcast.models.shared.calibration import calibrated
 from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
@@ -47,7 +48,7 @@ def outputs_of(run: Run, folds: Sequence[Inputs], fitted: Fitted) -> Outputs:
         earlier = trained.folds
     if run.train.quantiles:
         with one_thread():  # as the training had: the margins are the same wherever it ran
-            trained = trained.calibrated_on(folds[-1].prepared.parts["validation"], folds[-1].data.device)
+            trained = calibrated(trained, folds[-1].prepared.parts["validation"], folds[-1].data.device)
     history = pd.DataFrame(fitted.history()).set_index("epoch")
     metrics = validation_figures(run.name, fitted, [each.data for each in folds])
     return Outputs(trained=trained, history=history, training=record(run, folds, fitted), metrics=metrics)

@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 
+from tests.train.small import task_of
 from vdcast.errors import InputError
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
@@ -54,13 +54,25 @@ def test_a_mode_says_which_detectors_a_run_sees_and_who_shares_weights(prepared,
     assert len(windows) == len(prepared.parts["validation"].timestamps) - 8
 
 
-def test_the_scale_of_the_headline_target_by_hand(prepared, settings):
-    settings.modes = settings.modes.model_copy(update={"multi_vd": ManyVDs(num_vds=2)})
-    a, b = prepared.std[:2, 1].astype("f4").tolist()
-    together, apart = (Task.of(prepared, settings, mode) for mode in ("multi_vd", "independent_multi_vd"))
-    assert together.headline_scale.tolist() == [[a, 0, b, 0]]
-    assert apart.headline_scale.tolist() == [[a, 0], [b, 0]]
-    assert together.headline_scale.dtype == torch.float32
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"time_zone": "UTC"}, "trained on the time zone Asia/Taipei; a fixture has UTC"),
+        (
+            {"features": ("volume", "occupancy")},
+            "trained on 'speed', which a fixture lacks; it has: volume, occupancy",
+        ),
+        ({"units": ("veh/h", "mph")}, "trained on speed in 'km/h', which a fixture has in 'mph'"),
+        ({"interval": 1800}, "trained on an interval of 60 min; a fixture has 30 min"),
+    ],
+)
+def test_a_table_of_another_kind_is_refused(detectors, prepare_settings, change, sentence):
+    task = task_of(detectors, prepare_settings, mode="multi_vd")
+    task.check_fits(detectors, "a")
+    if "interval" in change:
+        change = change | {"timestamps": detectors.timestamps // 2}
+    with pytest.raises(InputError, match=f"run a was {sentence}"):
+        task.check_fits(replace(detectors, **change), "a")
 
 
 def test_only_social_asks_where_detectors_lie(prepared, settings):

@@ -1,14 +1,27 @@
 """How far intervals must move so that they hold what they promise: split-conformal margins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import torch
 
+from vdcast.data.detectors import Detectors
+from vdcast.forecasts.predictions import beside_observed
 from vdcast.forecasts.quantiles import coverages
+from vdcast.models.shared.trained import Trained
 
 # observations behind a margin; the coverage that so many give to 80 % still scatters by 4 points
 FEWEST = 100
 POOLS = ((1,), (1, 2), (1, 2, 3))  # axes of (S, W, H, V, K): windows; and horizons; and detectors
+
+
+def calibrated(trained: Trained, part: Detectors, device: str = "cpu") -> Trained:
+    """The same with the margins that ``part``, to which the weights were not fitted, asks for."""
+    quantiles, task = trained.quantiles(part, device), trained.task
+    beside = beside_observed(quantiles.median, task.chosen(part), task.targets, task.length)
+    margins, pools = conformal(quantiles.raw, beside.observed, quantiles.levels, task.target_std)
+    return replace(trained, margins=torch.from_numpy(margins), pools=torch.from_numpy(pools))
 
 
 def conformal(

@@ -4,6 +4,7 @@ Shapes: N copies with weights of their own, B windows, L lookback, H horizon, C 
 E calendar features, D width of the encoder, Q output channels, P quantile levels (1: the median alone).
 """
 
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from itertools import accumulate
@@ -11,6 +12,7 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.overrides import TorchFunctionMode
 
 from vdcast.models.shared import stacked
 from vdcast.models.shared.autoregression import Autoregression
@@ -103,3 +105,21 @@ def build_seeded(network: Network, sizes: Sizes, *, seeds: list[int], levels: in
     model = fresh(copies=len(seeds))
     model.load_state_dict(stacked.stack([singles[seed] for seed in seeds]))
     return model
+
+
+def restored(network: Network, sizes: Sizes, weights: Mapping[str, Tensor], *, levels: int = 1) -> Forecaster:
+    """The forecaster that ``network`` describes with these ``weights`` (N, ...), ready to forecast."""
+    copies = len(next(iter(weights.values())))
+    with _Undrawn():
+        model = build(network, sizes, copies=copies, levels=levels)
+    model.load_state_dict(weights)
+    return model.eval()
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights that are there already are not drawn first, which takes seconds for thousands of copies."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (Tensor.uniform_, Tensor.normal_, nn.init.uniform_, nn.init.kaiming_uniform_):
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))

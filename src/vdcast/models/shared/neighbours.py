@@ -4,10 +4,11 @@ Shapes: V detectors, R relations (1: near; or 2: upstream and downstream on the 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from scipy.spatial import cKDTree
 
 from vdcast.data.detectors import Detectors
@@ -32,14 +33,13 @@ class Neighbours:
     learned: bool  # whether attention weighs them, which starts from the Gaussian weights
     lost: tuple[str, ...]  # detectors without coordinates, which have no neighbours
 
-    def content(self) -> dict:
-        """In plain tensors, numbers and text, for a file; ``of`` reads it."""
-        arrays = {name: torch.from_numpy(getattr(self, name)) for name in ("index", "kernel")}
-        return arrays | {"learned": self.learned, "lost": list(self.lost)}
+    def content(self) -> dict[str, Any]:
+        """As arrays, numbers and text, for a file; ``of`` reads it."""
+        return {"index": self.index, "kernel": self.kernel, "learned": self.learned, "lost": list(self.lost)}
 
     @classmethod
-    def of(cls, content: dict) -> "Neighbours":
-        index, kernel = (content[name].numpy() for name in ("index", "kernel"))
+    def of(cls, content: Mapping[str, Any]) -> "Neighbours":
+        index, kernel = (np.asarray(content[name]) for name in ("index", "kernel"))
         return cls(index=index, kernel=kernel, learned=content["learned"], lost=tuple(content["lost"]))
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Detectors, Prepared
+from vdcast.errors import InputError
+from vdcast.layout import PARAMS
 from vdcast.models.shared.neighbours import Neighbours, neighbours_of
 from vdcast.params.modes import Sharing, sharing_of
+from vdcast.params.times import minutes
 
 if TYPE_CHECKING:
     from vdcast.params.sections import Params, Window
@@ -96,13 +97,6 @@ class Task:
         return self.std[:, self.target_columns]
 
     @property
-    def headline_scale(self) -> Tensor:
-        """(G, Q): what turns a scaled error of the first target into its unit; 0 for the other targets."""
-        scale = torch.zeros(len(self.vd_ids), len(self.targets))  # (V, K)
-        scale[:, 0] = torch.from_numpy(self.target_std[:, 0])
-        return scale.view(self.groups, -1)
-
-    @property
     def target_columns(self) -> list[int]:
         """(K,) where the targets stand among the features."""
         return [self.features.index(target) for target in self.targets]
@@ -110,3 +104,22 @@ class Task:
     def chosen(self, part: Detectors) -> Detectors:
         """The task's detectors and features of ``part``, in the task's order, and what the task knows ahead."""
         return replace(part.select(self.vd_ids, self.features), covariates=self.covariates)
+
+    def check_fits(self, table: Detectors, run: str) -> None:
+        """Raises InputError where ``table`` is of another interval, time zone, feature or unit than ``run`` was trained on."""
+        trained = f"run {run} was trained on"
+        for what, wanted, found in (
+            ("an interval of", minutes(self.interval), minutes(table.interval)),
+            ("the time zone", self.time_zone, table.time_zone),
+        ):
+            if wanted != found:
+                raise InputError(f"{trained} {what} {wanted}; {table.source} has {found}")
+        for feature, unit in zip(self.features, self.feature_units, strict=True):
+            if feature not in table.features:
+                raise InputError(
+                    f"{trained} {feature!r}, which {table.source} lacks; it has: {', '.join(table.features)}"
+                )
+            if (found := table.units[table.features.index(feature)]) != unit:
+                raise InputError(
+                    f"{trained} {feature} in {unit!r}, which {table.source} has in {found!r}; set `data` in {PARAMS} right"
+                )

@@ -134,7 +134,7 @@ function drawErrors(prefix, suffix, mode, v) {
 function drawDifference() {
   const rows = Object.entries(page.differences).map(([mode, it]) => ({mode, ...it}));
   const y = {field: "mode", type: "nominal", title: null, sort: null, axis: {labelFontSize: 13, labelColor: "var(--ink)", domain: false, ticks: false, labelPadding: 8}};
-  const x = (field) => ({field, type: "quantitative", title: said("difference_axis"), axis: {format: "+%"}});
+  const x = (field) => ({field, type: "quantitative", title: null, axis: {format: "+%"}});
   const color = {condition: page.models.map((model) => ({test: `datum.better === "${model}"`, value: colour(model)})), value: "var(--naive)"};
   const tooltip = [{field: "mode", title: said("mode")}, {field: "relative", title: said("difference"), format: "+.2%"}, {field: "low", title: said("from"), format: "+.2%"}, {field: "high", title: said("to"), format: "+.2%"}];
   draw("difference", {
@@ -167,6 +167,73 @@ function drawCost() {
       {mark: {type: "text", dy: -11, fontSize: 11}, encoding: {text: {field: "mode"}}},
     ],
   });
+}
+
+/** Of VDs with so many neighbours: the mean of their differences, and between which quartiles they lie. */
+function drawGains() {
+  if (!Object.keys(page.gains).length) return;
+  const rows = Object.entries(page.gains).flatMap(([model, each], i, {length}) =>
+    each.map((row) => ({...row, who: model, label: page.labels[model], x: row.near + 0.16 * (2 * i - length + 1)}))); // beside each other
+  const last = Math.max(...rows.map((row) => row.near));
+  const x = {field: "x", type: "quantitative", title: said("near"), axis: {values: [...Array(last + 1).keys()], format: "d"}, scale: {domain: [-0.5, last + 0.5], nice: false}};
+  const y = (field) => ({field, type: "quantitative", title: said("gain"), axis: {format: "+%"}});
+  const {color} = looks(page.models);
+  const tooltip = [{field: "label", title: said("model")}, {field: "near", title: said("near")}, {field: "vds", title: "VD"}, {field: "mean", title: said("gain"), format: "+.2%"}, {field: "low", title: said("from"), format: "+.2%"}, {field: "high", title: said("to"), format: "+.2%"}];
+  draw("gains", {
+    data: {values: rows},
+    height: 280,
+    layer: [
+      {mark: {type: "rule", color: "var(--ink)", strokeWidth: 1}, encoding: {y: {datum: 0, type: "quantitative"}}},
+      {mark: {type: "rule", strokeWidth: 2, opacity: 0.5}, encoding: {x, y: y("low"), y2: {field: "high"}, color, tooltip}},
+      {mark: {type: "point", filled: true, opacity: 1}, encoding: {x, y: y("mean"), color, tooltip, size: {field: "vds", type: "quantitative", legend: null, scale: {range: [40, 220], zero: true}}}},
+    ],
+  });
+}
+
+/** Buttons, clicks and a mouse that drags show less of the map, or another part of it. */
+function connectMap() {
+  const map = element("map");
+  if (!map) return;
+  const whole = map.viewBox.baseVal, [width, height] = [whole.width, whole.height];
+  const scale = map.parentElement.querySelector(".scale");
+  const dot = parseFloat(map.style.getPropertyValue("--dot")), largest = Math.max(dot, 7);
+  let [x, y, closer] = [width / 2, height / 2, 1]; // the middle of what is shown, and how close
+  const look = () => {
+    [x, y] = [[x, width], [y, height]].map(([at, side]) => Math.min(Math.max(at, side / closer / 2), side - side / closer / 2));
+    map.setAttribute("viewBox", [x - width / closer / 2, y - height / closer / 2, width / closer, height / closer].join(" "));
+    const longest = 0.3 * width / closer * map.dataset.unit, power = 10 ** Math.floor(Math.log10(longest));
+    const bar = power * [5, 2, 1].find((step) => step * power <= longest);
+    scale.style.width = `${100 * bar / map.dataset.unit / (width / closer)}%`;
+    scale.textContent = bar >= 1000 ? `${bar / 1000} km` : `${bar} m`;
+    map.style.setProperty("--dot", `${Math.min(largest, dot * closer)}px`);
+    map.parentElement.classList.toggle("near", closer > 1);
+  };
+  const zoom = (by, at = [x, y]) => { // what lies at that place stays where it is
+    const before = closer;
+    closer = by ? Math.min(Math.max(closer * by, 1), 64) : 1;
+    [x, y] = [x, y].map((middle, i) => at[i] + (middle - at[i]) * before / closer);
+    look();
+  };
+  for (const each of document.querySelectorAll(".closer")) each.hidden = false;
+  for (const button of document.querySelectorAll("button[data-closer]")) button.onclick = () => zoom(Number(button.dataset.closer));
+  const units = (pixels) => pixels * width / closer / map.clientWidth;
+  let from = null;
+  map.onpointerdown = (event) => { from = {x: event.clientX, y: event.clientY, moved: false}; map.setPointerCapture(event.pointerId); };
+  map.onpointermove = (event) => {
+    if (!from || closer === 1) return;
+    const [dx, dy] = [event.clientX - from.x, event.clientY - from.y];
+    if (!from.moved && Math.hypot(dx, dy) < 4) return; // a click
+    [x, y] = [x - units(dx), y - units(dy)];
+    from = {x: event.clientX, y: event.clientY, moved: true};
+    look();
+  };
+  map.onpointerup = (event) => {
+    if (from && !from.moved) {
+      const box = map.getBoundingClientRect();
+      zoom(2, [x + units(event.clientX - box.left - box.width / 2), y + units(event.clientY - box.top - box.height / 2)]);
+    }
+    from = null;
+  };
 }
 
 /** 1 to `last`, at most so many of them. */
@@ -382,6 +449,7 @@ function connect() {
 function drawAll() {
   drawDifference();
   drawCost();
+  drawGains();
   for (const mode of Object.keys(page.modes)) drawMode(mode);
   drawVd();
 }
@@ -391,6 +459,7 @@ async function start() {
   state.mode = element("vd-mode").value;
   state.vd = page.vds.indexOf(page.target_vd);
   connect();
+  connectMap();
   list();
   drawAll();
   const [first, whole] = [...element("day").options].slice(1); // the first day of the test part is seldom whole
