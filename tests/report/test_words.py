@@ -108,7 +108,7 @@ def test_answers_against_simpler_forecasts_are_gathered():
         )
     ]
     assert judged(lines).against["multi_vd"] == [
-        "LSTM loses to linear: LSTM's error is 30.0 % higher than linear's, 98 % interval +25.3 to +34.7 %.",
+        "LSTM loses to linear: LSTM's error is 30.0 % higher than linear's, 98.5 % interval +25.1 to +34.9 %.",
         "LSTM by minutes ahead: loses to persistence at 15; better than linear at 30 and 45; no worse shown than linear at 60.",
     ]
 
