@@ -1,6 +1,6 @@
 """What a run of ``global_multi_vd`` says of detectors that it was not trained on: ``python benchmarks/newcomers.py [TABLE]``.
 
-Every fifth detector (``--parts``) is held out of a training, then the next ones, until each was out once. What is held out is
+Every fifth detector (``--parts``) is held out of a training, then the next ones, until each was out once (or ``--rounds``). What is held out is
 forecast over the test part from its last days before that alone: its scale and its weekly profile come from these, its embedding is
 the mean of those that are known, or is fitted to these days, all other weights as they are; how fast, is chosen on the validation
 part, from the days before that. Beside it stand the naive forecasts from the same days, and the run that was trained on it.
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["lstm", "xlstm"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--parts", type=int, default=5, help="each is held out once (5: a fifth at a time)")
+    parser.add_argument("--rounds", type=int, help="so many parts are held out, in place of each once")
     parser.add_argument("--vds", type=int, help="the first so many that prepare keeps, in place of all")
     parser.add_argument(
         "--quick", action="store_true", help="an epoch and two steps: whether it runs, and no figures"
@@ -69,7 +70,7 @@ def main() -> None:
     errors: Errors = {}
     for model in given.models:
         parts = []
-        for k in range(given.parts):
+        for k in range(given.rounds or given.parts):
             known = [vd for v, vd in enumerate(names) if v % given.parts != k]
             parts.append(
                 Part(trained(data, known, model, seeds=given.seeds, **epochs), names[k :: given.parts])
