@@ -1,7 +1,7 @@
 """Records for tests: what a case does not name is undefined, or one plausible figure."""
 
 from vdcast.records.comparison import Comparison, CutRow, Line, PairedDifference, Parts, Scores, Spent
-from vdcast.records.cost import Cost
+from vdcast.records.cost import Cost, Latency
 from vdcast.records.prepare import Amount, Preparation
 from vdcast.records.training import Training
 
@@ -36,7 +36,8 @@ def preparation(**others) -> Preparation:
 
 
 def cost() -> Cost:
-    return Cost(flops_per_window=10, latency_ms=10.0, latency_batch_ms=10.0, device="cpu", threads=1)
+    latency = Latency(median=10.0, low=9.0, high=11.0)
+    return Cost(flops_per_window=10, latency_ms=latency, latency_batch_ms=latency, device="cpu", threads=1)
 
 
 def difference(

@@ -159,8 +159,8 @@ def _spent(training: Training, cost: Cost) -> Spent:
         epochs=training.epochs,
         epoch_seconds=training.epoch_seconds,
         seconds=training.seconds,
-        latency_ms=cost.latency_ms,
-        latency_batch_ms=cost.latency_batch_ms,
+        latency_ms=cost.latency_ms.median,
+        latency_batch_ms=cost.latency_batch_ms.median,
         peak_memory_mb=training.peak_memory_mb,
     )
 

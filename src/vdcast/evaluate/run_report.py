@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from msgspec import structs
 
 from vdcast.escape import markdown, prose
 from vdcast.forecasts.predictions import Named, Predictions, of
@@ -14,9 +15,10 @@ from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
 from vdcast.params.times import minutes
 from vdcast.records import io
+from vdcast.records.cost import Cost
 from vdcast.records.training import Training
 from vdcast.scores import cuts, figures, intervals
-from vdcast.scores.words import cut_short, seeds_in_words, shown
+from vdcast.scores.words import LATENCY_BATCH, cut_short, seeds_in_words, shown, significant
 
 OVERFIT = 1.15  # validation loss at the end over its best
 FORMAT = ",.4g"  # 1,904 observations, not 1.9e+03
@@ -33,7 +35,7 @@ def write_run_report(
     target_vd: str,
     mape_floor: float,
 ) -> None:
-    """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training left there."""
+    """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training and ``measure`` left there."""
     target, unit, run = predictions.targets[0], predictions.units[0], trained.settings
     history = pd.read_csv(folder / "history.csv")
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
@@ -57,6 +59,7 @@ def write_run_report(
     lines += _data(trained.task, training, len(predictions.origins))
     lines += _settings(run)
     lines += _training(training)
+    lines += _forecasting(io.read(folder / "cost.json", Cost, f"evaluate@{run.name}"))
     lines += _result(target_vd, len(predictions.forecast), mape_floor, horizons)
     if predictions.quantiles:
         assert trained.pools is not None  # a run with quantiles was calibrated
@@ -121,6 +124,16 @@ def _training(training: Training) -> list[str]:
         spent += f" {say('evaluate.kernel', kernel=training.kernel)}"
     curve = f"![{say('evaluate.curve')}](curve.png)"
     return [f"## {say('evaluate.training')}", "", spent, "", curve, ""]
+
+
+def _forecasting(cost: Cost) -> list[str]:
+    known = {
+        f"{of}_{name}": significant(each)
+        for of, latency in (("one", cost.latency_ms), ("many", cost.latency_batch_ms))
+        for name, each in structs.asdict(latency).items()
+    }
+    took = say("evaluate.took", windows=LATENCY_BATCH, device=cost.device, threads=cost.threads, **known)
+    return [f"## {say('evaluate.forecasting')}", "", took, ""]
 
 
 def _result(target_vd: str, seeds: int, mape_floor: float, horizons: pd.DataFrame) -> list[str]:
