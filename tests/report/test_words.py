@@ -90,11 +90,11 @@ def test_losses_are_one_sentence():
 def test_no_loss_is_said_with_what_is_shown_instead():
     assert judged([made.line("lstm", "linear"), made.line("xlstm", "linear", 0.0)]).losses == (
         "In multi_vd no simpler forecast is shown to be better than a model; better than linear, the best of them on the "
-        "validation part, is LSTM."
+        "validation part, is LSTM (LSTM's error is 20.0 % lower than linear's; xLSTM's error is linear's)."
     )
     assert judged([made.line("lstm", "damped", 0.0)]).losses == (
         "In multi_vd no simpler forecast is shown to be better than a model; nor is a model shown to be better than damped, the "
-        "best of them on the validation part."
+        "best of them on the validation part (LSTM's error is damped's)."
     )
     assert judged([]).losses == "In multi_vd nothing could be compared with simpler forecasts."
 
@@ -108,7 +108,7 @@ def test_answers_against_simpler_forecasts_are_gathered():
         )
     ]
     assert judged(lines).against["multi_vd"] == [
-        "LSTM loses to linear: LSTM's error is 30.0 % higher than linear's, 98.5 % interval +25.1 to +34.9 %.",
+        "LSTM loses to linear: LSTM's error is 30.0 % higher than linear's, 98.25 % interval +25.2 to +34.8 %.",
         "LSTM by minutes ahead: loses to persistence at 15; better than linear at 30 and 45; no worse shown than linear at 60.",
     ]
 

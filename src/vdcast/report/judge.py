@@ -14,8 +14,8 @@ from vdcast.scores.planning import Design, in_words, plan
 
 # of 5 % in which a page may call equal models different: the answer's share, and that of all other differences together
 PRIMARY_LEVEL, SECONDARY_LEVEL = 0.04, 0.01
-# of each model against simpler forecasts: of two models 3 %, of which few days and seeds make up to 5
-LINES_LEVEL = 0.015
+# of each model against simpler forecasts: of two models 3.5 %, of which few days and seeds make up to 5
+LINES_LEVEL = 0.0175
 PROVISIONAL = ("seeds", "training")  # kinds of notes
 
 Modes = Mapping[str, Comparison | NoComparison]
