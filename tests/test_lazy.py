@@ -40,3 +40,9 @@ def test_a_search_takes_its_extra_along_only_once_it_is_asked_for():
 def test_what_it_has_not_is_said_as_python_says_it():
     with pytest.raises(AttributeError, match="module 'vdcast' has no attribute 'Trainer'"):
         vdcast.Trainer  # noqa: B018
+
+
+def test_a_shell_completes_what_is_not_fetched_yet():
+    script = "import sys, vdcast; assert {'read', 'Trained'} <= {*dir(vdcast)} and 'numpy' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,6 @@ import gzip
 import io
 import random
 import re
-import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,7 +20,7 @@ import pandas as pd
 
 from vdcast.params.formats import FORMATS
 
-from .raw import NAMESPACE, tar, xlsx
+from .raw import NAMESPACE, tar, xlsx, zipped
 
 MARK = re.compile("«([vtsn]):([^:]*):([^»]*)»")
 
@@ -210,14 +209,6 @@ def _npz() -> bytes:
     return stream.getvalue()
 
 
-def _zip(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
-
-
 def _parquet() -> tuple[bytes, dict[bytes, tuple[str, str]]]:
     times = pd.date_range("2026-10-01", periods=12, freq="5min").astype("M8[us]")
     a, b = np.arange(12.0) + 0.125, np.arange(12.0) * 3 + 0.5
@@ -274,8 +265,8 @@ SEEDS = {
     "largest": binary("metr_la", {"feature": "volume"}, "a.h5", *_h5(), tick=10**9),
     "npz": Seed("pems_npz", {"start": "2016-07-01"}, "a.npz", _npz()),
     "json.gz": Seed(LIVE, {}, "a.json.gz", gzip.compress(_JSON, mtime=0)),
-    "zip": Seed(LIVE, {}, "a.zip", _zip({"a.json": _JSON})),
-    "zip in zip": Seed(LIVE, {}, "a.zip", _zip({"b.zip": _zip({"a.xml": _XML})})),
+    "zip": Seed(LIVE, {}, "a.zip", zipped({"a.json": _JSON})),
+    "zip in zip": Seed(LIVE, {}, "a.zip", zipped({"b.zip": zipped({"a.xml": _XML})})),
     "tgz": Seed(LIVE, {}, "a.tgz", tar({"a.json": _JSON})),
     "tar": Seed(LIVE, {}, "a.tar", tar({"a.json": _JSON}, "w"), skip=(range(512, 512 + len(_JSON)),)),
 }  # fmt: skip

@@ -101,6 +101,14 @@ def put(path: Path, data: bytes | str) -> Path:
     return path
 
 
+def zipped(members: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
 def tar(members: dict[str, bytes], mode: str = "w:gz") -> bytes:
     """The same bytes whenever it is asked."""
     stream = io.BytesIO()

@@ -8,7 +8,6 @@ import socket
 import subprocess
 import tarfile
 import time
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ import pytest
 from vdcast.errors import InputError
 from vdcast.ingest import files
 
-from .raw import as_json, lane, put, run, tar, utc, vd, vdlive
+from .raw import as_json, lane, put, run, tar, utc, vd, vdlive, zipped
 
 T = utc("2026-10-01T05:07:00+08:00")
 CASES = Path(__file__).parents[3] / "shared/cases"
@@ -24,14 +23,6 @@ CASES = Path(__file__).parents[3] / "shared/cases"
 
 def snapshot(i: int) -> bytes:
     return as_json(vdlive(vd("A", T + 60 * i, lane(50 + i, 1, 2))))
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
 
 
 THREE = {f"{i}.json": snapshot(i) for i in range(3)}

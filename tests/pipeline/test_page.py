@@ -327,6 +327,8 @@ def test_dark_mode_print_and_a_phone(page, finished, tmp_path):
     bottom = "document.querySelector('#verdict .lead').getBoundingClientRect().bottom"
     assert page.run(bottom) < 800, "the answer is in the first screen of a phone"
     assert page.run("document.documentElement.scrollWidth") <= 390, "nothing may stick out to the right"
+    size = "parseFloat(getComputedStyle(document.querySelector('.matrix td{}')).fontSize)"
+    assert page.run(size.format(" .soft")) <= page.run(size.format("")), "skill is not larger than the error"
     assert (
         page.run(
             "Math.max(...[...document.querySelectorAll('.chart svg')].map((svg) => svg.getBoundingClientRect().width))"

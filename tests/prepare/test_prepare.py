@@ -177,6 +177,15 @@ def test_a_vd_that_is_observed_on_one_day_alone_is_dropped(detectors, prepare_se
     assert not dropped and np.isfinite(prepared.profile).all() and np.isfinite(prepared.own_day_out).all()
 
 
+def test_a_training_part_of_one_day_is_refused_whatever_the_thresholds(detectors, prepare_settings):
+    day = detectors.rows(0, 30)  # from 6 o'clock: the training part ends at midnight
+    with pytest.raises(
+        InputError,
+        match="lies in one day, .*; give more days: .* 14 of training, 7 of validation and 7 of test",
+    ):
+        prepare(day, with_settings(prepare_settings, min_mean=0.0))
+
+
 def test_min_mean_drops_quiet_detectors_and_none_left_is_an_error(detectors, prepare_settings):
     (prepared,), dropped = prepare(detectors, with_settings(prepare_settings, min_mean=30.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-B")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vdcast.language import speaking
 from vdcast.scores.planning import Design, Plan, half_width_of, in_words, plan
 
 NOW = Design(days=5, vds=10, seeds=3)
@@ -52,3 +53,9 @@ def test_what_cannot_be_had_is_said():
     found = plan(np.array([1.0, 0, 1.0, 1.0]), np.array([4.0, 9, 2, 2]), 0.9, NOW, wanted=1e-4)
     assert found == Plan({}, ["days", "vds", "seeds"], None)
     assert in_words(found, NOW) == "far more test days and VDs and seeds than can be had"
+
+
+def test_in_chinese_no_blank_stands_between_its_words():
+    with speaking("zh-Hant"):
+        words = in_words(Plan({"days": 18}, ["vds", "seeds"], None), NOW)
+    assert words == "18 個測試日（現為 5 個）；僅增加偵測器或隨機種子並不足夠"

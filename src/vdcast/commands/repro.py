@@ -18,6 +18,7 @@ import signal
 import sys
 from collections.abc import Iterator
 
+from vdcast import params
 from vdcast.errors import one_sentence
 from vdcast.layout import LOGS, REPRO_LOCK
 from vdcast.machines.dvc_cli import would_run
@@ -59,6 +60,7 @@ def main() -> None:
         parser.error("--cpus, --gpus, --shares and -S go with --ray ADDRESS")
     if dry:
         with one_sentence():
+            params.load()  # what would run must not stop at a wrong setting
             print("\n".join(would_run(targets)) or "nothing: all is up to date")
         return
     for number in INTERRUPTS:

@@ -60,8 +60,8 @@ def heard_of(vds: Sequence[str], settings: Social | None) -> Neighbourhood | Non
 def of_each_vd(a: str, b: str, tallied: Tally) -> np.ndarray:
     """(V,) relative difference of the errors, means over trainings; NaN where nothing was observed."""
     count = tallied.count.sum(axis=(0, 1))
-    A, B = (tallied.errors[name].mean(axis=1).sum(axis=(0, 1)) for name in (a, b))
-    return np.where(count > 0, relative_difference(A, B)[0], np.nan)
+    errors = (tallied.errors[name].mean(axis=1).sum(axis=(0, 1)) for name in (a, b))
+    return np.where(count > 0, relative_difference(*errors)[0], np.nan)
 
 
 def unsettled(run: Run) -> bool:

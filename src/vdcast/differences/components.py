@@ -20,7 +20,7 @@ HIGHEST_CORRELATION = 0.95
 class Components:
     """A relative difference of two models' errors, and its variance by what would be another one next time.
 
-    ``relative`` (..., V) is 2 (A - B) / (A + B) of each VD's mean absolute errors A and B: per unit of the VD's own
+    ``relative`` (..., V) is 2 (a - b) / (a + b) of each VD's mean absolute errors a and b: per unit of the VD's own
     error, and of the other sign where the models change places. ``variance`` (..., 4) is of its mean over VDs, with
     ``df`` (..., 4) degrees of freedom: over other days, other VDs, other trainings of the first and of the second model;
     0 where there is one of them alone. ``correlation`` (...) is that of neighbouring days which the first allows for.
@@ -43,11 +43,11 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: tuple[bo
     to single VDs out of that over VDs (inclusion and exclusion: Cameron, Gelbach & Miller 2011); none is below 0. The
     relative difference is linearised (Cochran 1977, section 6.3).
     """
-    N, V = count.sum(axis=-2), count.shape[-1]
-    A, B = (each.mean(axis=-3).sum(axis=-2) / N for each in (a, b))  # (..., V)
-    relative, own = relative_difference(A, B)
-    scale = N * own * V
-    # what each training, day and VD adds to the mean: the slope of ``relative`` along A, and along -B
+    of_vd, V = count.sum(axis=-2), count.shape[-1]
+    mae_a, mae_b = (each.mean(axis=-3).sum(axis=-2) / of_vd for each in (a, b))  # (..., V)
+    relative, own = relative_difference(mae_a, mae_b)
+    scale = of_vd * own * V
+    # what each training, day and VD adds to the mean: the slope of ``relative`` along ``mae_a``, and along -``mae_b``
     of_a = a * ((1 - relative / 2) / scale)[..., None, None, :] / a.shape[-3]
     of_b = b * ((1 + relative / 2) / scale)[..., None, None, :] / b.shape[-3]
     cells = of_a.sum(axis=-3, keepdims=True) - of_b.sum(axis=-3, keepdims=True)  # (..., 1, Y, V)
@@ -66,11 +66,11 @@ def components(a: np.ndarray, b: np.ndarray, count: np.ndarray, shared: tuple[bo
     )
 
 
-def relative_difference(A: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """2 (A - B) / (A + B) of mean absolute errors (...), and the error (A + B) / 2 that it is a share of; of none, 1."""
-    own = (A + B) / 2
+def relative_difference(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """2 (a - b) / (a + b) of mean absolute errors (...), and the error (a + b) / 2 that it is a share of; of none, 1."""
+    own = (a + b) / 2
     own = np.where(own > 0, own, 1)  # without any error there is no difference
-    return (A - B) / own, own
+    return (a - b) / own, own
 
 
 def spread(x: np.ndarray, *axes: int) -> np.ndarray:

@@ -306,7 +306,7 @@ class Localiser:
         # a single row of each of the two hours, with the same values: a copy, unless others differ
         second += [i for hour, i in equal if hour in self._repeats]
         if not backwards:
-            self._note_ends(codes, place, names, at)
+            self._note_ends(codes, names, at)
         return second
 
     def _which(
@@ -336,7 +336,7 @@ class Localiser:
             and int(time.astype("i8")) < begin + self.interval
         )
 
-    def _note_ends(self, codes: np.ndarray, place: np.ndarray, names, at: dict[tuple, int]) -> None:
+    def _note_ends(self, codes: np.ndarray, names, at: dict[tuple, int]) -> None:
         """Which nights' detectors have other rows after them, in this part of the file."""
         rows = np.bincount(codes, minlength=len(names))
         index = {name: i for i, name in enumerate(names)}

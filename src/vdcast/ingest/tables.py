@@ -68,7 +68,7 @@ def columns_of(file: RawFile, settings: Table) -> list[str]:
     if kind == "sheet":
         return sheets.read(file, settings.sheet, settings.header is not False)[0]
     with file.open() as raw, decoded(file, raw, settings.encoding) as stream:
-        return _header(file, stream, settings, (), None)[0]
+        return _header(file, stream, settings, ())[0]
 
 
 def _kind(file: RawFile) -> str:
@@ -90,7 +90,7 @@ def _csv(
     texts: Sequence[str],
     numbers: Sequence[str] | None,
 ) -> Iterator[tuple[int, pa.Table]]:
-    header, delimiter, rows = _header(file, stream, settings, (*texts, *(numbers or ())), texts)
+    header, delimiter, rows = _header(file, stream, settings, (*texts, *(numbers or ())))
     columns = _choose(file, header, texts, numbers)
     line = 1 if settings.header is False else 2
     chosen = set(columns).difference(texts)
@@ -304,7 +304,6 @@ def _header(
     stream: "io.BufferedReader[Any]",
     settings: Table,
     needed: Sequence[str],
-    texts: Sequence[str] | None,
 ) -> tuple[list[str], str, list[list[str]]]:
     """Names of the columns, the mark between them, and some rows. Raises InputError where a header may be none."""
     try:

@@ -3,8 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from vdcast.data import calendar
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
+from vdcast.errors import InputError
 from vdcast.language import say
 from vdcast.params.sections import Folds
 from vdcast.records.prepare import Amount
@@ -25,6 +27,16 @@ def amount_of(folds: Sequence[Mapping[str, Detectors]], walk: Folds | None = Non
         weeks=int(found["train"] // WEEK),
         too_little=too_little(found, None if walk else enough_days(found)),
     )
+
+
+def check_days(train: Detectors) -> None:
+    """Raises InputError for a training part of one local day, in which nothing could be usual."""
+    if len({*calendar.dates(train.timestamps, train.time_zone).tolist()}) == 1:
+        raise InputError(
+            f"the training part of {train.source} lies in one day, and no other day says what is usual; give more days: an "
+            f"answer that lasts takes {ENOUGH['train']} of training, {ENOUGH['validation']} of validation and "
+            f"{ENOUGH['test']} of test"
+        )
 
 
 def days(part: Detectors) -> float:

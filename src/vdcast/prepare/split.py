@@ -9,6 +9,7 @@ from vdcast.data.store import PARTS
 from vdcast.errors import InputError
 from vdcast.layout import PARAMS
 from vdcast.params.sections import Folds, Prepare
+from vdcast.prepare.amount import check_days
 from vdcast.prepare.covariates import learnable
 from vdcast.prepare.folds import Borders, borders
 from vdcast.prepare.usable import usable_features, usable_vds
@@ -28,6 +29,7 @@ def prepare(
     _known("prepare.features", settings.features, table.features)
     cuts = borders(len(table.timestamps), table.interval, settings.split, folds)
     parts = split(table.select(vds, settings.features), cuts[0])
+    check_days(parts["train"])
 
     features, dropped_features = usable_features(parts, settings)
     train = parts["train"].select(parts["train"].vd_ids, features)

@@ -103,10 +103,10 @@ def autoregressive(r: np.ndarray, Y: int) -> tuple[np.ndarray, np.ndarray, np.nd
     The variance (...) of their mean; the expected sum of squares around it; the degrees of freedom of that sum, as
     of Satterthwaite (1946): the first two moments of a quadratic form.
     """
-    R = np.asarray(r)[..., None, None] ** np.abs(np.arange(Y)[:, None] - np.arange(Y))  # (..., Y, Y)
-    of_row = R.mean(axis=-1)
+    alike = np.asarray(r)[..., None, None] ** np.abs(np.arange(Y)[:, None] - np.arange(Y))  # (..., Y, Y)
+    of_row = alike.mean(axis=-1)
     of_mean = of_row.mean(axis=-1)
-    around = R - of_row[..., :, None] - of_row[..., None, :] + of_mean[..., None, None]
+    around = alike - of_row[..., :, None] - of_row[..., None, :] + of_mean[..., None, None]
     of_squares = np.trace(around, axis1=-2, axis2=-1)
     return of_mean, of_squares, of_squares**2 / (around**2).sum(axis=(-2, -1))
 

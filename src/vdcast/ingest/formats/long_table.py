@@ -31,7 +31,7 @@ def parse(file: RawFile, settings: LongTable) -> Iterator[Records]:
     localiser = clock.Localiser(file, settings.time_zone, settings.interval)
     parts = _parts(file, settings, localiser)
     if settings.sum_over:
-        yield _summed(file, settings, localiser, list(parts))
+        yield _summed(settings, localiser, list(parts))
         return
     for line, part, vd_ids, vd, time, exists, x in parts:
         if settings.sum_over is None and line <= 2:
@@ -103,7 +103,7 @@ def _one_row_each(file: RawFile, settings: LongTable, vd: np.ndarray, time: np.n
         )
 
 
-def _summed(file: RawFile, settings: LongTable, localiser: clock.Localiser, parts: list[tuple]) -> Records:
+def _summed(settings: LongTable, localiser: clock.Localiser, parts: list[tuple]) -> Records:
     """All rows of the file, those of one detector and time as one."""
     table = pa.concat_tables([part for _, part, *_ in parts])
     vd_ids: dict[str, int] = {}

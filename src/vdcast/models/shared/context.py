@@ -1,9 +1,9 @@
 """What an encoder has read at the detectors nearby, pooled: the context that joins a detector's own state.
 
-After the encoder, so that its work is that of a network without neighbours; sparse, n neighbours to a detector.
+After the encoder, so that its work is that of a network without neighbours; sparse, a few neighbours to a detector.
 
 Shapes: N copies, B samples (whole windows: V detectors of the first, V of the next, ...), D width of the encoder,
-R relations, n neighbours.
+relations, near: neighbours in each.
 """
 
 from math import sqrt
@@ -26,9 +26,9 @@ class Context(nn.Module):
     first 1) and temperature (at first 0) learned. Each relation has a projection of its own, which starts from zero.
     """
 
-    index: Tensor  # (V, R, n)
-    kernel: Tensor  # (V, R, n)
-    there: Tensor  # (V, R, n) bool
+    index: Tensor  # (V, relations, near)
+    kernel: Tensor  # (V, relations, near)
+    there: Tensor  # (V, relations, near) bool
 
     def __init__(self, neighbours: Neighbours, width: int, *, copies: int):
         super().__init__()
@@ -43,16 +43,16 @@ class Context(nn.Module):
         N, _B, D = state.shape
         V = self.index.shape[0]
         by_window = state.view(N, -1, V, D)
-        near = by_window[:, :, self.index]  # (N, B / V, V, R, n, D)
-        seen = observed.view(N, -1, V)[:, :, self.index] & self.there  # (N, B / V, V, R, n)
+        near = by_window[:, :, self.index]  # (N, B / V, V, relations, near, D)
+        seen = observed.view(N, -1, V)[:, :, self.index] & self.there  # (N, B / V, V, relations, near)
         logits = self.kernel if self.attention is None else self.attention(by_window, self.index, self.kernel)
         share = torch.where(seen, logits, UNSEEN).softmax(dim=-1) * seen
-        pooled = torch.matmul(share[..., None, :], near).flatten(3)  # (N, B / V, V, R * D)
+        pooled = torch.matmul(share[..., None, :], near).flatten(3)  # (N, B / V, V, relations * D)
         return stacked.linear(pooled.flatten(1, 2), self.project)
 
 
 class Attention(nn.Module):
-    """Logits (N, B / V, V, R, n) of the neighbours ``index`` (V, R, n) of each state (N, B / V, V, D)."""
+    """Logits (N, B / V, V, relations, near) of the neighbours ``index`` (V, relations, near) of each state (N, B / V, V, D)."""
 
     def __init__(self, width: int, *, copies: int):
         super().__init__()

@@ -1,6 +1,6 @@
 """Which detectors lie near each other, by their coordinates; no road graph is asked for.
 
-Shapes: V detectors, R relations (1: near; or 2: upstream and downstream on the same road), n neighbours in each.
+Shapes: V detectors, relations (1: near; or 2: upstream and downstream on the same road), near: neighbours in each.
 """
 
 import re
@@ -26,10 +26,10 @@ COMPASS = re.compile(
 class Neighbours:
     """Of each detector the nearest ones in each relation, nearest first."""
 
-    index: np.ndarray  # (V, R, n) int64 by number; the detector itself where it has fewer
+    index: np.ndarray  # (V, relations, near) int64 by number; the detector itself where it has fewer
     kernel: (
         np.ndarray
-    )  # (V, R, n) float32 -(d / sigma)^2, the logarithm of the Gaussian weight; -inf where fewer
+    )  # (V, relations, near) float32 -(d / sigma)^2, the logarithm of the Gaussian weight; -inf where fewer
     learned: bool  # whether attention weighs them, which starts from the Gaussian weights
     lost: tuple[str, ...]  # detectors without coordinates, which have no neighbours
 
@@ -84,9 +84,9 @@ def neighbours_of(part: Detectors, settings: Social) -> Neighbours:
     sigma = np.sqrt(np.mean(pairs.metres**2)) or 1.0
     kernel = -((pairs.metres / sigma) ** 2)
 
-    V, R = len(part.vd_ids), 1 if settings.direction == "any" else 2
+    V, relations = len(part.vd_ids), 1 if settings.direction == "any" else 2
     cells = np.where(kernel >= np.log(LEAST))[0]
-    shape = (V, R, settings.neighbours)
+    shape = (V, relations, settings.neighbours)
     index = np.broadcast_to(np.arange(V)[:, None, None], shape).copy()
     log_weight = np.full(shape, -np.inf, np.float32)
     where = pairs.of[cells], relation[cells], place[cells]
@@ -128,10 +128,9 @@ def _within(part: Detectors, lon: np.ndarray, lat: np.ndarray, settings: Social)
             f"modes.social.radius = {settings.radius:g} is in metres; no two detectors of {part.source} lie within it, "
             f"the nearest two are {nearest:.0f} m apart"
         )
-    K = len(known)
-    if len(found) == K * (K - 1) // 2 and settings.neighbours + 1 < K:
+    if len(found) == len(known) * (len(known) - 1) // 2 and settings.neighbours + 1 < len(known):
         raise InputError(
-            f"modes.social.radius = {settings.radius:g} is in metres; all {K} detectors of {part.source} lie within it "
+            f"modes.social.radius = {settings.radius:g} is in metres; all {len(known)} detectors of {part.source} lie within it "
             f"of each other, at most {farthest:.0f} m apart; take one that leaves some out"
         )
     i, j = known[found.T]
