@@ -13,7 +13,7 @@ from vdcast.errors import InputError
 from vdcast.layout import CALENDAR
 from vdcast.params.sections import Calendar, Window
 from vdcast.prepare.covariate_tables import read_plans, read_weather
-from vdcast.prepare.covariates import covariates_of, in_words, public_holidays, renewed
+from vdcast.prepare.covariates import covariates_of, known_ahead, public_holidays, renewed
 from vdcast.prepare.split import prepare
 
 NOTHING = {"holidays": None, "plans": None, "weather": None}
@@ -123,7 +123,7 @@ def test_of_what_the_training_part_never_shows_nothing_is_taken(known, detectors
     inside = np.arange(6, 6 + 288) % 7  # the data begin at 6 o'clock, six rows into the table
     np.testing.assert_allclose(train.covariates.weather.mean, inside.mean())
     np.testing.assert_allclose(train.covariates.weather.std, inside.std())
-    words = in_words(prepared.parts, Window(sequence_length=6, prediction_length=3))
+    words = known_ahead(prepared.parts, Window(sequence_length=6, prediction_length=3))
     all_of_it = "100.0% of the lookback, 100.0% of the horizon"
     assert f"| rain | {all_of_it} | {all_of_it} | 9" in words  # the last hours of the test part have none
     assert "| school | 16.7% of the time | 0.0% of the time | 0.0% of the time |" in words

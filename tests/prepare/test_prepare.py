@@ -6,6 +6,7 @@ from vdcast import params
 from vdcast.data import profile
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
+from vdcast.language import in_words
 from vdcast.params.modes import ManyVDs, Modes
 from vdcast.params.sections import Prepare, Window
 from vdcast.prepare.amount import amount_of
@@ -53,7 +54,7 @@ def test_what_is_dropped_is_named_with_its_reason(detectors, prepare_settings):
     (prepared,), dropped = prepare(table, prepare_settings)
     assert prepared.parts["train"].vd_ids == ("VD-國",)
     assert prepared.parts["test"].features == ("volume",)
-    reasons = {item.name: item.reason for item in dropped}
+    reasons = {item.name: in_words(item.reason) for item in dropped}
     assert {item.name: item.kind for item in dropped} == {"VD-A": "vd", "VD-B": "vd", "speed": "feature"}
     assert "of volume missing, over 50%" in reasons["VD-A"]
     assert reasons["VD-B"] == "volume is constant: there is nothing to forecast"
@@ -78,7 +79,7 @@ def test_an_input_that_no_vd_could_use_is_dropped_before_vds_are_judged(
     values[rows, :, 1] = np.nan
     values[:288, 0, 1] = np.nan if rows.start == 72 else values[:288, 0, 1]  # one of them lacks it altogether
     (prepared,), dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
-    assert [(item.name, item.reason) for item in dropped] == [("speed", reason)]
+    assert [(item.name, in_words(item.reason)) for item in dropped] == [("speed", reason)]
     assert prepared.parts["train"].features == ("volume",)
     assert prepared.parts["train"].vd_ids == detectors.vd_ids
 
@@ -88,7 +89,9 @@ def test_an_input_that_one_vd_could_use_drops_the_others(detectors, prepare_sett
     values[:288, 1:, 1] = np.nan
     (prepared,), dropped = prepare(Detectors(**{**vars(detectors), "values": values}), prepare_settings)
     assert prepared.parts["train"].vd_ids == ("VD-A",) and prepared.parts["train"].features[1] == "speed"
-    assert {item.reason for item in dropped} == {"100.0% of speed missing: there is nothing to learn from"}
+    assert {in_words(item.reason) for item in dropped} == {
+        "100.0% of speed missing: there is nothing to learn from"
+    }
 
 
 def test_thresholds_look_at_the_training_part_only(detectors, prepare_settings):
@@ -160,7 +163,7 @@ def test_a_vd_without_any_observation_is_dropped_whatever_the_threshold(detector
     table = Detectors(**{**vars(detectors), "values": values})
     (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
-    assert dropped[0].reason == "100.0% of volume missing: there is nothing to learn from"
+    assert in_words(dropped[0].reason) == "100.0% of volume missing: there is nothing to learn from"
     assert np.isfinite(prepared.mean).all() and np.isfinite(prepared.std).all()
 
 
@@ -171,7 +174,9 @@ def test_a_vd_that_is_observed_on_one_day_alone_is_dropped(detectors, prepare_se
     table = Detectors(**{**vars(detectors), "values": values})
     (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert prepared.parts["train"].vd_ids == ("VD-A", "VD-國")
-    assert dropped[0].reason.startswith("volume observed on one day of the training part: no other day says")
+    assert in_words(dropped[0].reason).startswith(
+        "volume observed on one day of the training part: no other day says"
+    )
     values[18:42, 1, 0] = 9
     (prepared,), dropped = prepare(table, with_settings(prepare_settings, max_missing=1.0))
     assert not dropped and np.isfinite(prepared.profile).all() and np.isfinite(prepared.own_day_out).all()

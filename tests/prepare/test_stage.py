@@ -8,6 +8,7 @@ import yaml
 from tests.params.test_load import SHIPPED
 from vdcast.data import store
 from vdcast.data.detectors import Detectors
+from vdcast.language import Said, in_words
 from vdcast.layout import DETECTORS, PREPARATION, PREPARED
 from vdcast.prepare.__main__ import main
 from vdcast.records import io
@@ -44,12 +45,19 @@ def test_it_leaves_the_parts_and_a_record_of_what_was_kept(tmp_path, monkeypatch
     monkeypatch.setattr(sys, "argv", ["prepare"])
     store.write(DETECTORS, Detectors(**{**vars(detectors), "values": values}))
     main()
-    assert io.read(PREPARATION, Preparation, "prepare") == Preparation(
+    record = io.read(PREPARATION, Preparation, "prepare")
+    short = record.amount.too_little
+    assert short and in_words(short) == TOO_LITTLE
+    assert record == Preparation(
         asked=["VD-國", "VD-B", "VD-A"],
         kept=["VD-國", "VD-A"],
         target_vd="VD-A",
-        dropped=[Dropped("VD-B", "vd", "volume is constant: there is nothing to forecast")],
-        amount=Amount(days={"train": 12.0, "validation": 4.0, "test": 4.0}, weeks=1, too_little=TOO_LITTLE),
+        dropped=[
+            Dropped(
+                "VD-B", "vd", Said("language.dropped.constant", {"feature": Said("language.feature.volume")})
+            )
+        ],
+        amount=Amount(days={"train": 12.0, "validation": 4.0, "test": 4.0}, weeks=1, too_little=short),
     )
     (prepared,) = store.read_prepared(PREPARED, store.PARTS)
     assert prepared.parts["test"].vd_ids == ("VD-國", "VD-A") and prepared.mean.shape == (2, 2)

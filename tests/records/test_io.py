@@ -4,6 +4,7 @@ import pytest
 
 from tests.records import made
 from vdcast.errors import InputError
+from vdcast.language import Said
 from vdcast.records import io
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.prepare import Dropped, Preparation
@@ -17,7 +18,12 @@ from vdcast.records.training import Training
         (made.comparison(), Comparison | NoComparison),
         (NoComparison(mode="multi_vd", problem="why"), Comparison | NoComparison),
         (
-            made.preparation(asked=["國道"], kept=[], target_vd="國道", dropped=[Dropped("a", "vd", "why")]),
+            made.preparation(
+                asked=["國道"],
+                kept=[],
+                target_vd="國道",
+                dropped=[Dropped("a", "vd", Said("language.dropped.constant", {"feature": "國道"}))],
+            ),
             Preparation,
         ),
     ],

@@ -3,16 +3,18 @@
 from msgspec import structs
 
 from tests.records.made import preparation
+from vdcast.language import Said
 from vdcast.records.prepare import Amount, Dropped
 from vdcast.report.inputs import dropped_in_words, too_little
 
+LOW = {"feature": Said("language.feature.volume"), "mean": 4.99, "limit": 5.0}
 KEPT = preparation(
     asked=["a", "b", "c"],
     kept=["a", "c"],
     target_vd="a",
     dropped=[
-        Dropped("occupancy", "feature", "feature without any observation in the training part"),
-        Dropped("b", "vd", "mean volume 4.99, under 5"),
+        Dropped("occupancy", "feature", Said("language.dropped.unobserved.train")),
+        Dropped("b", "vd", Said("language.dropped.low_mean", LOW)),
     ],
 )
 
@@ -23,9 +25,11 @@ def test_what_prepare_dropped_is_one_sentence():
         "training part), b (mean volume 4.99, under 5); reports/prepare.md has the reasons."
     ]
     assert dropped_in_words(structs.replace(KEPT, dropped=[]), 0) == []
-    many = structs.replace(KEPT, dropped=[Dropped(vd, "vd", "empty") for vd in "bdefghi"])
+    many = structs.replace(
+        KEPT, dropped=[Dropped(vd, "vd", Said("language.dropped.idle")) for vd in "bdefghi"]
+    )
     (said,) = dropped_in_words(many, 0)
-    assert "f (empty), g (empty) and 2 more; reports" in said
+    assert "g (the same at every time of the training part) and 2 more; reports" in said
 
 
 def test_a_dropped_vd_before_the_target_vd_moves_it():
@@ -35,8 +39,13 @@ def test_a_dropped_vd_before_the_target_vd_moves_it():
 
 def test_too_little_data_weakens_the_answer():
     amount = Amount(
-        days={"train": 12.0, "validation": 4.0, "test": 4.0}, weeks=1, too_little="Too little data: ..."
+        days={"train": 12.0, "validation": 4.0, "test": 4.0},
+        weeks=1,
+        too_little=Said("language.amount.too_little", {"found": "...", "needed": 35}),
     )
     (weakness,) = too_little(structs.replace(KEPT, amount=amount))
-    assert (weakness.title, weakness.sentences) == ("Too little data", ["Too little data: ..."])
+    assert (weakness.title, weakness.sentences) == (
+        "Too little data",
+        ["Too little data for an answer that lasts: ...; 35 days at this split would do."],
+    )
     assert too_little(structs.replace(KEPT, amount=structs.replace(amount, too_little=None))) == []

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import reduce
 
 from vdcast.data import calendar
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
-from vdcast.language import say
+from vdcast.language import Said
 from vdcast.params.sections import Folds
 from vdcast.records.prepare import Amount
 
@@ -49,16 +50,16 @@ def enough_days(days: Mapping[str, float]) -> int:
     return math.ceil(max(enough * total / days[name] for name, enough in ENOUGH.items()))
 
 
-def too_little(days: Mapping[str, float], needed: int | None) -> str | None:
+def too_little(days: Mapping[str, float], needed: int | None) -> Said | None:
     """The sentence on parts with fewer ``days`` than ``ENOUGH``, and how many are ``needed`` where that can be told."""
     found = [
-        say(f"prepare.short.{name}", days=days[name], enough=enough)
+        Said(f"language.amount.short.{name}", {"days": round(days[name], 2), "enough": enough})
         for name, enough in ENOUGH.items()
         if days[name] < enough
     ]
     if not found:
         return None
-    said = say("language.semicolon").join(found)
+    said = reduce(lambda one, other: Said("language.amount.also", {"one": one, "other": other}), found)
     if needed is None:
-        return say("prepare.too_little_to_walk", found=said)
-    return say("prepare.too_little", found=said, needed=needed)
+        return Said("language.amount.too_little_to_walk", {"found": said})
+    return Said("language.amount.too_little", {"found": said, "needed": needed})

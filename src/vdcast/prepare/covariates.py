@@ -14,7 +14,7 @@ from vdcast.data.covariates import HOLIDAY, Covariates
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
 from vdcast.escape import markdown
-from vdcast.language import say
+from vdcast.language import Said, say
 from vdcast.layout import CALENDAR, PARAMS
 from vdcast.params.sections import Calendar, Window
 from vdcast.prepare.covariate_tables import DAY, midnight, read_plans, read_weather
@@ -115,11 +115,11 @@ def learnable(covariates: Covariates, train: Detectors) -> tuple[Covariates, lis
             warnings.simplefilter("ignore", RuntimeWarning)  # of a kind without values, which goes
             mean, std = scale.of_values(values)
         covariates = replace(covariates, weather=replace(weather, mean=mean, std=std))
-    dropped = [Dropped(name, "covariate", say("prepare.idle")) for name in idle]
+    dropped = [Dropped(name, "covariate", Said("language.dropped.idle")) for name in idle]
     return covariates.without(idle), dropped
 
 
-def in_words(parts: dict[str, Detectors], window: Window) -> str:
+def known_ahead(parts: dict[str, Detectors], window: Window) -> str:
     """A section of prepare.md on what is known ahead, part by part; nothing where nothing is."""
     covariates = next(iter(parts.values())).covariates
     if not covariates:

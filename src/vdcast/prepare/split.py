@@ -7,6 +7,7 @@ from vdcast.data import profile, scale
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.data.store import PARTS
 from vdcast.errors import InputError
+from vdcast.language import in_words
 from vdcast.layout import PARAMS
 from vdcast.params.sections import Folds, Prepare
 from vdcast.prepare.amount import check_days
@@ -35,7 +36,7 @@ def prepare(
     train = parts["train"].select(parts["train"].vd_ids, features)
     kept, dropped_vds = usable_vds(train, settings)
     if not kept:
-        reasons = "; ".join(f"{d.name}: {d.reason}" for d in dropped_vds[:3])
+        reasons = "; ".join(f"{d.name}: {in_words(d.reason)}" for d in dropped_vds[:3])
         raise InputError(
             f"no VD of {table.source} passes prepare.max_missing {settings.max_missing} and "
             f"prepare.min_mean {settings.min_mean} ({reasons}); lower them or give better data"

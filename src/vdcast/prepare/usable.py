@@ -6,8 +6,7 @@ from vdcast.data import calendar
 from vdcast.data.calendar import DAY
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.errors import InputError
-from vdcast.language import feature as called
-from vdcast.language import say
+from vdcast.language import Said, named
 from vdcast.layout import PARAMS
 from vdcast.params.modes import MODES
 from vdcast.params.sections import Params, Prepare
@@ -36,14 +35,14 @@ def usable_features(parts: dict[str, Detectors], settings: Prepare) -> tuple[lis
     return kept, dropped
 
 
-def _unusable(parts: dict[str, Detectors], feature: str, max_missing: float) -> str | None:
+def _unusable(parts: dict[str, Detectors], feature: str, max_missing: float) -> Said | None:
     """Why no VD could use a feature; None where one could."""
     for name in ("train", "validation"):  # the test part decides nothing
         if not observed(parts[name], feature).any():
-            return say(f"prepare.unobserved.{name}")
+            return Said(f"language.dropped.unobserved.{name}")
     least = 1 - observed(parts["train"], feature).mean(axis=0).max()
     if least > max_missing:
-        return say("prepare.feature_lacks", share=least, limit=max_missing)
+        return Said("language.dropped.feature_lacks", {"share": float(least), "limit": max_missing})
     return None
 
 
@@ -65,27 +64,26 @@ def usable_vds(train: Detectors, settings: Prepare) -> tuple[list[str], list[Dro
     return kept, dropped
 
 
-def _unusable_vd(train: Detectors, v: int, settings: Prepare, date: np.ndarray) -> str | None:
+def _unusable_vd(train: Detectors, v: int, settings: Prepare, date: np.ndarray) -> Said | None:
     """Why no model could learn from a VD; None where one could. ``date`` (T,) is that of each step."""
     values = train.values[:, v]
     targets = [train.features.index(target) for target in settings.targets]
     missing = np.isnan(values).mean(axis=0)
     worst = int(missing.argmax())
     if missing[worst] == 1:
-        return say("prepare.all_missing", feature=called(train.features[worst]))
+        return Said("language.dropped.all_missing", {"feature": named(train.features[worst])})
     if missing[worst] > settings.max_missing:
-        lacking, limit = called(train.features[worst]), settings.max_missing
-        return say("prepare.missing", share=missing[worst], feature=lacking, limit=limit)
+        figures = {"share": float(missing[worst]), "limit": settings.max_missing}
+        return Said("language.dropped.missing", figures | {"feature": named(train.features[worst])})
     for name, valid in zip(train.features, np.isfinite(values).T, strict=True):
         if len(np.unique(date[valid])) == 1:
-            return say("prepare.one_day", feature=called(name))
+            return Said("language.dropped.one_day", {"feature": named(name)})
     if (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
-        return say(
-            "prepare.low_mean", feature=called(settings.targets[0]), mean=mean, limit=settings.min_mean
-        )
+        figures = {"mean": float(mean), "limit": settings.min_mean}
+        return Said("language.dropped.low_mean", figures | {"feature": named(settings.targets[0])})
     for k in targets:
         if np.nanstd(values[:, k]) == 0:
-            return say("prepare.constant", feature=called(train.features[k]))
+            return Said("language.dropped.constant", {"feature": named(train.features[k])})
     return None
 
 

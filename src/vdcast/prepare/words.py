@@ -6,7 +6,7 @@ import numpy as np
 
 from vdcast.data.detectors import Prepared
 from vdcast.escape import markdown
-from vdcast.language import feature, say
+from vdcast.language import feature, in_words, say
 from vdcast.params.times import minutes
 from vdcast.prepare.amount import days
 from vdcast.records.prepare import Preparation
@@ -24,7 +24,7 @@ def describe(folds: Sequence[Prepared], record: Preparation) -> str:
         "",
     ]
     if record.amount.too_little:
-        lines += [f"**{record.amount.too_little}**", ""]
+        lines += [f"**{in_words(record.amount.too_little)}**", ""]
     lines += _head("part", "days", "from", "to", "missing")
     for n, fold in enumerate(folds, start=1):
         for name, part in fold.parts.items():
@@ -44,7 +44,7 @@ def describe(folds: Sequence[Prepared], record: Preparation) -> str:
             )
     lines += ["", f"## {say('prepare.dropped')}", ""]
     dropped = [
-        f"- {say('prepare.reason', name=markdown(item.name), reason=markdown(item.reason))}"
+        f"- {say('prepare.reason', name=markdown(item.name), reason=markdown(in_words(item.reason)))}"
         for item in record.dropped
     ]
     return "\n".join(lines + (dropped or [say("prepare.nothing")])) + "\n"

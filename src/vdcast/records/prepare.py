@@ -4,13 +4,15 @@ from typing import Literal
 
 import msgspec
 
+from vdcast.language import Said
+
 
 class Dropped(msgspec.Struct, frozen=True):
     """A VD, feature or covariate that no model will see, and why."""
 
     name: str
     kind: Literal["vd", "feature", "covariate"]
-    reason: str
+    reason: Said
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +20,7 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
 
     days: dict[str, float]  # of train, validation and test
     weeks: int  # whole ones in the training part: how often it sees every weekday
-    too_little: str | None  # the sentence on what the answer is worth, where there is too little
+    too_little: Said | None  # what the answer is worth, where there is too little
 
 
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):

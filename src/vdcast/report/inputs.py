@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vdcast.errors import InputError
 from vdcast.forecasts.series import Series, read_series
-from vdcast.language import say, some
+from vdcast.language import in_words, say, some
 from vdcast.layout import COMPARISONS, CONTROLS, PREPARATION
 from vdcast.records import io
 from vdcast.records.charts import Charts
@@ -52,7 +52,7 @@ def read_preparation() -> Preparation:
 def too_little(preparation: Preparation) -> list[Weakness]:
     """What `prepare` says where there is too little data for an answer that lasts."""
     said = preparation.amount.too_little
-    return [Weakness(title=say("report.weakness.amount"), sentences=[said])] if said else []
+    return [Weakness(title=say("report.weakness.amount"), sentences=[in_words(said)])] if said else []
 
 
 def dropped_in_words(preparation: Preparation, index: int) -> list[str]:
@@ -63,7 +63,7 @@ def dropped_in_words(preparation: Preparation, index: int) -> list[str]:
     dropped = preparation.dropped
     if not dropped:
         return []
-    names = [say("report.dropped_vd", name=it.name, reason=it.reason) for it in dropped]
+    names = [say("report.dropped_vd", name=it.name, reason=in_words(it.reason)) for it in dropped]
     found = [say("report.dropped", names=some(names, LISTED))]
     asked, target_vd = preparation.asked[index], preparation.target_vd
     if asked != target_vd:

@@ -185,7 +185,9 @@ def losses(rows: Sequence[JudgedLine], mode: str) -> str:
     if not whole:
         return say("report.losses.unknown", mode=mode)
     best = simpler_name(whole[0].simpler)
-    measured = [more_or_less(row.relative, label(row.model), best) for row in whole if row.relative is not None]
+    measured = [
+        more_or_less(row.relative, label(row.model), best) for row in whole if row.relative is not None
+    ]
     known = {"mode": mode, "simpler": best, "measured": say("language.semicolon").join(measured)}
     ahead = listed([label(row.model) for row in whole if row.status == "better"])
     if ahead:
