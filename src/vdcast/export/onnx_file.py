@@ -57,7 +57,7 @@ def export(trained: Trained, table: Detectors, path: Path) -> None:
         found = dict(zip(names, session.run(names, inputs), strict=True))
         check_same(found, _by_torch(trained, table), trained)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-        records.write(path.with_suffix(".json"), about(trained, names, digest))
+        records.publish(path.with_suffix(".json"), about(trained, names, digest))
 
 
 def windows_of(table: Detectors, trained: Trained) -> Arrays:
