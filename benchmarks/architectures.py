@@ -55,7 +55,14 @@ def main() -> None:
             for changes in VARIANTS[model]:
                 network = getattr(settings, model).model_copy(update=changes)
                 train = settings.train.model_copy(update={"seeds": arguments.seeds, "device": "cpu"})
-                run = Run(name=f"{model}-{mode}", model=model, mode=mode, network=network, train=train)
+                run = Run(
+                    name=f"{model}-{mode}",
+                    model=model,
+                    mode=mode,
+                    network=network,
+                    train=train,
+                    covariates=True,
+                )
                 began = time.perf_counter()
                 fitted = fit(run, [data])
                 seconds = time.perf_counter() - began

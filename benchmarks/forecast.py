@@ -59,7 +59,14 @@ def model(network: Network, mode: str, seeds: int, vds: int) -> Trained:
         seeds=list(range(seeds)), epochs=1, patience=1, gradient_clip=1.0, quantiles=[], device="cpu",
         precision="float32",
     )  # fmt: skip
-    run = Run(name=f"{network.model}-{mode}", model=network.model, mode=mode, network=network, train=train)
+    run = Run(
+        name=f"{network.model}-{mode}",
+        model=network.model,
+        mode=mode,
+        network=network,
+        train=train,
+        covariates=True,
+    )
     of_a_seed = sharing.copies(V)
     G = sum(map(len, of_a_seed))
     sizes = Sizes(

@@ -50,6 +50,12 @@ def test_new_detectors_are_forecast_beside_the_naive_forecasts():
 
 
 @pytest.mark.slow
+def test_intervals_of_new_detectors_are_counted_by_the_days_that_are_known():
+    output = printed("newcomer_intervals.py", "--quick", "--models", "lstm")
+    assert "| lstm | 2 days | 0." in output and "| lstm | trained on it | 0." in output
+
+
+@pytest.mark.slow
 def test_raw_values_of_neighbours_are_inputs_beside_pooled_states(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/raw").mkdir(parents=True)

@@ -31,6 +31,13 @@ def test_data_and_models_take_torch_along_only_once_a_model_is_used(
     assert done.returncode == 0, done.stderr
 
 
+def test_a_forecast_waits_for_nothing_that_it_does_not_use():
+    unused = "{'scipy', 'matplotlib', 'sklearn', 'dvc', 'vdcast.ingest.tables', 'vdcast.report', 'torch._inductor'}"
+    script = f"import sys\nfrom vdcast.live import issue, recent, record, source\nassert not (found := {unused} & sys.modules.keys()), found"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_search_takes_its_extra_along_only_once_it_is_asked_for():
     script = "import sys, vdcast.commands.search; assert not {'optuna', 'ruamel.yaml', 'torch'} & sys.modules.keys()"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.live.made import drawn
+from tests.records import made
 from vdcast.data import files, store
 from vdcast.data.files import Damaged, Unsealed, check_seal, replacing, seal
 from vdcast.data.mapped import Mapped
 from vdcast.errors import InputError
 from vdcast.models.shared.trained import Trained
+from vdcast.records import curves, io
+from vdcast.records.training import Training
 
 
 def flipped(content: bytes, bit: int) -> bytes:
@@ -46,10 +49,32 @@ def test_a_file_without_one_is_told_from_a_damaged_one(tmp_path, content):
 def refused_with_any_bit_flipped(path: Path, read: Callable, sentence: str) -> None:
     whole = path.read_bytes()
     read(path)
-    for bit in random.Random(0).sample(range(8 * len(whole)), 300):
+    for bit in random.Random(0).sample(range(8 * len(whole)), min(300, 8 * len(whole))):
         path.write_bytes(flipped(whole, bit))
         with pytest.raises(InputError, match=sentence):
             read(path)
+
+
+def test_no_flipped_bit_of_a_record_is_read(tmp_path):
+    path = tmp_path / "training.json"
+    io.write(path, made.training())
+    refused_with_any_bit_flipped(
+        path, lambda it: io.read(it, Training, "train@a"), "training.json is damaged"
+    )
+
+
+def test_no_flipped_bit_of_learning_curves_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = Path("runs/a/history.csv")
+    path.parent.mkdir(parents=True)
+    path.write_text("epoch,validation_loss\n1,0.5\n2,0.25\n")
+    training = made.training(history=files.checksum(path))
+    assert curves.read("a", training).validation_loss.tolist() == [0.5, 0.25]
+    sentence = "history.csv is damaged .*; delete it and run `dvc repro train@a`"
+    refused_with_any_bit_flipped(path, lambda _: curves.read("a", training), sentence)
+    path.unlink()
+    with pytest.raises(InputError, match="history.csv does not exist; run `dvc repro train@a`"):
+        curves.read("a", training)
 
 
 def test_no_flipped_bit_of_a_model_loads(tmp_path, detectors, prepare_settings, small_lstm):

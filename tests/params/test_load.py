@@ -7,6 +7,7 @@ from vdcast import params
 from vdcast.errors import InputError
 from vdcast.params.modes import Modes
 from vdcast.params.networks import NETWORKS
+from vdcast.params.sections import Run
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 
@@ -121,7 +122,7 @@ def test_numbers_as_yaml_1_2_writes_them(tmp_path):
         (("comparisons", {}), "comparisons = {} (dict): dictionary should have at least 1 item"),
         (("controls.lstm-social", "lstm-global_multi_vd"), "controls.lstm-social names run 'lstm-social', which `runs` lacks; put the run back or take the control out"),
         (("controls.lstm-global_multi_vd", "gone"), "controls.lstm-global_multi_vd names run 'gone', which `runs` lacks"),
-        (("controls.lstm-multi_vd", "lstm-independent_multi_vd"), "controls.lstm-multi_vd is of a run in multi_vd, which has no control; runs in social, global_multi_vd have"),
+        (("controls.lstm-multi_vd", "lstm-independent_multi_vd"), "controls.lstm-multi_vd is of a run in multi_vd, which has no control but one with `covariates: false`"),
         (("controls.lstm-global_multi_vd", "xlstm-independent_multi_vd"), "names run 'xlstm-independent_multi_vd', which is xlstm in independent_multi_vd; name one that is lstm in independent_multi_vd"),
         (("controls.lstm-global_multi_vd", "lstm-multi_vd"), "names run 'lstm-multi_vd', which is lstm in multi_vd; name one that is lstm in independent_multi_vd"),
         (("modes.global_multi_vd.num_vds", 9), "controls.lstm-global_multi_vd: global_multi_vd forecasts 9 VDs and independent_multi_vd 10; give both the same num_vds, or take the control out"),
@@ -194,6 +195,47 @@ def test_social_is_compared_beside_its_control_alone(tmp_path):
         params.load(write(tmp_path, *changes))
     controls = {f"{model}-social": f"{model}-global_multi_vd" for model in NETWORKS}
     assert params.load(write(tmp_path, *changes, ("controls", controls))).controls == controls
+
+
+PLAIN = {"model": "lstm", "mode": "multi_vd", "hidden_size": 128, "covariates": False}
+
+
+def test_a_control_may_lack_covariates_alone(tmp_path):
+    runs = yaml.safe_load(SHIPPED.read_text("utf-8"))["runs"]
+    changes = [("runs", runs | {"lstm-plain": PLAIN}), ("controls", {"lstm-multi_vd": "lstm-plain"})]
+    with pytest.raises(InputError, match="'lstm-plain' with `covariates: false`, and `calendar` names none"):
+        params.load(write(tmp_path, *changes))
+    holidays = ("calendar.holidays", "TW")
+    settings = params.load(write(tmp_path, *changes, holidays))
+    assert (settings.runs["lstm-multi_vd"].covariates, settings.runs["lstm-plain"].covariates) == (
+        True,
+        False,
+    )
+    for controls, said in (
+        (
+            {"lstm-plain": "lstm-multi_vd"},
+            "has `covariates: false` and its control 'lstm-multi_vd' takes them",
+        ),
+        (
+            {"xlstm-multi_vd": "lstm-plain"},
+            "'lstm-plain', which is lstm in multi_vd; name one that is xlstm in multi_vd",
+        ),
+        ({"lstm-multi_vd": "lstm-single_vd"}, "has no control but one with `covariates: false`"),
+    ):
+        with pytest.raises(InputError, match=said):
+            params.load(write(tmp_path, changes[0], ("controls", controls), holidays))
+    unlike = ("comparisons.multi_vd.lstm", "lstm-plain")
+    with pytest.raises(InputError, match="comparisons.multi_vd: one of its runs has `covariates: false`"):
+        params.load(write(tmp_path, changes[0], unlike, holidays))
+
+
+def test_that_a_run_takes_covariates_is_not_written_into_its_model(tmp_path):
+    """Models of before it could be said keep their bytes."""
+    runs = yaml.safe_load(SHIPPED.read_text("utf-8"))["runs"]
+    settings = params.load(write(tmp_path, ("runs", runs | {"lstm-plain": PLAIN})))
+    plain, taking = settings.runs["lstm-plain"], settings.runs["lstm-multi_vd"]
+    assert list(taking.model_dump()) == ["name", "model", "mode", "network", "train"]
+    assert not Run.of(plain.model_dump()).covariates and Run.of(taking.model_dump()).covariates
 
 
 def test_an_unknown_run_is_told_which_runs_there_are():

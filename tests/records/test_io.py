@@ -1,5 +1,8 @@
 """A record comes back as it was; what is missing or damaged names the stage to run."""
 
+import json
+import zlib
+
 import pytest
 
 from tests.records import made
@@ -37,6 +40,12 @@ def test_a_record_comes_back_as_it_was(tmp_path, record, type):
     assert [each.name for each in path.parent.iterdir()] == ["record.json"]
 
 
+def test_figures_for_others_have_nothing_beside_them(tmp_path):
+    io.publish(tmp_path / "metrics.json", {"volume": {"val_mae": 1.5, "val_rmse": float("nan")}})
+    found = json.loads((tmp_path / "metrics.json").read_text("utf-8"))
+    assert found == {"volume": {"val_mae": 1.5, "val_rmse": None}}
+
+
 def test_what_is_not_finite_is_null(tmp_path):
     io.write(tmp_path / "record.json", made.scores(float("nan")))
     assert '"mae": null' in (tmp_path / "record.json").read_text()
@@ -52,7 +61,8 @@ def test_a_spread_that_a_single_seed_lacks_is_no_key_and_one_that_is_undefined_i
 
 def test_a_key_of_a_later_version_is_no_error(tmp_path):
     path = tmp_path / "record.json"
-    path.write_text('{"mode": "m", "problem": "why", "status": "not_compared", "later": 1}')
+    text = '{\n  "mode": "m",\n  "problem": "why",\n  "status": "not_compared",\n  "later": 1\n}\n'
+    path.write_text(text[:-3] + f',\n  "crc32": "{zlib.crc32(text.encode()):08x}"\n}}\n')
     assert io.read(path, Comparison | NoComparison, "compare@m") == NoComparison(mode="m", problem="why")
 
 

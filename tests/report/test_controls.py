@@ -8,7 +8,7 @@ from tests.records import made
 from vdcast import params
 from vdcast.language import speaking
 from vdcast.records.control import Control, Neighbourhood
-from vdcast.report.controls import by_mode, gains, judged_controls, other_settings
+from vdcast.report.controls import by_mode, gains, heading, judged_controls, other_settings, rule
 
 
 def control(model="lstm", relative=-0.03, error=0.01, **others) -> Control:
@@ -67,6 +67,16 @@ def test_the_question_of_neighbours_is_another_one(settings):
     with speaking("zh-Hant"):
         ((title, (told,)),) = by_mode(judged_controls([social], settings)).items()
     assert title.startswith("鄰居") and told.startswith("LSTM：未定")
+
+
+def test_what_covariates_add_is_said_beside_the_same_mode(settings):
+    known, alone = judged_controls([control(without="global_multi_vd"), control("xlstm")], settings)
+    first, second = by_mode([known, alone])
+    assert first.startswith("Covariates: what is known ahead") and second.startswith("Weights that all VDs")
+    assert heading([alone]) == "What a mode adds" and heading([known, alone]) != heading([alone])
+    assert rule(0.05, [known, alone]) == rule(0.05, [alone]) + (
+        " Where what is added are covariates, the control is of the same mode, and its profile knows of no holidays."
+    )
 
 
 def test_settings_that_differ_too_are_said(settings):

@@ -28,6 +28,7 @@ def run_of(network: Network, mode: str = "multi_vd", **train) -> Run:
         mode=mode,
         network=network,
         train=Train(**budget | train),
+        covariates=True,
     )
 
 

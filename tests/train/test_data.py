@@ -1,9 +1,12 @@
 from dataclasses import replace
 
+import numpy as np
 import torch
 
+from tests.live.made import known_ahead
 from tests.train.small import task_of
-from vdcast.train.data import headline_scale
+from vdcast.prepare.split import prepare
+from vdcast.train.data import headline_scale, uninformed
 
 
 def test_the_scale_of_the_headline_target_by_hand(detectors, prepare_settings):
@@ -16,3 +19,13 @@ def test_the_scale_of_the_headline_target_by_hand(detectors, prepare_settings):
         assert scales[mode].dtype == torch.float32
     assert scales["multi_vd"].tolist() == [[a, 0, b, 0]]
     assert scales["independent_multi_vd"].tolist() == [[a, 0], [b, 0]]
+
+
+def test_who_takes_no_covariates_sees_what_prepare_leaves_without_a_calendar(detectors, prepare_settings):
+    (plain,), _ = prepare(detectors, prepare_settings)
+    (known,), _ = prepare(replace(detectors, covariates=known_ahead(detectors)), prepare_settings)
+    assert known.profile.shape != plain.profile.shape, "a holiday is a day of its own"
+    without = uninformed(known)
+    for name in ("profile", "own_day_out", "mean", "std"):
+        np.testing.assert_array_equal(getattr(without, name), getattr(plain, name))
+    assert not any(part.covariates for part in without.parts.values())

@@ -16,7 +16,7 @@ from vdcast.forecasts.series import write_series
 from vdcast.language import say
 from vdcast.layout import COMPARISONS, NAIVE, RUNS
 from vdcast.params.sections import Params
-from vdcast.records import io
+from vdcast.records import curves, io
 from vdcast.records.comparison import Comparison, NoComparison
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
@@ -40,9 +40,10 @@ def compare(mode: str, settings: Params) -> None:
         print(terminal(f"{mode}: no comparison: {error}"))
         return
     target_vd = next(iter(every_vd.values())).vd_ids[settings.modes.target_vd_index]
+    sides = {model: side(run, predictions[model]) for model, run in runs.items()}
     comparison = compared(
         mode,
-        {model: side(run, predictions[model]) for model, run in runs.items()},
+        sides,
         Simpler(
             baselines,
             io.read(NAIVE / "validation.json", Validation, "baselines"),
@@ -52,7 +53,7 @@ def compare(mode: str, settings: Params) -> None:
         settings=settings.evaluate,
     )
     _write(folder, comparison)
-    histories = {model: pd.read_csv(RUNS / run / "history.csv") for model, run in runs.items()}
+    histories = {model: curves.read(run, sides[model].training) for model, run in runs.items()}
     charts = charts_of(predictions, baselines, histories)
     io.write(folder / "charts.json", charts)
     write_series(folder / "series.h5", telling_series(predictions, baselines, target_vd, charts))

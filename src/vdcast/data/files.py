@@ -25,7 +25,7 @@ class Unsealed(ValueError):
 
 def seal(path: Path) -> None:
     """Write the checksum of ``path`` behind what it holds."""
-    end = SEAL + f"{_checksum(path, os.path.getsize(path)):08x}".encode()
+    end = SEAL + checksum(path).encode()
     with path.open("ab") as file:
         file.write(end)
 
@@ -40,6 +40,11 @@ def check_seal(path: Path) -> None:
         raise Unsealed("it ends in no checksum")
     if end != SEAL + f"{_checksum(path, size):08x}".encode():
         raise Damaged("it is not what its checksum says")
+
+
+def checksum(path: Path) -> str:
+    """Eight hexadecimal digits, of all that ``path`` holds."""
+    return f"{_checksum(path, os.path.getsize(path)):08x}"
 
 
 def _checksum(path: Path, size: int) -> int:

@@ -14,7 +14,7 @@ from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
 from vdcast.params.sections import Run
 from vdcast.params.times import minutes
-from vdcast.records import io
+from vdcast.records import curves, io
 from vdcast.records.cost import Cost
 from vdcast.records.training import Training
 from vdcast.scores import cuts, figures, intervals
@@ -37,8 +37,8 @@ def write_run_report(
 ) -> None:
     """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training and ``measure`` left there."""
     target, unit, run = predictions.targets[0], predictions.units[0], trained.settings
-    history = pd.read_csv(folder / "history.csv")
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
+    history = curves.read(run.name, training)
     figures.learning_curves(folder / "curve.png", {run.model: history}, unit)
     series = (intervals.fan_over_time if predictions.quantiles else cuts.over_time)(
         predictions, target_vd, target

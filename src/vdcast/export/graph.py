@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vdcast.data import calendar, profile
+from vdcast.data.covariates import HOLIDAY
 from vdcast.data.detectors import Detectors
 from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared.trained import Trained
@@ -22,7 +23,8 @@ MONDAY = 4 * calendar.DAY  # Unix seconds of one, 1970-01-05, in UTC
 class Graph(nn.Module):
     """``values`` (B, L, V, F) float32, NaN where missing, and ``second_of_week`` (B, L + H) int64, local time from Monday.
 
-    Gives the forecast (B, H, V, K), the mean of the seeds' medians, and, of a run with quantiles, all calibrated levels
+    Of a run that takes them, ``planned`` (B, L + H, plans) bool too, and ``weather`` (B, L + H, kinds) float32 in its own
+    units, NaN where nobody said. Gives the forecast (B, H, V, K), the mean of the seeds' medians, and, of a run with quantiles, all calibrated levels
     (B, H, V, K, P), each the mean of the seeds. Profile, calendar, scale and margins are constants of the graph.
     """
 
@@ -45,25 +47,60 @@ class Graph(nn.Module):
         self.register_buffer("calendar", torch.from_numpy(calendar.features(minutes, "UTC")))
         self.register_buffer("mean", torch.from_numpy(task.target_mean))
         self.register_buffer("std", torch.from_numpy(task.target_std))
+        self.covariates = task.covariates
         none = torch.zeros(self.seeds, task.horizon, *task.target_std.shape, self.levels)
         self.register_buffer("margins", none if trained.margins is None else trained.margins)
 
-    def forward(self, values: Tensor, second_of_week: Tensor) -> tuple[Tensor, ...]:
-        scaled = self.model(self._batch(values, second_of_week))  # (N, B * n, H, Q, P), of n groups a copy
+    def forward(
+        self,
+        values: Tensor,
+        second_of_week: Tensor,
+        planned: Tensor | None = None,
+        weather: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
+        row = profile.slot_at(second_of_week, self.interval)
+        known = [self.calendar[second_of_week // 60]]
+        if planned is not None:
+            row = self._of_holidays(row, planned)
+            known.append(self._inputs(planned))
+        if weather is not None:
+            known.append(self._scaled(weather))
+        scaled = self.model(
+            self._batch(values, row, torch.cat(known, dim=-1))
+        )  # (N, B * n, H, Q, P), of n groups a copy
         levels = by_seed(scaled, self.seeds, self.groups.shape[1], self.detectors)  # (P, S, B, H, V, K)
         raw = levels.movedim(0, -1)  # (S, B, H, V, K, P)
         raw = (raw * self.std[..., None] + self.mean[..., None]).float()
         median = raw[..., self.levels // 2].mean(dim=0)
         return (median,) if self.levels == 1 else (median, self._calibrated(raw).mean(dim=0))
 
-    def _batch(self, values: Tensor, second_of_week: Tensor):
-        """The windows laid end to end, as ``Windows`` reads them."""
-        B, both = second_of_week.shape
+    def _of_holidays(self, slot: Tensor, planned: Tensor) -> Tensor:
+        """``profile.slots``: (B, L + H) of the profile's rows, where a holiday is a day of its own."""
+        if HOLIDAY not in self.covariates.plans:
+            return slot
+        Z = profile.slots_a_day(self.interval)
+        return torch.where(planned[..., list(self.covariates.plans).index(HOLIDAY)], 7 * Z + slot % Z, slot)
+
+    def _inputs(self, planned: Tensor) -> Tensor:
+        """``Covariates.features``: (B, L + H, inputs)."""
+        names = list(self.covariates.plans)
+        return planned[..., [names.index(name) for name in self.covariates.inputs]].float()
+
+    def _scaled(self, weather: Tensor) -> Tensor:
+        """``Weather.scaled``: (B, L + H, 2 * kinds)."""
+        assert self.covariates.weather
+        mean, std = (torch.from_numpy(getattr(self.covariates.weather, name)) for name in ("mean", "std"))
+        said = torch.isfinite(weather)
+        return torch.cat([torch.where(said, (weather - mean) / std, 0.0), said], dim=-1).float()
+
+    def _batch(self, values: Tensor, row: Tensor, known: Tensor):
+        """The windows laid end to end, as ``Windows`` reads them; all that is known ahead lies beside the calendar."""
+        B, both = row.shape
         ahead = values.new_full((B, self.horizon, *values.shape[2:]), torch.nan)
         windows = copy(self.windows)
         windows.values = torch.cat([values, ahead], dim=1).reshape(B * both, *self.windows.values.shape[1:])
-        windows.row = profile.slot_at(second_of_week, self.interval).flatten()
-        windows.calendar = self.calendar[second_of_week // 60].flatten(0, 1)
+        windows.row, windows.calendar = row.flatten(), known.flatten(0, 1)
+        windows.weather = known.new_empty(0, 0)
         return windows.batch(windows.samples(self.groups, torch.arange(B) * both))
 
     def _calibrated(self, raw: Tensor) -> Tensor:

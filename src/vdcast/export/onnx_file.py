@@ -21,20 +21,22 @@ from vdcast.errors import InputError, first_line
 from vdcast.export.graph import Graph
 from vdcast.forecasts.quantiles import levels_of
 from vdcast.models.shared.device import one_thread
+from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
+from vdcast.models.shared.windows import weather_of
 from vdcast.records import io as records
 
 OPSET = 20
 WINDOWS = 32  # on which both are compared
 TOLERANCE = 1e-4  # of a value, or of its deviation where that is larger
 LARGEST = 2_000_000_000  # bytes of weights: protobuf, of which the file is made, ends at 2 GiB
-Outputs = dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 
 
 def export(trained: Trained, table: Detectors, path: Path) -> None:
     """Write ``path`` and the JSON beside it; ``table`` has the task's detectors and features, and the windows to compare on.
 
-    Raises InputError without the extra ``onnx``, of a run that takes what is known ahead, for weights beyond ``LARGEST``, where ``table`` is too short for a window, and where the two differ.
+    Raises InputError without the extra ``onnx``, for weights beyond ``LARGEST``, where ``table`` is too short for a window, and where the two differ.
     """
     try:
         import onnxruntime
@@ -46,42 +48,48 @@ def export(trained: Trained, table: Detectors, path: Path) -> None:
         raise InputError(
             f"run {trained.run['name']} has {size / 1e9:.1f} GB of weights; an ONNX file holds 2"
         )
-    if trained.task.covariates:
-        raise InputError(
-            f"run {trained.run['name']} takes what `calendar` in params.yaml names, which an ONNX file here does not; "
-            "train a run without it"
-        )
-    values, seconds = windows_of(table, trained)
+    inputs = windows_of(table, trained)
     names = ["forecast", "quantiles"][: 1 if len(levels_of(trained.settings.train.quantiles)) == 1 else 2]
-    program = _program(Graph(trained).eval(), values, seconds, names)
+    program = _program(Graph(trained).eval(), inputs, names)
     with replacing(path) as partial:
         program.save(str(partial))
         session = onnxruntime.InferenceSession(str(partial))
-        found = dict(
-            zip(names, session.run(names, {"values": values, "second_of_week": seconds}), strict=True)
-        )
+        found = dict(zip(names, session.run(names, inputs), strict=True))
         check_same(found, _by_torch(trained, table), trained)
         digest = hashlib.sha256(partial.read_bytes()).hexdigest()
-        records.write(path.with_suffix(".json"), about(trained, names, digest))
+        records.publish(path.with_suffix(".json"), about(trained, names, digest))
 
 
-def windows_of(table: Detectors, trained: Trained) -> tuple[np.ndarray, np.ndarray]:
-    """The graph's inputs of every window of ``table``: values (B, L, V, F) and seconds of the week (B, L + H)."""
-    L, both = trained.task.length, trained.task.length + trained.task.horizon
+def windows_of(table: Detectors, trained: Trained) -> Arrays:
+    """The graph's inputs of every window of ``table``, as ``Graph`` names them."""
+    task = trained.task
+    L, both = task.length, task.length + task.horizon
     if len(table.timestamps) < both:
         raise InputError(
             f"{table.source} has {len(table.timestamps)} steps; a window to compare torch and ONNX Runtime on has {both}"
         )
     rows = np.arange(len(table.timestamps) - both + 1)[:, None] + np.arange(both)
-    return table.values[rows[:, :L]], second_of_week(table.timestamps, table.time_zone)[rows]
+    inputs = {
+        "values": table.values[rows[:, :L]],
+        "second_of_week": second_of_week(table.timestamps, table.time_zone)[rows],
+    }
+    known = task.covariates
+    if known.plans:
+        planned = [known.planned(name, table.timestamps) for name in known.plans]
+        inputs["planned"] = np.stack(planned, axis=-1)[rows]
+    if known.weather:
+        _scaled, said = weather_of(task.chosen(table), L, task.horizon)
+        inputs["weather"] = np.pad(known.weather.values, ((0, 1), (0, 0)), constant_values=np.nan)[said]
+    return inputs
 
 
-def check_same(found: Outputs, wanted: Outputs, trained: Trained) -> None:
-    """Raises InputError where an output lies further from torch's than ``TOLERANCE``."""
+def check_same(found: Arrays, wanted: Arrays, trained: Trained) -> None:
+    """Raises InputError where an output lies further from torch's than ``TOLERANCE``, or has NaN elsewhere."""
     std = trained.task.target_std  # (V, K)
     for name, ours in wanted.items():
         scale = np.maximum(np.abs(ours), std if name == "forecast" else std[..., None])
-        difference = float(np.max(np.abs(found[name] - ours) / scale))
+        nowhere = np.isnan(ours) & np.isnan(found[name])  # an interval that nothing calibrates
+        difference = float(np.max(np.where(nowhere, 0, np.abs(found[name] - ours) / scale)))
         if not difference <= TOLERANCE:
             raise InputError(
                 f"run {trained.run['name']}: ONNX Runtime's {name} differs from torch's by {difference:.1e} of its size, more "
@@ -92,7 +100,7 @@ def check_same(found: Outputs, wanted: Outputs, trained: Trained) -> None:
 def about(trained: Trained, outputs: list[str], digest: str) -> dict:
     """All that somebody without vdcast must know."""
     task = trained.task
-    L, H, V, F, K = task.length, task.horizon, len(task.vd_ids), len(task.features), len(task.targets)
+    H, V, K = task.horizon, len(task.vd_ids), len(task.targets)
     levels = levels_of(trained.settings.train.quantiles)
     shapes = {"forecast": ["windows", H, V, K], "quantiles": ["windows", H, V, K, len(levels)]}
     return {
@@ -100,16 +108,9 @@ def about(trained: Trained, outputs: list[str], digest: str) -> dict:
         "model": trained.run["model"],
         "sha256": digest,
         "opset": OPSET,
-        "inputs": {
-            "values": {"type": "float32", "shape": ["windows", L, V, F], "missing": "NaN"},
-            "second_of_week": {
-                "type": "int64",
-                "shape": ["windows", L + H],
-                "of": "the start of each step, local time",
-            },
-        },
+        "inputs": _inputs(task),
         "outputs": {name: {"type": "float32", "shape": shapes[name]} for name in outputs},
-        "length": L,
+        "length": task.length,
         "horizon": H,
         "interval": task.interval,
         "time_zone": task.time_zone,
@@ -124,7 +125,37 @@ def about(trained: Trained, outputs: list[str], digest: str) -> dict:
     }
 
 
-def _by_torch(trained: Trained, table: Detectors) -> Outputs:
+def _inputs(task: Task) -> dict[str, dict]:
+    """What goes in, by name; what is known ahead of a run that takes it."""
+    L, both = task.length, task.length + task.horizon
+    V, F = len(task.vd_ids), len(task.features)
+    inputs: dict[str, dict] = {
+        "values": {"type": "float32", "shape": ["windows", L, V, F], "missing": "NaN"},
+        "second_of_week": {
+            "type": "int64",
+            "shape": ["windows", both],
+            "of": "the start of each step, local time",
+        },
+    }
+    if plans := list(task.covariates.plans):
+        inputs["planned"] = {
+            "type": "bool",
+            "shape": ["windows", both, len(plans)],
+            "names": plans,
+            "of": "whether each step lies in such a period",
+        }
+    if weather := task.covariates.weather:
+        inputs["weather"] = {
+            "type": "float32",
+            "shape": ["windows", both, len(weather.kinds)],
+            "names": list(weather.kinds),
+            "missing": "NaN",
+            "of": "each step, as it was last said by the end of the lookback",
+        }
+    return inputs
+
+
+def _by_torch(trained: Trained, table: Detectors) -> Arrays:
     with one_thread():
         quantiles = trained.quantiles(table)
     forecast = {"forecast": quantiles.median.mean(axis=0)}
@@ -135,13 +166,13 @@ def _by_torch(trained: Trained, table: Detectors) -> Outputs:
     )
 
 
-def _program(graph: Graph, values: np.ndarray, seconds: np.ndarray, outputs: list[str]):
+def _program(graph: Graph, inputs: Arrays, outputs: list[str]):
     """The graph for any number of windows, translated."""
-    two = np.resize(np.arange(len(values)), 2)  # torch takes one for a constant
-    inputs = (torch.from_numpy(values[two]), torch.from_numpy(seconds[two]))
-    any_number = ({0: torch.export.Dim("windows")},) * 2
+    two = np.resize(np.arange(len(inputs["values"])), 2)  # torch takes one for a constant
+    some = {name: torch.from_numpy(each[two]) for name, each in inputs.items()}
+    any_number = {name: {0: torch.export.Dim("windows")} for name in some}
     with torch.no_grad(), _quiet():
-        exported = torch.export.export(graph, inputs, dynamic_shapes=any_number)
+        exported = torch.export.export(graph, (), some, dynamic_shapes=any_number)
         decompositions = torch.export.default_decompositions()
         decompositions[torch.ops.aten.cummax.default] = running_max
         exported = exported.run_decompositions(decompositions)

@@ -4,17 +4,27 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from vdcast.data import calendar, profile, scale
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
+from vdcast.forecasts.predictions import origin_steps
+from vdcast.forecasts.quantiles import levels_of
+from vdcast.models.shared import inference
+from vdcast.models.shared.calibration import POOLS, conformal
+from vdcast.models.shared.device import one_thread
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.trained import Trained
+from vdcast.models.shared.windows import Windows
 from vdcast.params.modes import Sharing
 
 DAYS = 28  # that are looked back on
 FEWEST = 2  # days of observations of each feature; of one day nobody can say what is usual
 NAMED = 5  # VDs in a sentence
+WINDOWS = (
+    2000  # that calibrate an interval, at most: the coverage that so many give to 80 % scatters by one point
+)
 
 
 def steps(task: Task) -> int:
@@ -48,7 +58,7 @@ def taken_on(trained: Trained, history: Detectors) -> tuple[Trained, list[str]]:
 def joined_by(trained: Trained, history: Detectors) -> Trained:
     """``trained`` for its own detectors and those of ``history``, which it does not know, as ``elsewhere`` has them.
 
-    Intervals of these are NaN, as nothing calibrates them. Raises InputError as ``elsewhere`` does.
+    Intervals of these are calibrated on their own days (``own_margins``). Raises InputError as ``elsewhere`` does.
     """
     own = trained.task
     own.check_fits(history, trained.run["name"])
@@ -65,10 +75,33 @@ def joined_by(trained: Trained, history: Detectors) -> Trained:
     weights = trained.weights | {"embedding.weight": torch.cat(tables, dim=1)}
     margins = trained.margins
     if margins is not None:
-        unknown = margins.new_full((*margins.shape[:2], len(new.task.vd_ids), *margins.shape[3:]), torch.nan)
-        unknown[..., margins.shape[-1] // 2] = 0  # the median is the forecast
-        margins = torch.cat([margins, unknown], dim=2)
+        margins = torch.cat([margins, own_margins(new, history)], dim=2)
     return replace(trained, task=task, weights=weights, margins=margins, pools=None)
+
+
+def own_margins(new: Trained, history: Detectors) -> Tensor:
+    """(S, H, V, K, P) that ``history`` asks for, to which no weight was fitted; NaN where it is too short to say.
+
+    The profile comes from it too: a window knows that of the other days, as in training.
+    """
+    task, train = new.task, new.settings.train
+    S, H, levels = len(train.seeds), task.horizon, levels_of(train.quantiles)
+    known = task.chosen(history)
+    if len(known.timestamps) < task.length + H:
+        none = torch.full((S, H, len(task.vd_ids), len(task.targets), len(levels)), torch.nan)
+        none[..., len(levels) // 2] = 0  # the median is the forecast
+        return none
+    windows = Windows(task, known, own_day_out=profile.left_out(known))
+    some = slice(None, None, -(-len(windows) // WINDOWS))
+    with one_thread():
+        raw = inference.raw(new.model(windows), task, windows, S, some)
+    origins = origin_steps(len(known.timestamps), task.length, H)[some]
+    observed = known.values[origins[:, None] + np.arange(1, H + 1)][..., task.target_columns]
+    margins, pools = conformal(raw, observed, levels, task.target_std)
+    for i in range(len(levels) // 2):
+        margins[:, pools[..., i] == len(POOLS), i] = np.nan
+        margins[..., len(levels) - 1 - i] = -margins[..., i]
+    return torch.from_numpy(margins)
 
 
 def elsewhere(trained: Trained, history: Detectors) -> Trained:

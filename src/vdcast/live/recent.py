@@ -13,7 +13,7 @@ import numpy as np
 from vdcast.data import store
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
-from vdcast.ingest import detect, pipeline
+from vdcast.ingest import pipeline
 from vdcast.layout import SPOOL
 from vdcast.models.shared.task import Task
 from vdcast.params.formats import Auto, Data
@@ -25,6 +25,10 @@ def of_raw(settings: Data, *, steps: int, now: int) -> tuple[Detectors, int]:
     What is new under ``data.raw`` is read, and kept for the next time and for the stage ``ingest``.
     """
     if isinstance(settings, Auto):
+        from vdcast.ingest import (
+            detect,
+        )  # with every format, which a feed that says its own does not wait for
+
         settings, _why = detect.resolved(settings)
     return pipeline.recent(settings, SPOOL, steps=steps, now=now)
 

@@ -104,7 +104,7 @@ def _check_line(where: str, line: dict[str, Any]) -> None:
         if key in line and line[key] not in names:
             raise InputError(f"{PARAMS}: {where}.{key} = {line[key]!r}: allowed are {', '.join(names)}")
     networks = [NETWORKS[line["model"]]] if "model" in line else NETWORKS.values()
-    settings = [name for section in (*networks, Train) for name in section.model_fields]
+    settings = [name for section in (*networks, Train) for name in section.model_fields] + ["covariates"]
     allowed = [*dict.fromkeys([*known, *settings])]
     for key in line:
         if key not in allowed:
@@ -143,4 +143,5 @@ def _resolve_run(name: str, line: dict[str, Any], document: dict) -> dict[str, A
         "mode": mode,
         "network": overridden(model, NETWORKS[model]),
         "train": overridden("train", Train),
+        "covariates": line.get("covariates", True),
     }

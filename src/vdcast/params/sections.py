@@ -48,6 +48,10 @@ class Calendar(Section):
     plans: str | None
     weather: str | None
 
+    @property
+    def names_any(self) -> bool:
+        return any(vars(self).values())
+
     @field_validator("plans", "weather")
     @classmethod
     def _a_table(cls, name):
@@ -182,12 +186,14 @@ class Run(Section):
     mode: ModeName
     network: LSTM | XLSTM
     train: Train
+    # whether it takes what ``calendar`` names; written only where it does not, so that other runs keep their bytes
+    covariates: Annotated[bool, Field(exclude_if=lambda taken: taken)]
 
     @classmethod
     def of(cls, dumped: dict[str, Any]) -> Self:
         """What ``model_dump`` was given. Raises KeyError or ValueError where it lacks a setting, or has one more."""
         network = NETWORKS[dumped["model"]].model_validate(dumped["network"])
-        return cls.model_validate({**dumped, "network": network})
+        return cls.model_validate({"covariates": True, **dumped, "network": network})
 
 
 class Pair(Section):
@@ -217,7 +223,10 @@ class Sections(Section):
     xlstm: XLSTM
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
-    controls: dict[str, str]  # of a run, its control: the same model in the mode that ``CONTROL_MODES`` names
+    controls: dict[
+        str, str
+    ]  # of a run, its control: the same model in the mode that ``CONTROL_MODES`` names, or the
+    # same run without covariates
     evaluate: Evaluate
     report: Report
     forecast: Forecast
@@ -289,6 +298,11 @@ class Params(Sections):
                         f"comparisons.{mode}.{model} names run {name!r}, which is {run.model} in {run.mode}; name "
                         f"one that is {model} in {mode}"
                     )
+            if self.runs[pair.lstm].covariates != self.runs[pair.xlstm].covariates:
+                raise ValueError(
+                    f"comparisons.{mode}: one of its runs has `covariates: false` and the other has not; compare runs that "
+                    "know the same"
+                )
 
     def _check_controls(self) -> None:
         """Refuse a control that would show more than what the mode adds, and a comparison of ``social`` without one."""
@@ -307,12 +321,26 @@ class Params(Sections):
                 )
 
     def _check_control(self, run: Run, control: Run) -> None:
-        """Refuse a ``control`` that is not ``run`` but for what its mode adds."""
+        """Refuse a ``control`` that is not ``run`` but for what its mode adds, or for covariates."""
         where = f"controls.{run.name}"
-        if run.mode not in CONTROL_MODES:
+        uninformed = run.covariates and not control.covariates
+        if uninformed and not self.calendar.names_any:
+            raise ValueError(
+                f"{where} names run {control.name!r} with `covariates: false`, and `calendar` names none that {run.name} "
+                "could take; name one, or take the control out"
+            )
+        if control.covariates and not run.covariates:
+            raise ValueError(
+                f"{where} has `covariates: false` and its control {control.name!r} takes them; give it to both, or to the "
+                "control alone"
+            )
+        if not uninformed and run.mode not in CONTROL_MODES:
             have = ", ".join(CONTROL_MODES)
-            raise ValueError(f"{where} is of a run in {run.mode}, which has no control; runs in {have} have")
-        without = CONTROL_MODES[run.mode]
+            raise ValueError(
+                f"{where} is of a run in {run.mode}, which has no control but one with `covariates: false`; runs in "
+                f"{have} have"
+            )
+        without = run.mode if uninformed else CONTROL_MODES[run.mode]
         if (control.model, control.mode) != (run.model, without):
             raise ValueError(
                 f"{where} names run {control.name!r}, which is {control.model} in {control.mode}; name one that is "

@@ -1,4 +1,4 @@
-"""``reports/comparisons/controls/<run>.json``: a run beside its control, the same model in the mode that lacks one thing."""
+"""``reports/comparisons/controls/<run>.json``: a run beside its control, the same model without one thing."""
 
 from typing import Literal
 
@@ -25,7 +25,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     mode: str  # of the run
-    without: str  # that of the control
+    without: str  # that of the control; the same where what it lacks are covariates
     difference: PairedDifference
     unit: str
     vds: list[str]

@@ -25,7 +25,10 @@ class JudgedDifference(PairedDifference, frozen=True, kw_only=True):
 
 
 class JudgedControl(JudgedDifference, frozen=True, kw_only=True):
-    """A run, ``a``, against its control, ``b``: what ``mode`` adds to the mode ``without`` it, in one model."""
+    """A run, ``a``, against its control, ``b``: what ``mode`` adds to the mode ``without`` it, in one model.
+
+    Where the two are one mode, what covariates add to that run.
+    """
 
     model: str
     mode: str

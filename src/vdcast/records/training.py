@@ -8,6 +8,7 @@ from vdcast.language import Said
 class Training(msgspec.Struct, frozen=True, kw_only=True):
     """Of all copies of a run's network together, where a field is no list."""
 
+    history: str = ""  # the CRC-32 of history.csv beside it
     problem: Said | None  # why the run cannot be compared: copies without weights
     notes: list[Said]  # sentences on copies whose loss did not stay finite, and detectors without neighbours
     copies: int

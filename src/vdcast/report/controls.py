@@ -1,4 +1,4 @@
-"""What a mode adds: runs beside their controls, by the rule of ``judge`` and as a family of their own."""
+"""What a mode, or what is known ahead, adds: runs beside their controls, by the rule of ``judge`` and as a family of their own."""
 
 from collections.abc import Sequence
 
@@ -48,7 +48,7 @@ def other_settings(run: Run, control: Run) -> list[str]:
 
 
 def by_mode(controls: Sequence[JudgedControl]) -> dict[str, list[str]]:
-    """What is added, in words, and the sentences on it, one or two a model."""
+    """What is added, by a mode or by covariates, in words, and the sentences on it, one or two a model."""
     found: dict[str, list[str]] = {}
     for it in controls:
         key = "report.of_mode_provisional" if it.provisional else "report.of_mode"
@@ -56,7 +56,9 @@ def by_mode(controls: Sequence[JudgedControl]) -> dict[str, list[str]]:
             [say("report.to_decide", takes=it.takes)] if it.takes else []
         )
         told = say(key, mode=label(it.model), said=say("language.between").join(said))
-        found.setdefault(say(f"report.adds.{it.mode}"), []).append(told)
+        found.setdefault(say(f"report.adds.{'covariates' if of_covariates(it) else it.mode}"), []).append(
+            told
+        )
     return found
 
 
@@ -75,5 +77,19 @@ def gains(it: Control) -> list[dict[str, float]]:
     return found
 
 
-def rule(margin: float) -> str:
-    return say("report.rule_of_controls", margin=words.share(margin))
+def of_covariates(it: JudgedControl) -> bool:
+    """Whether its control is the same run without them."""
+    return it.mode == it.without
+
+
+def heading(controls: Sequence[JudgedControl]) -> str:
+    key = "what_modes_and_covariates_add" if any(map(of_covariates, controls)) else "what_modes_add"
+    return say(f"report.{key}")
+
+
+def rule(margin: float, controls: Sequence[JudgedControl]) -> str:
+    """How they are judged, and what a control of covariates is where there is one."""
+    told = say("report.rule_of_controls", margin=words.share(margin))
+    if not any(map(of_covariates, controls)):
+        return told
+    return say("language.between").join([told, say("report.rule_of_covariates")])

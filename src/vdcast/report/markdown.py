@@ -70,10 +70,10 @@ def _controls(verdict: Verdict) -> list[str]:
     """What a mode adds, a paragraph a mode."""
     if not verdict.controls:
         return []
-    lines = [f"## {say('report.what_modes_add')}", ""]
+    lines = [f"## {controls.heading(verdict.controls)}", ""]
     for title, told in controls.by_mode(verdict.controls).items():
         lines += [f"- {title}", *(f"  - {prose(each)}" for each in told)]
-    return [*lines, "", controls.rule(verdict.margin), ""]
+    return [*lines, "", controls.rule(verdict.margin, verdict.controls), ""]
 
 
 def _matrices(scored: Modes, everywhere: bool) -> list[str]:

@@ -32,7 +32,7 @@ from vdcast.records.control import Control
 from vdcast.records.quality import REMARKS, Quality, SeriesQuality
 from vdcast.records.summary import Verdict
 from vdcast.report import page_data
-from vdcast.report.controls import by_mode, gains, rule
+from vdcast.report.controls import by_mode, gains, heading, rule
 from vdcast.report.inputs import read_bytes
 from vdcast.report.map import HEIGHT, map_of
 from vdcast.report.provenance import commit
@@ -158,7 +158,8 @@ def _about_results(comparisons: Mapping[str, Comparison], verdict: Verdict, data
         "shown": {*MODELS, data["baseline"]},
         "labels": facts["labels"],
         "adds": by_mode(verdict.controls),
-        "rule_of_controls": rule(verdict.margin),
+        "what_adds": heading(verdict.controls),
+        "rule_of_controls": rule(verdict.margin, verdict.controls),
         "sentence": sentence,
         "glossary": _glossary(),
         "between": say("language.between"),

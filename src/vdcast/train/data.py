@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from vdcast.data import profile
+from vdcast.data.covariates import Covariates
 from vdcast.data.detectors import Prepared
 from vdcast.models.shared.task import Task
 from vdcast.models.shared.windows import Windows
@@ -33,6 +35,13 @@ class TrainingData:
             copies=task.copies,
             device=device,
         )
+
+
+def uninformed(prepared: Prepared) -> Prepared:
+    """What ``prepare`` would have left where ``calendar`` names nothing: no covariates, and no holidays in the profile."""
+    parts = {name: replace(part, covariates=Covariates()) for name, part in prepared.parts.items()}
+    train = parts["train"]
+    return replace(prepared, parts=parts, profile=profile.of_part(train), own_day_out=profile.left_out(train))
 
 
 def headline_scale(task: Task) -> Tensor:

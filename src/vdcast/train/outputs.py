@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from msgspec import structs
 
+from vdcast.data.files import checksum
 from vdcast.escape import terminal
 from vdcast.language import Figure, Said, in_words, some
 from vdcast.layout import RUNS
@@ -84,8 +86,8 @@ def write(run: Run, outputs: Outputs) -> None:
     folder, training = RUNS / run.name, outputs.training
     outputs.trained.save(folder / "model.pt")
     outputs.history.to_csv(folder / "history.csv", float_format="%.6g")
-    io.write(folder / "training.json", training)
-    io.write(folder / "metrics.json", outputs.metrics)
+    io.write(folder / "training.json", structs.replace(training, history=checksum(folder / "history.csv")))
+    io.publish(folder / "metrics.json", outputs.metrics)
     for each in (*([training.problem] if training.problem else []), *training.notes):
         print(terminal(f"{run.name}: {in_words(each)}"))
     print(

@@ -10,7 +10,7 @@ from vdcast.models.shared.task import Task
 from vdcast.params.sections import Params, Run
 from vdcast.train import outputs, ranks, scratch
 from vdcast.train.copies import stacks_of
-from vdcast.train.data import Inputs, TrainingData
+from vdcast.train.data import Inputs, TrainingData, uninformed
 from vdcast.train.key import key_now, key_of
 from vdcast.train.workers import fit, fit_stacks
 
@@ -72,6 +72,7 @@ def load(run: Run, settings: Params) -> list[Inputs]:
     deterministic(device)
     folds = []
     for prepared in store.read_prepared(PREPARED, parts=("train", "validation")):
+        prepared = prepared if run.covariates else uninformed(prepared)
         task = Task.of(prepared, settings, run.mode)
         folds.append(Inputs(prepared, task, TrainingData.of(task, prepared, device)))
     return folds

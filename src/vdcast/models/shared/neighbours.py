@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from vdcast.data.detectors import Detectors
 from vdcast.errors import InputError
@@ -113,6 +112,8 @@ def _within(part: Detectors, lon: np.ndarray, lat: np.ndarray, settings: Social)
             "are not swapped"
         )
     at = _on_the_sphere(lon[known], lat[known])
+    from scipy.spatial import cKDTree  # a quarter of a second that a forecast does not wait for
+
     tree = cKDTree(at)
     farthest = 2 * _metres(np.linalg.norm(at - at.mean(0), axis=1).max())  # at most so far apart
     if farthest < 1:
