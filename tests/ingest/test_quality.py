@@ -70,7 +70,7 @@ def test_constant_near_constant_and_empty_series_are_named(tmp_path):
     assert series(report, "nearly")["volume"]["verdict"] == ""
     assert {s["verdict"] for s in series(report, "dead").values()} == {"empty"}
     assert series(report, "dead")["speed"]["mean"] is None
-    assert json.loads((tmp_path / "quality.json").read_text("utf-8")) == report
+    assert json.loads((tmp_path / "quality.json").read_text("utf-8")).items() >= report.items()
 
 
 def test_missing_snapshots_are_gaps(tmp_path):

@@ -70,7 +70,7 @@ def test_the_report_opens_with_the_verdict_and_holds_the_whole_matrix(finished):
     for name in ("LSTM", "xLSTM", *(baseline.replace("_", " ") for baseline in BASELINES)):
         assert f"| {name} " in report
     summary = json.loads((finished.path / "reports/summary.json").read_text("utf-8"))
-    assert list(summary) == ["verdict", "modes", "language"] and list(summary["modes"]) == [*MODES]
+    assert list(summary) == ["verdict", "modes", "language", "crc32"] and list(summary["modes"]) == [*MODES]
     verdict = summary.pop("verdict")
     assert report.splitlines()[2] == f"**{verdict['overall']['words']}**" and verdict["losses"] in report
     for figures in summary["modes"].values():

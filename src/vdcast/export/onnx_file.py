@@ -6,6 +6,7 @@ Shapes: B windows, L lookback, H horizon, V detectors, F features, K targets, P 
 import contextlib
 import hashlib
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,4 +204,8 @@ def _quiet() -> Iterator[None]:
     """What torch says of its own insides is nothing to the user."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        yield
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
