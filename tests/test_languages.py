@@ -72,7 +72,9 @@ def text_of(page: Path) -> str:
 
 
 def figures(text: str) -> Counter:
-    return Counter(re.findall(r"[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e-\d+)?%?", text))
+    """But for milliseconds, which each of the two has measured for itself."""
+    told = [line for line in text.splitlines() if " ms" not in line]
+    return Counter(re.findall(r"[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e-\d+)?%?", "\n".join(told)))
 
 
 HOURS = pd.DataFrame({"hour": [0, 1], "mae": [1.0, 2.0]})
