@@ -73,7 +73,7 @@ def text_of(page: Path) -> str:
 
 def figures(text: str) -> Counter:
     """But for milliseconds, which each of the two has measured for itself."""
-    told = [line for line in text.splitlines() if " ms" not in line]
+    told = [line for line in text.splitlines() if not re.search(r"\d ms\b", line)]
     return Counter(re.findall(r"[+-]?\d+(?:,\d{3})*(?:\.\d+)?(?:e-\d+)?%?", "\n".join(told)))
 
 
