@@ -56,6 +56,8 @@ def test_it_says_whether_a_search_changed_the_answer(tmp_path, before, after, sa
 
 def test_an_answer_of_a_mode_that_is_compared_no_more_is_left_out(tmp_path):
     settings = params.load(
-        write(tmp_path, ("search.before", {"social": {"status": "equal", "better": None}}))
+        write(
+            tmp_path, ("search.spent", {}), ("search.before", {"social": {"status": "equal", "better": None}})
+        )
     )
     assert len(searched(settings, {"multi_vd": verdict("equal", None)}).sentences) == 1
