@@ -14,7 +14,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
 ]
-REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a", "berlin"]}
+REPORTS = {"README.md": ["sample"], "docs/results.md": ["sample", "m05a", "berlin", "berlin_walk_forward"]}
 
 
 @pytest.mark.parametrize("page", REPORTS)
