@@ -18,6 +18,7 @@ from vdcast.forecasts.series import read_series, write_series
 from vdcast.records import io
 from vdcast.records.charts import Charts
 from vdcast.records.comparison import Comparison
+from vdcast.records.quality import Quality
 
 pytestmark = [
     pytest.mark.slow,
@@ -139,9 +140,9 @@ def renamed(finished: Clone, folder: Path, names: dict[str, str]) -> Clone:
             changed[group] = {who: lines[..., at] for who, lines in getattr(series, group).items()}
         write_series(folder / "series.h5", dataclasses.replace(series, **changed))
     path = clone.path / "reports/quality/quality.json"
-    quality = json.loads(path.read_text("utf-8"))
-    quality["series"] = [it | {"vd": new} for it in quality["series"] for new in all_of([it["vd"]])]
-    path.write_text(json.dumps(quality), "utf-8")
+    quality = io.read(path, Quality, "ingest")
+    series = [structs.replace(it, vd=new) for it in quality.series for new in all_of([it.vd])]
+    io.write(path, structs.replace(quality, series=series))
     clone.run("python", "-m", "vdcast.report")
     return clone
 
