@@ -97,6 +97,12 @@ def test_without_params_yaml_a_model_and_a_table_are_enough(folder, volumes):
     )
 
 
+def test_without_params_yaml_and_table_both_are_named(folder):
+    Path("params.yaml").unlink()
+    sentence = refused("lstm-multi_vd")
+    assert "params.yaml does not exist here" in sentence and "name a table by --data" in sentence
+
+
 def test_a_silent_vd_is_named_and_the_others_are_forecast(folder, volumes, capsys):
     silent = volumes.values.copy()
     silent[-6:, 1] = np.nan

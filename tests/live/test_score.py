@@ -61,6 +61,12 @@ def test_errors_are_of_the_period_and_of_what_all_said(task, observed):
         np.testing.assert_allclose(found["week"].mae(name, 0, 1), [mae])
 
 
+def test_a_day_has_every_hour_of_it(task, observed):
+    found = scored([kept(observed, before, errors(1)) for before in range(0, 30, 3)], observed, task)
+    assert found["day"].count[:, 0, 0].sum() == 24
+    assert found["week"].count[:, 0, 0].sum() == 30
+
+
 def test_what_has_not_come_yet_is_not_scored(task, observed):
     found = scored([kept(observed, -3, errors(1)), kept(observed, -1, errors(1))], observed, task)
     np.testing.assert_array_equal(found["week"].count[..., 0], [[1, 1, 0], [1, 0, 0], [0, 0, 0]])

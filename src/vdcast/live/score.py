@@ -54,7 +54,7 @@ def score(forecasts: Iterable[Kept], observed: Detectors, task: Task, *, now: in
         errors = {name: np.abs(each.columns[name] - came) for name in SCORED}
         scored = np.isfinite(sum(errors.values()))
         for period, seconds in PERIODS.items():
-            counted = scored & (times > now - seconds)[:, None, None]
+            counted = scored & (times >= now - seconds)[:, None, None]
             found[period].count[...] += counted
             if counted[..., 0].any():
                 found[period].hours.add(each.origin // 3600)

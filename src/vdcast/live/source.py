@@ -57,9 +57,14 @@ class Source:
 def source(arguments: argparse.Namespace) -> Source:
     """What the arguments of ``live.arguments`` name. Raises InputError where they name nothing that can be used."""
     path = model_file(arguments)
-    if arguments.data is None or PARAMS.exists():
+    if PARAMS.exists():
         settings = params.load_live()
         data, of_forecast = settings.data, settings.forecast
+    elif arguments.data is None:
+        raise InputError(
+            f"{PARAMS} does not exist here, which says where the data are; run from the folder that holds it, or name a "
+            "table by --data"
+        )
     else:
         of_forecast = WITHOUT_PARAMS
     trained = Trained.load(path)
