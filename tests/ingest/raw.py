@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -101,7 +102,7 @@ def put(path: Path, data: bytes | str) -> Path:
     return path
 
 
-def zipped(members: dict[str, bytes]) -> bytes:
+def zipped(members: Mapping[str, bytes | str]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
@@ -124,9 +125,7 @@ def pack(path: Path, members: dict[str, bytes], how: str) -> None:
     """``members`` as loose files, as .gz, or in one archive (zip, tar, tgz) under ``path``."""
     path.mkdir(parents=True, exist_ok=True)
     if how == "zip":
-        with zipfile.ZipFile(path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in members.items():
-                archive.writestr(name, data)
+        put(path / "all.zip", zipped(members))
     elif how in ("tar", "tgz"):
         put(path / f"all.{how}", tar(members, "w:gz" if how == "tgz" else "w"))
     else:
@@ -179,8 +178,4 @@ def xlsx(**sheets: list[list]) -> bytes:
         parts[f"xl/worksheets/{i}.xml"] = (
             f'<worksheet xmlns="{content}/spreadsheetml/2006/main"><sheetData>{body}</sheetData></worksheet>'
         )
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return stream.getvalue()
+    return zipped(parts)

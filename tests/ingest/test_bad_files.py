@@ -15,7 +15,7 @@ import pytest
 from vdcast.errors import InputError
 from vdcast.ingest import files
 
-from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive
+from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive, zipped
 
 T = utc("2026-10-01T05:07:00+08:00")
 GOOD = vdlive(vd("A", T, lane(50, 1, 2)))
@@ -118,17 +118,9 @@ def test_a_bad_snapshot_stops_with_one_sentence_or_is_skipped_and_listed(tmp_pat
         run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
 
 
-def archive(members: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as file:
-        for name, data in members.items():
-            file.writestr(name, data)
-    return stream.getvalue()
-
-
 def lying() -> bytes:
     """A zip whose headers say that its member is small."""
-    big = archive({"a.json": bytes(150 << 20)})
+    big = zipped({"a.json": bytes(150 << 20)})
     return big.replace((150 << 20).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
 
 
@@ -143,13 +135,13 @@ def twice() -> bytes:
 @pytest.mark.parametrize(
     "data, sentence",
     [
-        (archive({"a.json": as_json(GOOD)})[:-10], "truncated or damaged zip"),
-        (archive({"../a.json": as_json(GOOD)}), "points outside its archive"),
-        (archive({"/a.json": as_json(GOOD)}), "points outside its archive"),
-        (archive({"a.json": bytes(150 << 20)}), "decompression bomb"),
+        (zipped({"a.json": as_json(GOOD)})[:-10], "truncated or damaged zip"),
+        (zipped({"../a.json": as_json(GOOD)}), "points outside its archive"),
+        (zipped({"/a.json": as_json(GOOD)}), "points outside its archive"),
+        (zipped({"a.json": bytes(150 << 20)}), "decompression bomb"),
         (lying(), "all.zip/a.json': is a damaged member"),
         (twice(), "holds this name twice"),
-        (archive({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
+        (zipped({"readme.txt": b"x"}), "holds no file of format taiwan_vdlive"),
     ],
 )
 def test_a_bad_zip(tmp_path, data, sentence):
@@ -201,7 +193,7 @@ def test_what_is_not_of_the_format_is_passed_over_and_listed(tmp_path):
     put(tmp_path / "raw/a.json", as_json(GOOD))
     put(tmp_path / "raw/readme.txt", b"hello")
     put(tmp_path / "raw/.DS_Store", b"x")
-    put(tmp_path / "raw/day.zip", archive({"VDLive_2.json": as_json(GOOD), "VDList.json": b"{}"}))
+    put(tmp_path / "raw/day.zip", zipped({"VDLive_2.json": as_json(GOOD), "VDList.json": b"{}"}))
     _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw", files="*[!t].json")
     assert report["files"] == {"read": 2, "bad": [], "passed_over": ["day.zip/VDList.json", "readme.txt"]}
 
@@ -212,7 +204,7 @@ def test_what_macos_adds_to_an_archive_is_left_alone_as_loose_dotfiles_are(tmp_p
         "__MACOSX/._VDLive_1.json": b"\0\5\26\7",
         "d/.hidden/a.json": b"x",
     }
-    put(tmp_path / "raw/a.zip", archive(members))
+    put(tmp_path / "raw/a.zip", zipped(members))
     put(tmp_path / "raw/b.tar", tar({"./VDLive_2.json": as_json(GOOD), "._VDLive_2.json": b"\0\5"}, "w"))
     _, report = run(tmp_path, "taiwan_vdlive", tmp_path / "raw")
     assert report["files"] == {"read": 2, "bad": [], "passed_over": []}
@@ -239,7 +231,7 @@ def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_an_archive_that_changes_is_read_as_it_is_now(tmp_path, kind):
     """Whatever this process has read of it before; a member that went meanwhile is one sentence."""
-    pack = archive if kind == "zip" else partial(tar, mode="w")
+    pack = zipped if kind == "zip" else partial(tar, mode="w")
     path = put(tmp_path / f"raw/a.{kind}", pack({"1.json": as_json(GOOD)}))
     (old,) = files.find(tmp_path / "raw", (".json",), "*")
     assert old.read() == as_json(GOOD)

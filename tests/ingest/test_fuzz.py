@@ -4,7 +4,6 @@ import copy
 import gzip
 import random
 import signal
-import zipfile
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ from vdcast.params.formats import FORMATS
 
 from . import mutants
 from .products import PRODUCTS
-from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive
+from .raw import as_json, as_xml, lane, put, run, tar, utc, v11, vd, vdlive, zipped
 from .test_america import EXPORT, metr_la, npz, station_row
 from .test_m05a import rows as m05a_rows
 
@@ -45,18 +44,11 @@ def parquet_bytes(folder):
     return (folder / "seed.parquet").read_bytes()
 
 
-def zip_bytes(folder):
-    with zipfile.ZipFile(folder / "seed.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.json", as_json(LIVE))
-        archive.writestr("b.xml", as_xml(LIVE))
-    return (folder / "seed.zip").read_bytes()
-
-
 SEEDS = {
     "json": ("taiwan_vdlive", {}, "a.json", as_json(LIVE)),
     "xml": ("taiwan_vdlive", {}, "a.xml", as_xml(LIVE)),
     "json.gz": ("taiwan_vdlive", {}, "a.json.gz", gzip.compress(as_json(LIVE))),
-    "zip": ("taiwan_vdlive", {}, "a.zip", zip_bytes),
+    "zip": ("taiwan_vdlive", {}, "a.zip", zipped({"a.json": as_json(LIVE), "b.xml": as_xml(LIVE)})),
     "tar": ("taiwan_vdlive", {}, "a.tar", tar({"a.json": as_json(LIVE), "b.xml": as_xml(LIVE)}, "w")),
     "tgz": ("taiwan_vdlive", {}, "a.tgz", tar({"a.json": as_json(LIVE), "b.xml": as_xml(LIVE)})),
     "v1.1": (

@@ -25,9 +25,8 @@ def of_raw(settings: Data, *, steps: int, now: int) -> tuple[Detectors, int]:
     What is new under ``data.raw`` is read, and kept for the next time and for the stage ``ingest``.
     """
     if isinstance(settings, Auto):
-        from vdcast.ingest import (
-            detect,
-        )  # with every format, which a feed that says its own does not wait for
+        # with every format, which a feed that says its own does not wait for
+        from vdcast.ingest import detect
 
         settings, _why = detect.resolved(settings)
     return pipeline.recent(settings, SPOOL, steps=steps, now=now)
