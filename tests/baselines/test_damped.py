@@ -70,11 +70,48 @@ def test_the_median_by_hand_and_its_fallbacks():
     values = np.full((24 * 7, 1, 1), NAN)
     values[[0, 24, 48], 0, 0] = 1, 2, 9  # Monday to Wednesday, 00:00
     values[24 * 5 + 1] = 7  # Saturday 01:00 alone
-    found = damped.median_by_slot(part(values), TWO_KINDS)[:, 0]
+    found = damped.medians_by_slot(part(values), TWO_KINDS)[0][:, 0]
     assert found[[0, 24 * 4]].tolist() == [2, 2]  # every weekday
     assert found[24 * 5] == 2  # no weekend has 00:00: all days
     assert found[[1, 24 * 5 + 1]].tolist() == [7, 7]
     assert found[24 * 3 + 2] == 4.5  # nothing at 02:00 on any day: the median of 1, 2, 7, 9
+
+
+def test_a_median_is_of_a_quarter_of_an_hour_on_either_side_around_midnight_too():
+    values = np.full((288 * 2, 1, 1), NAN)  # Monday and Tuesday in steps of five minutes
+    values[[0, 3, 4, 288 + 285], 0, 0] = 1, 2, 100, 6
+    found = damped.medians_by_slot(part(values, interval=300), TWO_KINDS)[0][:, 0]
+    assert found[[0, 288]].tolist() == [2, 2]  # 00:00, 00:15, and 23:45 of Tuesday
+    assert found[2] == 2  # of 1, 2 and 100, as 00:20 is near
+    assert found[12] == 4  # nothing near: of everything
+
+
+def test_the_share_is_fitted_on_medians_without_the_own_day():
+    values = np.full((24 * 7, 2, 1), NAN)
+    values[[0, 24, 48], 0, 0] = 1, 2, 9
+    values[24 * 5, 0, 0] = 5  # the one Saturday
+    without = damped.medians_by_slot(part(values), TWO_KINDS)[1]
+    assert without[[0, 24, 48], 0].tolist() == [5.5, 5, 1.5]
+    assert without[24 * 5, 0] == 2  # no other weekend day: all days but this one
+    assert np.isnan(without[:, 1]).all()
+
+
+@pytest.mark.parametrize("types", damped.DAY_TYPES)
+def test_medians_are_numpys(types):
+    """NumPy's own, of the steps that the definition names, with holes."""
+    rng = np.random.default_rng(1)
+    values = rng.normal(50, 20, (48 * 29, 3, 1))
+    values[rng.random(values.shape) < 0.1] = NAN
+    train, types = part(values, interval=1800), np.array(types)
+    step = np.arange(len(values))
+    day, slot = step // 48, step % 48
+    found, without = damped.medians_by_slot(train, types)
+    for t in step[::37]:
+        near = (slot == slot[t]) & (types[day % 7] == types[day[t] % 7])
+        expected = np.nanmedian(train.values[near, :, 0].astype(float), axis=0)
+        assert found[day[t] % 7 * 48 + slot[t]] == pytest.approx(expected)
+        others = train.values[near & (day != day[t]), :, 0].astype(float)
+        assert without[t] == pytest.approx(np.nanmedian(others, axis=0))
 
 
 def test_the_forecast_is_the_median_plus_the_share_of_the_last_residual():

@@ -1,15 +1,20 @@
-"""``damped``: the usual value of that time of day, plus a share of how far the last observation was from it."""
+"""``damped``: the usual value of that time of day, plus a share of how far the last observation was from it.
+
+The usual value is a median over the days of a type and ``NEAR`` slots. The share is fitted on residuals from medians that
+have not seen the residual's own day, as those of a forecast have not.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from vdcast.baselines.residuals import ahead, at_slots, carried
-from vdcast.data import profile
+from vdcast.data import calendar, profile
 from vdcast.data.detectors import Detectors, Prepared
 from vdcast.forecasts.predictions import origin_steps
 from vdcast.params.sections import Window
 
+NEAR = 900  # seconds before and after a slot that lie in its median too: a month of five-minute slots is few days
 # Of Monday to Sunday, and of a holiday: one is chosen.
 DAY_TYPES = ((0, 0, 0, 0, 0, 1, 1, 1), (0, 0, 0, 0, 0, 1, 2, 2))
 
@@ -45,32 +50,61 @@ def fit(prepared: Prepared, window: Window) -> Damped:
     )
 
 
-def _fit(train: Detectors, day_types: tuple[int, ...], window: Window) -> Damped:
+def _fit(train: Detectors, types: tuple[int, ...], window: Window) -> Damped:
     L, H = window.sequence_length, window.prediction_length
-    values = train.values[..., 0].astype(np.float64)
-    medians = median_by_slot(train, np.array(day_types))
-    usual = at_slots(medians, train)
-    residual = values - usual
-    origins = origin_steps(len(values), L, H)
+    medians, usual = medians_by_slot(train, np.array(types))
+    residual = train.values[..., 0] - usual
+    origins = origin_steps(len(residual), L, H)
     last = carried(residual)[origins]
     share = np.stack([shares(last, residual[origins + h]) for h in range(1, H + 1)])
-    return Damped(day_types, medians, share)
+    return Damped(types, medians, share)
 
 
-def median_by_slot(train: Detectors, day_types: np.ndarray) -> np.ndarray:
-    """(8Z, V) median of a slot on the days of a type; failing that on all days, failing that of everything."""
+def medians_by_slot(train: Detectors, types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(8Z, V) by slot of the week, and (T, V) of each step of ``train`` those without the step's own local day.
+
+    A median is of a slot and those near it, on days of the same one of ``types`` (8,); failing that on all days, failing
+    that of everything.
+    """
     values = train.values[..., 0].astype(np.float64)
     slot = profile.slots_of(train)
+    date = calendar.dates(train.timestamps, train.time_zone)
     Z = profile.slots_a_day(train.interval)
-    slot_type, slot_of_day = day_types[slot // Z], slot % Z
-    overall = _median(values)
-    found = np.empty((len(set(day_types.tolist())), Z, values.shape[1]))
+    reach = NEAR // max(train.interval, profile.SHORTEST)
+    slot_type, slot_of_day = types[slot // Z], slot % Z
+    overall = Pool(values, date).median()
+    found, without = np.empty((types.max() + 1, Z, values.shape[1])), np.empty(values.shape)
     for z in range(Z):
-        at = slot_of_day == z
-        all_days = _or(_median(values[at]), overall)
+        apart = np.abs(slot_of_day - z)
+        near = np.minimum(apart, Z - apart) <= reach
+        all_days = Pool(values[near], date[near])
         for c in range(len(found)):
-            found[c, z] = _or(_median(values[at & (slot_type == c)]), all_days)
-    return found[day_types].reshape(len(day_types) * Z, -1)
+            same = Pool(values[near & (slot_type == c)], date[near & (slot_type == c)])
+            found[c, z] = _first(same.median(), all_days.median(), overall)
+            here = np.flatnonzero((slot_of_day == z) & (slot_type == c))
+            for day in np.unique(date[here]):
+                without[here[date[here] == day]] = _first(same.median(day), all_days.median(day), overall)
+    return found[types].reshape(len(types) * Z, -1), without
+
+
+class Pool:
+    """Observations (n, V) of several days, in order once, for medians without any one day."""
+
+    def __init__(self, values: np.ndarray, date: np.ndarray):
+        order = values.argsort(axis=0)
+        self.values, self.date = np.take_along_axis(values, order, axis=0), date[order]
+
+    def median(self, without: int | None = None) -> np.ndarray:
+        """(V,) of the days but ``without``; NaN where these have no observation."""
+        kept = np.isfinite(self.values) & (self.date != without)
+        count, rank = kept.sum(axis=0), kept.cumsum(axis=0)
+        if not count.any():
+            return np.full(count.shape, np.nan)
+        lower, upper = (
+            np.take_along_axis(self.values, (rank > middle).argmax(axis=0)[None], axis=0)[0]
+            for middle in ((count - 1) // 2, count // 2)
+        )
+        return np.where(count > 0, (lower + upper) / 2, np.nan)
 
 
 def shares(last: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -87,17 +121,12 @@ def shares(last: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.where(reached[-1] > 0, np.clip(share, 0, 1), 0.0)
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """Along the first axis (n, V) of those that are valid, NaN without any."""
-    found = np.full(values.shape[1], np.nan)
-    seen = np.isfinite(values).any(axis=0)
-    if seen.any():
-        found[seen] = np.nanmedian(values[:, seen], axis=0)
-    return found
-
-
-def _or(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    return np.where(np.isfinite(first), first, second)
+def _first(*found: np.ndarray) -> np.ndarray:
+    """(V,) of each column the first that is known."""
+    made = found[0]
+    for other in found[1:]:
+        made = np.where(np.isfinite(made), made, other)
+    return made
 
 
 def _mae(fitted: Damped, part: Detectors, window: Window) -> float:
