@@ -23,9 +23,8 @@ _UNSEEN = {
 _INLINE = re.compile(r"[\\`*~\[\]<>|$@^]|&(?=#?\w)|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\.", re.IGNORECASE)
 # ... of which our own sentences keep the commands they name, and a bound on p: no name can do harm with either
 _OURS = re.compile(rf"((?<!`)`[\w ./@=-]+`(?!`)|<(?=\d))|{_INLINE.pattern}", re.IGNORECASE)
-_FIRST = re.compile(
-    r"\s+|[#+=-]|(?<=\d)[.)]"
-)  # ... and only where a line begins with it: headings, lists, rules
+# ... and only where a line begins with it: headings, lists, rules
+_FIRST = re.compile(r"\s+|[#+=-]|(?<=\d)[.)]")
 _NUMBERED = re.compile(r"\d{1,9}[.)]")
 
 

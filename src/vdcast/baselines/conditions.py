@@ -25,9 +25,8 @@ def observe(
     """
     L, H = window.sequence_length, window.prediction_length
     origins = origin_steps(len(test.timestamps), L, H)
-    gaps = (
-        np.isnan(test.values).sum(axis=2).cumsum(axis=0)
-    )  # (T, V), counts: a complete lookback is exactly 0
+    # (T, V), counts: a complete lookback is exactly 0
+    gaps = np.isnan(test.values).sum(axis=2).cumsum(axis=0)
     before = np.concatenate([np.zeros_like(gaps[:1]), gaps])
     missing = (before[origins + 1] - before[origins + 1 - L]) / (L * len(test.features))
 

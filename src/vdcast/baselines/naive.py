@@ -37,9 +37,8 @@ class History:
 
 def persistence(history: History) -> np.ndarray:
     """The last valid observation in the lookback, for every horizon."""
-    lookback = history.values[
-        history.origins[:, None] - np.arange(history.length)
-    ]  # (W, L, V, K), newest first
+    newest_first = history.origins[:, None] - np.arange(history.length)
+    lookback = history.values[newest_first]  # (W, L, V, K)
     valid = np.isfinite(lookback)
     newest = np.take_along_axis(lookback, valid.argmax(axis=1)[:, None], axis=1)  # (W, 1, V, K)
     return np.broadcast_to(newest, (*history.ahead.shape, *history.values.shape[1:]))

@@ -29,6 +29,11 @@ def dates(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     return local(timestamps, time_zone).tz_localize(None).to_numpy().astype("datetime64[D]").astype(np.int64)
 
 
+def in_one_day(dates: np.ndarray) -> bool:
+    """Whether these, ascending, are all the same: then no other day says what is usual."""
+    return bool(dates[0] == dates[-1])
+
+
 def features(timestamps: np.ndarray, time_zone: str) -> np.ndarray:
     """Calendar inputs (T, E) float32: four harmonics of the day, two of the week, and the weekend.
 

@@ -27,11 +27,8 @@ WIDTH = 600  # seconds: standard deviation of the Gaussian over neighbouring slo
 SHRINK_TYPE = 0.1  # days of the all-days mean that a type is given: types differ more than their days scatter
 SHRINK_DAY = 4.0  # days of its type that a weekday is given: a few weeks show little of what sets it apart
 SHORTEST = 300  # seconds of a slot, at least: a slot a minute would be a table of 10,080 rows of noise
-TYPES = (
-    [0, 1, 2, 3, 4],
-    [5],
-    [6, 7],
-)  # the days of each, from Monday = 0; 7 is a holiday, where some are known
+# the days of each, from Monday = 0; 7 is a holiday, where some are known
+TYPES = ([0, 1, 2, 3, 4], [5], [6, 7])
 BLOCK = 1 << 21  # numbers of a week that are worked on at once, whatever the number of detectors
 
 

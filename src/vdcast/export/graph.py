@@ -65,9 +65,8 @@ class Graph(nn.Module):
             known.append(self._inputs(planned))
         if weather is not None:
             known.append(self._scaled(weather))
-        scaled = self.model(
-            self._batch(values, row, torch.cat(known, dim=-1))
-        )  # (N, B * n, H, Q, P), of n groups a copy
+        batch = self._batch(values, row, torch.cat(known, dim=-1))
+        scaled = self.model(batch)  # (N, B * n, H, Q, P), of n groups a copy
         levels = by_seed(scaled, self.seeds, self.groups.shape[1], self.detectors)  # (P, S, B, H, V, K)
         raw = levels.movedim(0, -1)  # (S, B, H, V, K, P)
         raw = (raw * self.std[..., None] + self.mean[..., None]).float()

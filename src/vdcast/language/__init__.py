@@ -17,11 +17,7 @@ import msgspec
 
 Language = Literal["en", "zh-Hant"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
-FEATURES = (
-    "volume",
-    "speed",
-    "occupancy",
-)  # which have a name in every language; others are called as in the data
+FEATURES = ("volume", "speed", "occupancy")  # have a name in every language; others are called as in the data
 
 _language: ContextVar[Language] = ContextVar("language", default="en")
 

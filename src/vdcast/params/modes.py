@@ -14,6 +14,8 @@ from pydantic import (
 
 from vdcast.params.section import Positive, Section
 
+LEAST_RADIUS = 50  # metres: below it there are only lanes of one place, and kilometres by mistake
+
 
 class Sharing(Enum):
     """How detectors meet weights. A *group* is what a network takes at once: all detectors, side by side, or one."""
@@ -51,9 +53,15 @@ class ManyVDs(Section):
         return list(range(self.num_vds))
 
 
+def _metres(radius: float) -> float:
+    if not radius >= LEAST_RADIUS:
+        raise ValueError(f"{radius:g} is in metres, at least {LEAST_RADIUS}; two kilometres are 2000")
+    return radius
+
+
 class Social(ManyVDs):
     neighbours: Annotated[int, Field(ge=0)]
-    radius: Annotated[float, Field(gt=0)]  # metres
+    radius: Annotated[float, AfterValidator(_metres)]
     weights: Literal["gaussian", "attention"]
     direction: Literal["any", "same_road"]
 

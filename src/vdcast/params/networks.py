@@ -17,9 +17,7 @@ from vdcast.params.section import Positive, Rate, Section
 class Optimiser(Section):
     """What the two models set each for themselves beside their architecture."""
 
-    lookback: (
-        Positive | None
-    )  # steps that the encoder reads, the last ones of the window's; None: all of them
+    lookback: Positive | None  # the last steps of the window's, which the encoder reads; None: all of them
     dropout: Annotated[float, Field(ge=0, lt=1)]
     batch_size: Positive
     learning_rate: Rate

@@ -10,13 +10,8 @@ from vdcast.params.networks import LSTM, XLSTM, Network
 from vdcast.params.section import Positive, Rate, Section
 from vdcast.params.words import suggest
 
-NOT_TRIED = {
-    "context_length",
-    "slstm_backend",
-    "mlstm_backend",
-    "kernel",
-    "compile",
-}  # they make no other forecast
+# they make no other forecast
+NOT_TRIED = {"context_length", "slstm_backend", "mlstm_backend", "kernel", "compile"}
 
 
 class Range(Section):

@@ -104,9 +104,8 @@ class Train(Section):
         return levels
 
 
-Baseline = Literal[
-    "persistence", "yesterday", "last_week", "hour_of_week", "damped", "linear", "trees"
-]  # the first five are naive: vdcast.scores.names
+# the first five are naive: vdcast.scores.names
+Baseline = Literal["persistence", "yesterday", "last_week", "hour_of_week", "damped", "linear", "trees"]
 
 
 class Folds(Section):
@@ -223,10 +222,8 @@ class Sections(Section):
     xlstm: XLSTM
     modes: Modes
     comparisons: Annotated[dict[ModeName, Pair], Field(min_length=1)]
-    controls: dict[
-        str, str
-    ]  # of a run, its control: the same model in the mode that ``CONTROL_MODES`` names, or the
-    # same run without covariates
+    # of a run, its control: the same model in the mode that ``CONTROL_MODES`` names, or the same run without covariates
+    controls: dict[str, str]
     evaluate: Evaluate
     report: Report
     forecast: Forecast

@@ -32,7 +32,7 @@ def amount_of(folds: Sequence[Mapping[str, Detectors]], walk: Folds | None = Non
 
 def check_days(train: Detectors) -> None:
     """Raises InputError for a training part of one local day, in which nothing could be usual."""
-    if len({*calendar.dates(train.timestamps, train.time_zone).tolist()}) == 1:
+    if calendar.in_one_day(calendar.dates(train.timestamps, train.time_zone)):
         raise InputError(
             f"the training part of {train.source} lies in one day, and no other day says what is usual; give more days: an "
             f"answer that lasts takes {ENOUGH['train']} of training, {ENOUGH['validation']} of validation and "

@@ -76,7 +76,7 @@ def _unusable_vd(train: Detectors, v: int, settings: Prepare, date: np.ndarray) 
         figures = {"share": float(missing[worst]), "limit": settings.max_missing}
         return Said("language.dropped.missing", figures | {"feature": named(train.features[worst])})
     for name, valid in zip(train.features, np.isfinite(values).T, strict=True):
-        if len(np.unique(date[valid])) == 1:
+        if calendar.in_one_day(date[valid]):
             return Said("language.dropped.one_day", {"feature": named(name)})
     if (mean := np.nanmean(values[:, targets[0]])) < settings.min_mean:
         figures = {"mean": float(mean), "limit": settings.min_mean}

@@ -137,9 +137,8 @@ class Comparison(
     """Everything that the reports say of one mode, for the headline target."""
 
     mode: str
-    problem: (
-        str | None
-    )  # why there is no verdict, though there are figures: a run lacks weights, its figures are null
+    # why there is no verdict, though there are figures: a run lacks weights, its figures are null
+    problem: str | None
     target: str
     unit: str
     target_vd: str
@@ -157,12 +156,10 @@ class Comparison(
     # and, in all_vds, vd. Every name has the same labels in the same order
     cuts: dict[str, dict[str, dict[str, list[CutRow]]]]
     best_naive: str  # the naive forecast with the lowest MAE on the very observations that are compared
-    differences: list[
-        PairedDifference
-    ]  # xlstm - lstm, then that of their ensembles where there are several seeds
-    lines: list[
-        Line
-    ]  # each model against the simpler forecast of each place, in the order in which they are judged
+    # xlstm - lstm, then that of their ensembles where there are several seeds
+    differences: list[PairedDifference]
+    # each model against the simpler forecast of each place, in the order in which they are judged
+    lines: list[Line]
     cost: dict[str, Spent]  # by model
     further_targets: list[FurtherTarget]
     quantiles: QuantileScores | None = None

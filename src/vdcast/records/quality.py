@@ -5,11 +5,8 @@ from typing import Literal
 import msgspec
 
 Remark = Literal["", "empty", "constant", "near-constant"]
-REMARKS: tuple[Remark, ...] = (
-    "empty",
-    "constant",
-    "near-constant",
-)  # on a series that no model can learn from
+# on a series that no model can learn from
+REMARKS: tuple[Remark, ...] = ("empty", "constant", "near-constant")
 
 
 class SeriesQuality(msgspec.Struct, frozen=True, kw_only=True):

@@ -33,9 +33,8 @@ class SearchOf(msgspec.Struct, frozen=True, kw_only=True):
     confirming: float  # CPU seconds of training the best settings with all seeds, beside them
     first: Tried | None  # the settings as they are
     best: Tried | None
-    luck: (
-        float | None
-    )  # by how much the best of as many trials that differ in their seed alone would be below the mean
+    # by how much the best of as many trials that differ in their seed alone would be below the mean
+    luck: float | None
     importance: dict[str, float]  # of each setting, adding up to 1; empty where there are too few trials
     top: list[Tried]
     curve: list[tuple[float, float]]  # CPU seconds so far, lowest error so far

@@ -12,13 +12,8 @@ GREYS = {  # of the baselines; the naive ones first
     "linear": (0, (8, 2)),
     "trees": (0, (8, 2, 2, 2, 2, 2)),
 }
-NAIVE_FORECASTS = (
-    "persistence",
-    "yesterday",
-    "last_week",
-    "hour_of_week",
-    "damped",
-)  # skill is against the best
+# skill is against the best
+NAIVE_FORECASTS = ("persistence", "yesterday", "last_week", "hour_of_week", "damped")
 MODEL_LABELS = {"lstm": "LSTM", "xlstm": "xLSTM"}
 ENSEMBLE = "_ensemble"
 

@@ -82,6 +82,17 @@ def test_a_neighbour_without_an_observation_in_the_window_is_left_out(small_lstm
     np.testing.assert_allclose(found[:, 0], without[:, 0], rtol=1e-5, atol=1e-6)
 
 
+def test_a_neighbour_without_an_observation_in_what_the_encoder_reads_is_left_out(small_lstm):
+    """Of four steps the encoder reads the last two."""
+    short = small_lstm.model_copy(update={"lookback": 2})
+    silent = np.full((30, len(EAST), 2), np.nan)
+    silent[:2] = 1.0
+    silent[2:4, 0] = 2.0
+    found, plain = (forecast(short, windows(silent, neighbours=n)) for n in (8, 0))
+    heard = [not np.array_equal(found[0, v], plain[0, v]) for v in range(3)]
+    assert heard == [False, True, True], "of the first window's last two steps, 0 alone was seen"
+
+
 def test_the_gaussian_context_by_hand(small_lstm):
     w = windows(values())
     model = build_seeded(small_lstm, w.sizes, seeds=[0])

@@ -116,7 +116,7 @@ def test_the_order_of_the_table_does_not_matter():
         ([np.nan] * 3, [np.nan] * 3, {}, "0 of the 3 detectors of test have a longitude"),
         ([25, 25.1, 25.2], [121, 121.1, 121.2], {}, "see that they are not swapped"),
         ([121, 121, 121], [25, 25, 25], {}, "all 3 detectors of test lie within a metre of each other"),
-        ([0, 0.1, 0.3], [0, 0, 0], {"radius": 2}, r"radius = 2 is in metres; no two detectors of test lie within it, the nearest two are 11120 m apart"),
+        ([0, 0.1, 0.3], [0, 0, 0], {"radius": 60}, r"radius = 60 is in metres; no two detectors of test lie within it, the nearest two are 11120 m apart"),
         ([0, 0.1, 0.3], [0, 0, 0], {"radius": 1e6, "neighbours": 1}, "radius = 1e.06 is in metres; all 3 detectors of test lie within it"),
         ([0, 0.001, 0.3], [0, 0, 0], {"direction": "same_road"}, "no two detectors of test within 2000 m share a road and a direction"),
     ],
@@ -131,3 +131,9 @@ def test_data_without_coordinates_is_one_sentence():
         InputError, match="mode social needs coordinates; .*|mode social needs coordinates: 0 of the 2"
     ):
         neighbours_of(table(np.zeros((3, 2, 1))), settings())
+
+
+@pytest.mark.parametrize("radius", [2, 10.5, 0, -2000])
+def test_a_radius_in_kilometres_is_refused_even_where_two_detectors_share_a_place(radius):
+    with pytest.raises(ValueError, match="is in metres, at least 50; two kilometres are 2000"):
+        settings(radius=radius)

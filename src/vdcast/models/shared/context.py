@@ -10,6 +10,7 @@ from math import sqrt
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vdcast.models.shared import stacked
 from vdcast.models.shared.neighbours import Neighbours
@@ -40,15 +41,22 @@ class Context(nn.Module):
         self.attention = Attention(width, copies=copies) if neighbours.learned else None
 
     def forward(self, state: Tensor, observed: Tensor) -> Tensor:
-        N, _B, D = state.shape
-        V = self.index.shape[0]
+        N, B, D = state.shape
+        V, _, near = self.index.shape
         by_window = state.view(N, -1, V, D)
-        near = by_window[:, :, self.index]  # (N, B / V, V, relations, near, D)
         seen = observed.view(N, -1, V)[:, :, self.index] & self.there  # (N, B / V, V, relations, near)
         logits = self.kernel if self.attention is None else self.attention(by_window, self.index, self.kernel)
         share = torch.where(seen, logits, UNSEEN).softmax(dim=-1) * seen
-        pooled = torch.matmul(share[..., None, :], near).flatten(3)  # (N, B / V, V, relations * D)
-        return stacked.linear(pooled.flatten(1, 2), self.project)
+        first = V * torch.arange(N * B // V, device=state.device)  # row of each window's first detector
+        rows = first[:, None, None, None] + self.index
+        # a sum by rows: gathering the states first takes four times as long, backward above all
+        pooled = functional.embedding_bag(
+            rows.view(-1, near),
+            state.flatten(0, 1).float(),
+            per_sample_weights=share.view(-1, near),
+            mode="sum",
+        )
+        return stacked.linear(pooled.view(N, B, -1), self.project)
 
 
 class Attention(nn.Module):

@@ -61,7 +61,7 @@ class Forecaster(nn.Module):
         read = self.dropout(self.encoder(self.dropout(x), last_only=True)[:, :, -1])  # (N, B, D)
         state = self.state(read)
         if self.context is not None:
-            state = state + self.context(read, batch.observed)
+            state = state + self.context(read, batch.observed(n))
         when = self.when(known[:, :, L:])  # (N, B, H, D)
         ahead = functional.gelu(state[:, :, None] + when + self.step)  # (N, B, H, D)
         added = torch.matmul(ahead.transpose(1, 2), self.out.mT).transpose(1, 2)  # (N, B, H, Q)

@@ -26,9 +26,8 @@ class Neighbours:
     """Of each detector the nearest ones in each relation, nearest first."""
 
     index: np.ndarray  # (V, relations, near) int64 by number; the detector itself where it has fewer
-    kernel: (
-        np.ndarray
-    )  # (V, relations, near) float32 -(d / sigma)^2, the logarithm of the Gaussian weight; -inf where fewer
+    # (V, relations, near) float32 -(d / sigma)^2, the logarithm of the Gaussian weight; -inf where fewer
+    kernel: np.ndarray
     learned: bool  # whether attention weighs them, which starts from the Gaussian weights
     lost: tuple[str, ...]  # detectors without coordinates, which have no neighbours
 
@@ -63,9 +62,8 @@ def neighbours_of(part: Detectors, settings: Social) -> Neighbours:
     """
     lon, lat = coordinates(part)
     pairs = _within(part, lon, lat, settings)
-    names = np.argsort(
-        np.argsort(part.vd_ids)
-    )  # whoever is as near is taken by name, whatever the order of the table
+    # whoever is as near is taken by name, whatever the order of the table
+    names = np.argsort(np.argsort(part.vd_ids))
     relation = np.zeros(len(pairs.of), int)
     if settings.direction == "same_road":
         ahead, same = _along_the_road(part, lon, lat, pairs)

@@ -45,10 +45,9 @@ class Batch:
     valid: Tensor  # (N, B, H, Q) bool
     group: Tensor  # (N, B) by number
 
-    @property
-    def observed(self) -> Tensor:
-        """(N, B) bool: whether anything was seen in the lookback."""
-        return self.x[..., self.recent.shape[-1] :].any(dim=-1).any(dim=-1)
+    def observed(self, steps: int) -> Tensor:
+        """(N, B) bool: whether anything was seen in the last ``steps`` of the lookback."""
+        return self.x[:, :, -steps:, self.recent.shape[-1] :].any(dim=-1).any(dim=-1)
 
 
 class Sizes(NamedTuple):
@@ -110,12 +109,12 @@ class Windows:
         self.mapped = {name: each for name, each in tables.items() if isinstance(each, Mapped) and on_cpu}
         self.values, self.usual = (torch.from_numpy(each).to(device) for each in tables.values())  # (., G, C)
         self.row = tensor(row)  # (T,) of ``usual`` by step
+        # (G, C)
         self.mean, self.std = (
             tensor(np.asarray(each, "f8").reshape(G, -1)) for each in (task.mean, task.std)
-        )  # (G, C)
-        self.goals = tensor(
-            np.arange(V * F).reshape(V, F)[: V // G, task.target_columns].flatten()
-        )  # (Q,) channels
+        )
+        goals = np.arange(V * F).reshape(V, F)[: V // G, task.target_columns]
+        self.goals = tensor(goals.flatten())  # (Q,) channels
         planned = part.covariates.features(part.timestamps)
         of_time = calendar.features(part.timestamps, part.time_zone)
         self.calendar = tensor(np.concatenate([of_time, planned], axis=1))
@@ -164,9 +163,8 @@ class Windows:
         past, was_seen = residual[:, :, :L], seen[:, :, :L]
         # as int32: as many int64 take twice as long
         latest = (was_seen * self.both[:L, None].int()).cummax(dim=2).values.long()
-        after, valid, base = (
-            each[:, :, L:].index_select(-1, self.goals) for each in (residual, seen, usual)
-        )  # (N, B, H, Q)
+        ahead = (each[:, :, L:] for each in (residual, seen, usual))
+        after, valid, base = (each.index_select(-1, self.goals) for each in ahead)  # (N, B, H, Q)
         return Batch(
             x=torch.cat([past, was_seen], dim=-1),
             recent=past.gather(2, latest),  # where nothing was seen yet, step 0, which holds 0
