@@ -45,13 +45,11 @@ def evaluate(run: Run, settings: Params) -> None:
     if predictions.quantiles:
         figures |= intervals.widest_interval(predictions, target_vd)
     (folder / "test.json").write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
-    cost = measure(trained, test, device)
-    io.write(folder / "cost.json", cost)
+    io.write(folder / "cost.json", measure(trained, test, device))
     run_report.write_run_report(
         folder,
         trained,
         predictions,
-        cost,
         baselines=baselines,
         target_vd=target_vd,
         mape_floor=mape_floor,

@@ -30,13 +30,12 @@ def write_run_report(
     folder: Path,
     trained: Trained,
     predictions: Predictions,
-    cost: Cost,
     *,
     baselines: Named,
     target_vd: str,
     mape_floor: float,
 ) -> None:
-    """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training left there."""
+    """Write ``report.md``, ``curve.png`` and ``days.png`` into the run's ``folder``, beside what training and ``measure`` left there."""
     target, unit, run = predictions.targets[0], predictions.units[0], trained.settings
     training = io.read(folder / "training.json", Training, f"train@{run.name}")
     history = curves.read(run.name, training)
@@ -60,7 +59,7 @@ def write_run_report(
     lines += _data(trained.task, training, len(predictions.origins))
     lines += _settings(run)
     lines += _training(training)
-    lines += _forecasting(cost)
+    lines += _forecasting(io.read(folder / "cost.json", Cost, f"evaluate@{run.name}"))
     lines += _result(target_vd, len(predictions.forecast), mape_floor, horizons)
     if predictions.quantiles:
         assert trained.pools is not None  # a run with quantiles was calibrated
