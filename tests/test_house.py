@@ -16,7 +16,7 @@ STAGES = tuple(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
 FLOORS = (
     ("escape",),
     ("errors", "language", "layout", "processes", "vega"),
-    ("params",),
+    ("params", "cluster"),
     ("data",),
     ("forecasts",),
     ("records",),

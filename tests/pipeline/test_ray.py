@@ -15,8 +15,9 @@ from ray.cluster_utils import Cluster
 
 from tests.pipeline.conftest import Clone, placed, stages_run
 from tests.stopping import Stopping, kill
+from vdcast.cluster import connected
 from vdcast.machines import on_ray
-from vdcast.machines.on_ray import Ended, Task, connected, train_on_nodes
+from vdcast.machines.on_ray import Ended, Task, train_on_nodes
 
 pytestmark = pytest.mark.slow
 

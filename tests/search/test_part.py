@@ -12,17 +12,18 @@ from vdcast import params
 from vdcast.data import store
 from vdcast.errors import InputError
 from vdcast.layout import PREPARED
-from vdcast.search import stack
+from vdcast.search import trainer
 from vdcast.search.found import found
 from vdcast.search.part import Part, folder_of
 from vdcast.search.study import counts, presence
+from vdcast.search.trainer import Lost, Trainer
 from vdcast.train.copies import Rates
 from vdcast.train.loop import train_epoch
 
 
 def searched() -> Part:
     part = Part.of(params.load(), "multi_vd")
-    part.take()
+    part.take(Trainer(part.data))
     return part
 
 
@@ -94,9 +95,9 @@ def test_two_processes_share_one_study(project):
         names = [(each.run.name, member.trial.number) for each in taken for member in each.members[:1]]
         assert len({*names}) == 4  # nobody has what another one has
         for each in reversed(taken):
-            each.train()
+            each.train(Trainer(one.data))
     assert trials_of(one) == trials_of(other)
-    other.take()
+    other.take(Trainer(other.data))
     assert [sum(map(counts, study.get_trials())) for study in one.studies.values()] == [5, 5]
 
 
@@ -104,7 +105,7 @@ def test_trials_of_a_process_that_was_killed_are_tried_once_more(project):
     part = Part.of(params.load(), "multi_vd")
     ((killed,),) = [part._next("gone")]
     assert killed.run.model == "lstm"
-    part.take()
+    part.take(Trainer(part.data))
     trials = part.studies["lstm"].get_trials()
     assert trials[0].state == TrialState.FAIL
     assert trials[1].params == trials[0].params and len(trials[1].user_attrs["seed_errors"]) == 2
@@ -117,7 +118,7 @@ def test_a_trial_that_kills_twice_has_failed(project):
     part = Part.of(params.load(), "multi_vd")
     for _ in range(4):  # each model's first, twice
         part._next("gone")
-    part.take()
+    part.take(Trainer(part.data))
     for study in part.studies.values():
         trials = study.get_trials()
         assert [trial.state for trial in trials[:2]] == [TrialState.FAIL] * 2
@@ -160,7 +161,7 @@ def test_what_memory_does_not_hold_together_is_trained_one_by_one_and_fails_alon
             raise MemoryError("Unable to allocate 9 TiB")
         train_epoch(built)
 
-    monkeypatch.setattr(stack, "train_epoch", scarce)
+    monkeypatch.setattr(trainer, "train_epoch", scarce)
     part = searched()
     trials = {model: list(filter(counts, study.get_trials())) for model, study in part.studies.items()}
     assert TrialState.FAIL not in [trial.state for trial in trials["lstm"]]
@@ -242,3 +243,33 @@ def test_a_line_that_was_cut_short_is_taken_out(project):
     after = trials_of(searched())
     assert all(after[model][: len(before[model])] == before[model] for model in before)
     assert Path(folder_of("multi_vd") / "study.log").read_bytes().endswith(b"}\n")
+
+
+class Loses(Trainer):
+    """Its node is gone in the first epoch of each of these stacks, counted from 0."""
+
+    def __init__(self, data, stacks):
+        super().__init__(data)
+        self.stacks, self.begun = stacks, -1
+
+    def begin(self, run, copies):
+        self.begun += 1
+        super().begin(run, copies)
+
+    def epoch(self):
+        if self.begun in self.stacks:
+            raise Lost
+        return super().epoch()
+
+
+def test_trials_whose_node_is_lost_are_tried_once_more(project):
+    before = trials_of(searched())
+    (folder_of("multi_vd") / "study.log").unlink()
+    part = Part.of(params.load(), "multi_vd")
+    part.take(Loses(part.data, {0, 3}))
+    results = found(part, "multi_vd").models
+    assert sum(it.lost for it in results.values()) == 3, "a first trial, and two that were trained together"
+    assert [it.trials for it in results.values()] == [5, 5]
+    for model, study in part.studies.items():
+        first = next(t for t in study.get_trials() if t.state == TrialState.COMPLETE)
+        assert first.value == before[model][0][1], "as in a search that lost none"

@@ -7,7 +7,7 @@ import torch
 from tests.train.small import data, run_of, task_of
 from vdcast.models.shared.forecaster import build
 from vdcast.prepare.split import prepare
-from vdcast.search.stack import relative_errors
+from vdcast.search.trainer import relative_errors
 from vdcast.train.copies import Copies
 from vdcast.train.loop import train_epoch
 from vdcast.train.stack import Stack

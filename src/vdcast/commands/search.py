@@ -3,6 +3,7 @@
     vdcast search                      # the mode of evaluate.primary, a process per CPU
     vdcast search --mode global_multi_vd -j 2
     vdcast search --apply              # and write what is better into params.yaml
+    vdcast search --ray auto           # the trials on a Ray cluster, one to a CPU of its nodes
 
 What is tried, and how much, stands under `search` in params.yaml. Given again, the command goes on where it was
 stopped; given twice at once, by this machine or another one that has the folder, both work on one study. docs/search.md says how to read what it leaves in reports/search/.
@@ -17,8 +18,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="vdcast search", description=__doc__.split("\n")[0])
     parser.add_argument("--mode", help="whose two runs are searched; without it, evaluate.primary")
     parser.add_argument(
-        "-j", "--jobs", type=int, metavar="N", help="processes; without it, as many as CPUs, or GPUs"
-    )
+        "-j", "--jobs", type=int, metavar="N",
+        help="processes; without it, as many as CPUs, or GPUs, here or with --ray of the cluster",
+    )  # fmt: skip
+    parser.add_argument(
+        "--ray", metavar="ADDRESS",
+        help="train on this Ray cluster: auto on one of its nodes, HOST:PORT, ray://HOST:10001",
+    )  # fmt: skip
     parser.add_argument("--apply", action="store_true", help="write what is better into params.yaml")
     arguments = parser.parse_args()
     if arguments.jobs is not None and arguments.jobs < 1:
@@ -28,11 +34,14 @@ def main() -> None:
         from vdcast import params
         from vdcast.search import apply, report
         from vdcast.search.part import folder_of
-        from vdcast.search.run import search
+        from vdcast.search.run import search, search_on_ray
 
         settings = params.load()
         mode = arguments.mode or settings.evaluate.primary
-        searched = search(settings, mode, arguments.jobs)
+        if arguments.ray:
+            searched = search_on_ray(settings, mode, arguments.jobs, arguments.ray)
+        else:
+            searched = search(settings, mode, arguments.jobs)
         answer = apply.answer_now(mode)
         for it in searched.models.values():
             print(f"{it.run}: {report.spent(it)} {' '.join(report.gain(it, searched.seeds))}")

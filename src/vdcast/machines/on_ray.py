@@ -7,13 +7,10 @@ half-finished trainings go through that remote. A task whose node or worker dies
 on from the state in the remote; a stage that fails by itself is not tried again.
 """
 
-import contextlib
 import hashlib
 import io
-import logging
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -23,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vdcast import params
+from vdcast.cluster import connected
 from vdcast.errors import InputError, first_line
 from vdcast.layout import LOCK, LOGS, PARAMS
 from vdcast.machines.clone import bring, job, python_path
@@ -167,32 +165,6 @@ def combinations(changes: Sequence[str]) -> list[tuple[tuple[str, ...], str | No
         return found
 
 
-@contextlib.contextmanager
-def connected(address: str, cpus: int, gpus: int) -> Iterator[None]:
-    """Be a driver of the cluster at ``address``.
-
-    Raises InputError where Ray is not installed, the cluster does not answer, or none of its nodes has so many
-    ``cpus`` and ``gpus``.
-    """
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--ray needs the package ray; pip install 'vdcast[ray]'") from None
-    try:
-        host, _, port = address.removeprefix("ray://").rpartition(":")
-        if port.isdecimal():  # where nobody listens Ray itself would try for minutes
-            socket.create_connection((host, int(port)), timeout=10).close()
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"no Ray cluster answers at '{address}' ({first_line(error)})") from None
-    try:
-        if not any(node["Alive"] and fits(node["Resources"], cpus, gpus) for node in ray.nodes()):
-            raise InputError(f"no node of the Ray cluster at '{address}' has {cpus} CPUs and {gpus} GPUs")
-        yield
-    finally:
-        ray.shutdown()
-
-
 def train_on_nodes(tasks: list[Task], cpus: int, gpus: int, shares: int) -> Iterator[tuple[Task, Ended]]:
     """Send ``tasks`` to the cluster; each as it ends.
 
@@ -257,10 +229,6 @@ def settings_of(task: Task) -> Params:
         changed = Path(folder) / PARAMS
         changed.write_text(task.settings, "utf-8")
         return params.load(changed)
-
-
-def fits(node: dict[str, float], cpus: int, gpus: int) -> bool:
-    return node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus
 
 
 def snapshot() -> bytes:

@@ -12,12 +12,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from vdcast.errors import InputError
 from vdcast.layout import REPORTS
-from vdcast.models.shared.device import one_thread
 from vdcast.params.search import Search
 from vdcast.params.sections import Params, Run
 from vdcast.search import budget, study
 from vdcast.search.space import Impossible, network_of, sampler, settings_of, structure
 from vdcast.search.stack import Member, Trials
+from vdcast.search.trainer import Trains
 from vdcast.train.data import TrainingData
 from vdcast.train.kernel import settled
 from vdcast.train.run import load
@@ -55,12 +55,12 @@ class Part:
     def search(self) -> Search:
         return self.settings.search
 
-    def take(self) -> None:
-        """Train what is left, a stack of trials after the other."""
-        with study.presence(self.folder) as name, one_thread():
+    def take(self, trainer: Trains) -> None:
+        """Have what is left trained, a stack of trials after the other."""
+        with study.presence(self.folder) as name:
             while stacks := self._next(name):
                 for each in stacks:
-                    each.train()
+                    each.train(trainer)
                     self._say(each)
 
     def _next(self, name: str) -> list[Trials]:
@@ -116,7 +116,7 @@ class Part:
             left = 0 if alone else left - 1
             fixed = structure(trial.params)
         return [
-            Trials(study=one, members=each, run=run, data=self.data, search=self.search)
+            Trials(study=one, members=each, run=run, groups=self.data.copies, search=self.search)
             for each in members.values()
         ]
 

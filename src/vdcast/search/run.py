@@ -6,9 +6,13 @@ import multiprocessing
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from multiprocessing.process import BaseProcess
 
 from vdcast import params
+from vdcast.cluster import connected
 from vdcast.errors import InputError, one_sentence
 from vdcast.language import speaking
 from vdcast.models.shared.device import choose_device
@@ -18,6 +22,8 @@ from vdcast.records.search import Searched
 from vdcast.search import report
 from vdcast.search.found import found
 from vdcast.search.part import Part, folder_of
+from vdcast.search.trainer import Trains, here, on_node
+from vdcast.train.data import TrainingData
 
 RESTARTS = 10  # of processes that were killed, until the search is given up
 
@@ -26,17 +32,37 @@ def search(settings: Params, mode: str, jobs: int | None) -> Searched:
     """Search until both budgets are spent, with so many processes at once, and write ``reports/search/<mode>/``."""
     part = Part.of(settings, mode)  # what is wrong stops here, in one sentence
     on_gpu = choose_device(settings.train.device) == "cuda"
-    train(mode, jobs or (len(visible_gpus()) if on_gpu else cpus()) or 1)
+    train(partial(_take, mode, here), jobs or (len(visible_gpus()) if on_gpu else cpus()) or 1)
+    return _told(part, settings, mode)
+
+
+def search_on_ray(settings: Params, mode: str, jobs: int | None, address: str) -> Searched:
+    """The same on the cluster at ``address``: each process here asks for trials, and has them trained on a node.
+
+    Raises InputError as ``connected`` does, and for settings that ask for a GPU.
+    """
+    if choose_device(settings.train.device) == "cuda":
+        raise InputError(
+            "a search on Ray trains on CPUs, and params.yaml would train on a GPU here: set train.device to cpu"
+        )
+    part = Part.of(settings, mode)
+    with connected(address, 1, 0) as held:  # each process connects for itself
+        jobs = jobs or held
+    train(partial(_take, mode, partial(on_node, address)), jobs)
+    return _told(part, settings, mode)
+
+
+def _told(part: Part, settings: Params, mode: str) -> Searched:
     searched = found(part, mode)
     with speaking(settings.report.language):
         report.write(folder_of(mode), searched)
     return searched
 
 
-def train(mode: str, jobs: int) -> None:
-    """``jobs`` processes of one thread each; one that is killed is replaced. Raises InputError where too many were."""
+def train(take: Callable[[], None], jobs: int) -> None:
+    """``jobs`` processes that ``take`` part; one that is killed is replaced. Raises InputError where too many were."""
     spawn = multiprocessing.get_context("spawn")  # a forked torch may deadlock
-    start = lambda: spawn.Process(target=_take, args=(mode,))  # noqa: E731
+    start = lambda: spawn.Process(target=take)  # noqa: E731
     processes: list[BaseProcess] = [start() for _ in range(jobs)]
     killed = 0
     try:
@@ -72,9 +98,11 @@ def _again(start, killed: int, jobs: int) -> BaseProcess:
     return process
 
 
-def _take(mode: str) -> None:
+def _take(mode: str, where: Callable[[TrainingData], AbstractContextManager[Trains]]) -> None:
     """As a process of its own: leave interrupts to the parent, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent()
     with one_sentence():
-        Part.of(params.load(), mode).take()
+        part = Part.of(params.load(), mode)
+        with where(part.data) as trainer:
+            part.take(trainer)

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from optuna import Study, Trial
 from optuna.trial import TrialState
-from torch import Tensor
 
-from vdcast.errors import InputError, first_line
-from vdcast.forecasts.quantiles import levels_of
-from vdcast.models.shared.forecaster import build
+from vdcast.errors import first_line
 from vdcast.params.networks import Network
 from vdcast.params.search import Search
 from vdcast.params.sections import Run
 from vdcast.search.budget import used
 from vdcast.search.space import rates_of
+from vdcast.search.trainer import Ended, Epoch, Lost, Trains
 from vdcast.train.copies import Copies
-from vdcast.train.data import TrainingData
-from vdcast.train.fitted import FIGURES
-from vdcast.train.loop import train_epoch
-from vdcast.train.meter import clock
-from vdcast.train.stack import Stack
-from vdcast.train.validation import naive_errors
 
-LOSS = FIGURES.index("validation_loss")
 OVER = "the CPU seconds were spent"
 
 
@@ -45,55 +37,55 @@ class Trials:
     study: Study
     members: list[Member]
     run: Run
-    data: TrainingData
+    groups: list[list[int]]  # of the copies that a member needs
     search: Search
 
     @property
     def of_each(self) -> int:
         """Copies that a member needs."""
-        return len(self.data.copies)
+        return len(self.groups)
 
-    def train(self) -> None:
+    def train(self, trainer: Trains) -> None:
         """Train all of them, and tell the study how each ended. What memory does not hold together is trained one by one."""
+        trials = list({member.trial.number: member.trial for member in self.members}.values())
         try:
-            self._train()
+            self._train(trainer)
+        except Lost:
+            for trial in trials:
+                trial.set_user_attr("worker", None)  # nobody trains it: whoever is next asks for it again
         except (MemoryError, RuntimeError) as error:
             if not _of_memory(error):
                 raise
             reason = first_line(error)
-            trials = list({member.trial.number: member.trial for member in self.members}.values())
             for trial in trials:
                 if len(trials) == 1:
                     self._fail(trial, f"memory ran out: {reason}")
                 else:
                     alone = [member for member in self.members if member.trial is trial]
-                    replace(self, members=alone).train()
+                    replace(self, members=alone).train(trainer)
 
-    def _train(self) -> None:
-        members, data, device = self.members, self.data, self.data.device
-        began = clock(device)
+    def _train(self, trainer: Trains) -> None:
+        members = self.members
         run = self.run.model_copy(update={"network": members[0].network})
-        each = [member for member in members for _ in data.copies]
+        each = [member for member in members for _ in self.groups]
         rates = [rates_of(member.network) for member in each]
-        copies = Copies(seeds=[it.seed for it in each], groups=data.copies * len(members), rates=rates)
-        stack = Stack.build(run, data, copies)
+        copies = Copies(seeds=[it.seed for it in each], groups=self.groups * len(members), rates=rates)
+        trainer.begin(run, copies)
         pruned: dict[int, str] = {}
-        for epoch in range(1, run.train.epochs + 1):
-            train_epoch(stack)
-            self._spend(stack, clock(device) - began)
-            began = clock(device)
-            pruned |= self._pruned(stack, epoch, pruned)
-            if not stack.go_on_with(self._going(stack, pruned)):
+        for number in range(1, run.train.epochs + 1):
+            epoch = trainer.epoch()
+            self._spend(epoch.active, epoch.seconds)
+            pruned |= self._pruned(epoch, number, pruned)
+            if not trainer.go_on_with(self._going(epoch, pruned)):
                 break
-        errors = relative_errors(stack, data)
-        self._spend(stack, clock(device) - began)
-        self._tell(stack, errors, pruned)
+        ended = trainer.ended()
+        self._spend(epoch.active, ended.seconds)
+        self._tell(ended, pruned)
 
-    def _spend(self, stack: Stack, seconds: float) -> None:
+    def _spend(self, active: Collection[int], seconds: float) -> None:
         """Share what an epoch took among those that were trained in it."""
-        active = stack.reached.active.tolist()
         for trial, own in self._copies().items():
-            share = seconds * len(own & set(active)) / len(active)
+            share = seconds * len(own.intersection(active)) / len(active)
             trial.set_user_attr("seconds", round(trial.user_attrs.get("seconds", 0.0) + share, 3))
 
     def _copies(self) -> dict[Trial, set[int]]:
@@ -104,37 +96,31 @@ class Trials:
             found.setdefault(member.trial, set()).update(range(first, first + self.of_each))
         return found
 
-    def _pruned(self, stack: Stack, epoch: int, before: dict[int, str]) -> dict[int, str]:
-        """Why trials, by number, end after this ``epoch``: they are behind others, or the budget is spent."""
-        active = set(stack.reached.active.tolist())
+    def _pruned(self, epoch: Epoch, number: int, before: dict[int, str]) -> dict[int, str]:
+        """Why trials, by number, end after ``epoch``, the so manieth: they are behind others, or the budget is spent."""
         over = used(self.study.get_trials(deepcopy=False)).seconds >= self.search.seconds
         found = {}
         for trial, own in self._copies().items():
-            if trial.number in before or not own & active or "seeds" in trial.user_attrs:
+            if trial.number in before or not own.intersection(epoch.active) or "seeds" in trial.user_attrs:
                 continue
-            loss = float(stack.reached.latest[sorted(own), LOSS].mean())
-            trial.report(loss, epoch)
+            trial.report(sum(epoch.loss[n] for n in own) / len(own), number)
             if trial.should_prune():
-                found[trial.number] = f"behind the median trial after epoch {epoch}"
-            elif over and epoch < self.run.train.epochs:
+                found[trial.number] = f"behind the median trial after epoch {number}"
+            elif over and number < self.run.train.epochs:
                 found[trial.number] = OVER
         return found
 
-    def _going(self, stack: Stack, pruned: dict[int, str]) -> Tensor:
-        """Places in the stack of the copies that go on."""
-        reached = stack.reached
-        ended = {n for trial, own in self._copies().items() if trial.number in pruned for n in own}
-        going = reached.going(self.run.train.patience).tolist()
-        left = [place for place in going if int(reached.active[place]) not in ended]
-        return torch.tensor(left, dtype=torch.long, device=reached.active.device)
+    def _going(self, epoch: Epoch, pruned: dict[int, str]) -> list[int]:
+        """The copies that go on."""
+        over = {n for trial, own in self._copies().items() if trial.number in pruned for n in own}
+        return [n for n in epoch.going if n not in over]
 
-    def _tell(self, stack: Stack, errors: Tensor, pruned: dict[int, str]) -> None:
-        reached = stack.reached
+    def _tell(self, ended: Ended, pruned: dict[int, str]) -> None:
         for trial, own in self._copies().items():
             first = min(own) // self.of_each
-            found = errors[first : first + len(own) // self.of_each].tolist()
-            diverged = [int(reached.diverged[n]) for n in own if reached.diverged[n]]
-            trial.set_user_attr("epochs", [int(reached.best_epoch[n]) for n in sorted(own)])
+            found = ended.errors[first : first + len(own) // self.of_each]
+            diverged = [ended.diverged[n] for n in own if ended.diverged[n]]
+            trial.set_user_attr("epochs", [ended.best_epoch[n] for n in sorted(own)])
             if trial.number in pruned:
                 trial.set_user_attr("reason", pruned[trial.number])
                 self.study.tell(trial, state=TrialState.PRUNED)
@@ -152,31 +138,3 @@ class Trials:
 
 def _of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "not enough memory" in str(error)
-
-
-@torch.no_grad()
-def relative_errors(stack: Stack, data: TrainingData) -> Tensor:
-    """(members,) of the weights that each copy keeps, on the validation part: the MAE of the headline target at each VD
-    over that of the better of profile and persistence there, mean over VDs. NaN where a copy has no weights.
-
-    Raises InputError where no VD has an error that one could be better than.
-    """
-    N, of_each = len(stack.copies.seeds), len(data.copies)
-    levels = len(levels_of(stack.run.train.quantiles))
-    model = build(stack.run.network, data.train.sizes, copies=N, levels=levels).to(data.device).eval()
-    model.load_state_dict(stack.fitted().weights)
-    G, Q = data.scale.shape
-    total = torch.zeros(N, G, Q, device=data.device)
-    for batch in data.validation.in_order(torch.tensor(stack.copies.groups, device=data.device)):
-        error = ((model(batch)[..., levels // 2] - batch.y).abs() * batch.valid).sum(dim=2)  # (N, B, Q)
-        total.scatter_add_(1, batch.group[..., None].expand_as(error), error)
-    naive, count = naive_errors(data)
-    least = naive.amin(dim=0) / count  # (G, Q)
-    judged = (data.scale > 0) & (count > 0) & (least > 0)
-    if not judged.any():
-        raise InputError(
-            "no VD of the validation part has an observation that a forecast could be wrong about, so no trial could be "
-            "better than another; look into reports/quality/quality.md"
-        )
-    own = total.unflatten(0, (-1, of_each)).sum(dim=1) / count  # each group is of one copy of a member
-    return (own / least)[:, judged].mean(dim=1)
