@@ -88,23 +88,30 @@ def medians_by_slot(train: Detectors, types: np.ndarray) -> tuple[np.ndarray, np
 
 
 class Pool:
-    """Observations (n, V) of several days, in order once, for medians without any one day."""
+    """Observations (n, V) of several days, put in order once, for medians without any one day."""
 
     def __init__(self, values: np.ndarray, date: np.ndarray):
-        order = values.argsort(axis=0)
-        self.values, self.date = np.take_along_axis(values, order, axis=0), date[order]
+        order = values.argsort(axis=0)  # NaN last
+        self.values, self.date = np.take_along_axis(values, order, axis=0), date
+        self.rank = np.empty_like(order)
+        np.put_along_axis(self.rank, order, np.arange(len(order))[:, None], axis=0)
+        self.count = np.isfinite(values).sum(axis=0)
 
     def median(self, without: int | None = None) -> np.ndarray:
         """(V,) of the days but ``without``; NaN where these have no observation."""
-        kept = np.isfinite(self.values) & (self.date != without)
-        count, rank = kept.sum(axis=0), kept.cumsum(axis=0)
+        own = self.rank[self.date == without]
+        count = self.count - (own < self.count).sum(axis=0)
         if not count.any():
             return np.full(count.shape, np.nan)
-        lower, upper = (
-            np.take_along_axis(self.values, (rank > middle).argmax(axis=0)[None], axis=0)[0]
-            for middle in ((count - 1) // 2, count // 2)
-        )
+        lower, upper = (self._beside(own, place) for place in ((count - 1) // 2, count // 2))
         return np.where(count > 0, (lower + upper) / 2, np.nan)
+
+    def _beside(self, own: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """(V,) what stands at ``place`` (V,) of the order without the ranks ``own`` (k, V)."""
+        rank = place
+        for _ in own:  # each step passes at least one of them, or has arrived
+            rank = place + (own <= rank).sum(axis=0)
+        return np.take_along_axis(self.values, rank[None], axis=0)[0]
 
 
 def shares(last: np.ndarray, after: np.ndarray) -> np.ndarray:
