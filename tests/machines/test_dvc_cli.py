@@ -8,9 +8,12 @@ import time
 
 import pytest
 
+from tests.records import made
+from vdcast import params
 from vdcast.errors import InputError
 from vdcast.machines import dvc_cli
 from vdcast.machines.side_by_side import Training
+from vdcast.records import io
 
 
 @pytest.fixture
@@ -73,3 +76,27 @@ def test_one_that_comes_meanwhile_is_one_whole_sentence(tmp_path, monkeypatch):
     assert Training(stage="train@a", slot=0, log=log, process=process, began=0.0).failure() == (
         f"train@a failed: another `dvc` was at work on the same files (all it said: {log}); then: vdcast repro train@a"
     )
+
+
+def test_the_longest_training_is_begun_first(tmp_path, monkeypatch):
+    """Those that nobody has trained by what they have to compute, then the others by what they took."""
+    monkeypatch.setattr(dvc_cli, "RUNS", tmp_path)
+    settings = params.load()
+    stages = [f"train@{run}" for run in settings.runs]
+    monkeypatch.setattr(dvc_cli, "changed", lambda runs: {*runs, "prepare"})
+    for run, seconds in (("xlstm-multi_vd", 9.0), ("lstm-independent_multi_vd", 30.0)):
+        (tmp_path / run).mkdir()
+        io.write(tmp_path / run / "training.json", made.training(seconds=seconds))
+    assert dvc_cli.stale(stages) == [
+        f"train@{run}"
+        for run in (
+            "xlstm-independent_multi_vd",  # ten detectors, three times an LSTM's
+            "xlstm-global_multi_vd",
+            "lstm-global_multi_vd",
+            "xlstm-single_vd",
+            "lstm-single_vd",
+            "lstm-multi_vd",
+            "lstm-independent_multi_vd",
+            "xlstm-multi_vd",
+        )
+    ]

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import yaml
 
+from vdcast import params
 from vdcast.errors import InputError
 from vdcast.layout import PIPELINE, RUNS
+from vdcast.params.modes import sharing_of
+from vdcast.params.sections import Params
 from vdcast.processes import none_left, reap, uninterrupted
 from vdcast.records import io
 from vdcast.records.training import Training
@@ -43,16 +46,29 @@ def descendants(stages: set[str], edges: set[tuple[str, str]]) -> set[str]:
 
 
 def stale(runs: list[str]) -> list[str]:
-    """Those of ``runs`` that are to be trained, the longest first, as far as their last training tells."""
+    """Those of ``runs`` that are to be trained, the longest first, so that no core is left with one at the end.
 
-    def seconds(stage: str) -> float:
-        path = RUNS / stage.removeprefix("train@") / "training.json"
+    As far as their last training tells; those without one come before, by ``work``.
+    """
+    settings = params.load()
+
+    def length(stage: str) -> tuple[float, int, str]:
+        name = stage.removeprefix("train@")
         try:
-            return io.read(path, Training, stage).seconds
+            seconds = io.read(RUNS / name / "training.json", Training, stage).seconds
         except InputError:
-            return float("inf")
+            seconds = float("inf")
+        return seconds, work(settings, name), stage
 
-    return sorted(changed(runs) & {*runs}, key=seconds, reverse=True)
+    return sorted(changed(runs) & {*runs}, key=length, reverse=True)
+
+
+def work(settings: Params, name: str) -> int:
+    """How much a run has to compute, roughly: an xLSTM takes three LSTMs, a detector seen apart as much as all together."""
+    run = settings.run(name)
+    detectors = len(settings.modes.vd_indices(run.mode))
+    groups = sum(map(len, sharing_of(run.mode).copies(detectors)))
+    return groups * (3 if run.model == "xlstm" else 1)
 
 
 def would_run(targets: list[str]) -> list[str]:
