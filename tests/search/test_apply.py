@@ -14,7 +14,7 @@ from vdcast.language import speaking
 from vdcast.records.search import Searched, SearchOf, Tried
 from vdcast.records.summary import ModeVerdict
 from vdcast.search.apply import better, changes, command, laid_over, write
-from vdcast.search.report import markdown
+from vdcast.search.report import markdown, to_the_end
 
 SHIPPED = Path(__file__).parents[2] / "params.yaml"
 ANSWER = ModeVerdict(
@@ -165,3 +165,9 @@ def test_in_chinese_the_report_has_the_same_figures(searched):
         text = markdown(searched)
     assert "60 次試驗，共 812 CPU 秒；試驗次數先用盡。其中 40 次完成、18 次提前中止 與 2 次失敗" in text
     assert figures(text) == figures(markdown(searched))
+
+
+def test_the_curve_is_drawn_over_all_that_was_spent(searched):
+    lstm = searched.models["lstm"]
+    assert to_the_end(lstm) == [(1.0, 0.9), (5.0, 0.8), (812.46, 0.8)]
+    assert to_the_end(structs.replace(lstm, curve=[])) == []

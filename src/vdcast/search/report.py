@@ -19,8 +19,15 @@ from vdcast.search.apply import answer_now, command
 def write(folder: Path, searched: Searched) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     io.write(folder / "search.json", searched)
-    figures.best_so_far(folder / "best_so_far.png", {name: it.curve for name, it in searched.models.items()})
+    figures.best_so_far(
+        folder / "best_so_far.png", {name: to_the_end(it) for name, it in searched.models.items()}
+    )
     (folder / "search.md").write_text(markdown(searched), "utf-8")
+
+
+def to_the_end(it: SearchOf) -> list[tuple[float, float]]:
+    """Its curve, drawn on over the seconds of trials that bettered nothing, were pruned or failed."""
+    return [*it.curve, (it.seconds, it.curve[-1][1])] if it.curve else []
 
 
 def markdown(searched: Searched) -> str:
