@@ -52,7 +52,7 @@ class Context(nn.Module):
         # a sum by rows: gathering the states first takes four times as long, backward above all
         pooled = functional.embedding_bag(
             rows.view(-1, near),
-            state.flatten(0, 1).float(),
+            state.flatten(0, 1).to(share.dtype),
             per_sample_weights=share.view(-1, near),
             mode="sum",
         )
