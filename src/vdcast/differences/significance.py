@@ -5,7 +5,7 @@ Neither knows of other trainings, the one knows of no correlation of days, the o
 """
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 RESAMPLES = 2000
 
@@ -45,4 +45,4 @@ def diebold_mariano(d: np.ndarray, h: int) -> float:
     if variance <= 0:
         return float("nan")
     corrected = d.mean() / np.sqrt(variance) * np.sqrt((n + 1 - 2 * h + h * (h - 1) / n) / n)
-    return float(2 * stats.t.sf(abs(corrected), n - 1))
+    return float(2 * stdtr(n - 1, -abs(corrected)))
