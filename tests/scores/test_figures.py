@@ -4,6 +4,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from tests.records import made
 from vdcast.records.comparison import NoComparison
@@ -32,7 +33,7 @@ def test_the_worst_day_is_the_one_with_the_largest_error(tmp_path, monkeypatch):
     table.loc[table.time.dt.day == 8, "forecast"] += 30
     table.loc[table.time.dt.day == 9, "observed"] = np.nan  # a day that nobody observed is no day at all
     titles = []
-    monkeypatch.setattr(figures.plt.Axes, "set", lambda self, **kw: titles.append(kw.get("title")))
+    monkeypatch.setattr(figures.Axes, "set", lambda self, **kw: titles.append(kw.get("title")))
     figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", 60)
     assert titles[0].startswith("Typical day: ") and "2024-05-09" not in titles[0]
     assert titles[1].startswith("Worst day: Wednesday 2024-05-08")
@@ -42,7 +43,7 @@ def test_nothing_observed_is_said_in_the_picture(tmp_path, monkeypatch):
     table = series()
     table["observed"] = np.nan
     said = []
-    monkeypatch.setattr(figures.plt.Axes, "text", lambda self, x, y, words, **_: said.append(words))
+    monkeypatch.setattr(figures.Axes, "text", lambda self, x, y, words, **_: said.append(words))
     figures.days(tmp_path / "days.png", {"lstm": table}, "veh/h", 60)
     assert said == ["No day of the test part has an observation and a forecast, 60 min ahead."]
 
@@ -91,14 +92,13 @@ def test_costs_of_any_spread_have_labels_that_do_not_overlap(tmp_path, monkeypat
     more = {name: ratio * value for name, value in spent.items()}
     mode = made.comparison(cost={"lstm": made.spent(**spent), "xlstm": made.spent(**more)})
     figures.cost(tmp_path / "cost.png", {"single_vd": mode})
-    figure[0].canvas.draw()
+    FigureCanvasAgg(figure[0]).draw()
     for axis in figure[0].axes:
         low, high = axis.get_xlim()
         at = [*axis.get_xticklabels(), *axis.get_xticklabels(minor=True)]
         shown = [label for label in at if label.get_text() and low <= label.get_position()[0] <= high]
         boxes = sorted((label.get_window_extent() for label in shown), key=lambda box: box.x0)
         assert boxes and all(left.x1 < right.x0 for left, right in pairwise(boxes))
-    figures.plt.close(figure[0])
 
 
 def test_a_fan_chart_has_a_row_per_model_and_a_band_per_interval(tmp_path, monkeypatch):
@@ -106,13 +106,13 @@ def test_a_fan_chart_has_a_row_per_model_and_a_band_per_interval(tmp_path, monke
     for column, offset in (("p5", -6), ("p25", -3), ("p50", 0), ("p75", 4), ("p95", 8)):
         table[column] = table.forecast + offset
     bands = []
-    fill = figures.plt.Axes.fill_between
+    fill = figures.Axes.fill_between
 
     def noted(axis, x, low, high, **look):
         bands.append((look["label"], float(np.mean(high - low))))
         return fill(axis, x, low, high, **look)
 
-    monkeypatch.setattr(figures.plt.Axes, "fill_between", noted)
+    monkeypatch.setattr(figures.Axes, "fill_between", noted)
     figures.fan(tmp_path / "fan.png", {"lstm": table, "xlstm": table}, "veh/h", 60)
     assert drawn(tmp_path / "fan.png")
     assert bands == [("p5 to p95", pytest.approx(14)), ("p25 to p75", pytest.approx(7))] * 4

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.dates as mdates
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
+from matplotlib.axes import Axes
+from matplotlib.figure import (
+    Figure,
+)  # and not pyplot, which is for windows on a screen and takes as long again to import
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 from msgspec import UNSET
 
@@ -24,7 +24,7 @@ from vdcast.scores.names import COLOURS, GREYS, label
 
 MARKERS = "os^Dv"  # of modes
 
-plt.rcParams.update(
+rcParams.update(
     {
         "figure.dpi": 120,
         "font.size": 9,
@@ -46,10 +46,18 @@ def style(name: str) -> dict:
     return {"color": COLOURS.get(name, "#009E73"), "lw": 1.6, "label": label(name)}
 
 
+def panels(
+    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], sharey: bool = False
+) -> tuple[Figure, np.ndarray]:
+    """A figure of so many inches and its axes (rows, columns)."""
+    figure = Figure(figsize=figsize, layout="constrained")
+    return figure, figure.subplots(rows, columns, sharey=sharey, squeeze=False)
+
+
 @legible
 def learning_curves(path: Path, histories: Mapping[str, pd.DataFrame], unit: str) -> None:
     """Left: loss in training (thin) and validation (thick). Right: MAE on the validation part, in units."""
-    figure, (loss, mae) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
+    figure, ((loss, mae),) = panels(1, 2, figsize=(9, 3))
     for name, history in histories.items():
         look = style(name)
         loss.plot(history.epoch, history.validation_loss, **look)
@@ -70,7 +78,7 @@ def _mae(unit: str) -> str:
 @legible
 def error_by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against how far ahead."""
-    figure, axis = plt.subplots(figsize=(5, 3.2), layout="constrained")
+    figure, ((axis,),) = panels(figsize=(5, 3.2))
     for name, table in tables.items():
         axis.plot(table.horizon, table.mae, marker="o", ms=3, **style(name))
     axis.set(
@@ -86,7 +94,7 @@ def error_by_horizon(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) 
 @legible
 def error_by_hour(path: Path, tables: Mapping[str, pd.DataFrame], unit: str) -> None:
     """MAE against the local hour of the day that was forecast."""
-    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    figure, ((axis,),) = panels(figsize=(6, 3.2))
     for name, table in tables.items():
         axis.plot(table.hour, table.mae, **style(name))
     axis.set(
@@ -107,7 +115,7 @@ def days(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float
     """
     if not (chosen := _typical_and_worst(series)):
         return _no_day(path, ahead)
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True, layout="constrained")
+    figure, (axes,) = panels(1, 2, figsize=(9, 3), sharey=True)
     for axis, (kind, day) in zip(axes, chosen.items(), strict=True):
         _draw_day(axis, day, series)
         axis.set(title=_of_day(kind, day, ahead), xlabel=say("scores.picture.local_time"))
@@ -125,9 +133,7 @@ def fan(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float)
     if not (chosen := _typical_and_worst(series)):
         return _no_day(path, ahead)
     size = 9, 0.4 + 2.6 * len(series)
-    figure, axes = plt.subplots(
-        len(series), 2, figsize=size, sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, axes = panels(len(series), 2, figsize=size, sharey=True)
     for row, (name, table) in zip(axes, series.items(), strict=True):
         levels = [column for column in table.columns if column not in ("time", "observed", "forecast")]
         for axis, (kind, day) in zip(row, chosen.items(), strict=True):
@@ -173,13 +179,13 @@ def _ahead(minutes: float) -> str:
 
 def _no_day(path: Path, ahead: float) -> None:
     """Says that there is nothing to draw."""
-    figure, axis = plt.subplots(figsize=(9, 1), layout="constrained")
+    figure, ((axis,),) = panels(figsize=(9, 1))
     axis.set_axis_off()
     axis.text(0.5, 0.5, say("scores.picture.no_day", ahead=_ahead(ahead)), ha="center")
     _save(figure, path)
 
 
-def _draw_day(axis: plt.Axes, day: date, series: Mapping[str, pd.DataFrame]) -> None:
+def _draw_day(axis: Axes, day: date, series: Mapping[str, pd.DataFrame]) -> None:
     """Observation and forecasts of one day."""
     first = next(iter(series.values()))
     at = first.time.dt.date == day
@@ -193,18 +199,16 @@ def _draw_day(axis: plt.Axes, day: date, series: Mapping[str, pd.DataFrame]) -> 
 @legible
 def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: float) -> None:
     """Forecast against observation, a point per window."""
-    figure, axes = plt.subplots(
-        1, len(series), figsize=(3.4 * len(series), 3.4), sharey=True, squeeze=False, layout="constrained"
-    )
+    figure, (axes,) = panels(1, len(series), figsize=(3.4 * len(series), 3.4), sharey=True)
     top = max(np.nanmax(table[["observed", "forecast"]].to_numpy()) for table in series.values())
-    for axis, (name, table) in zip(axes[0], series.items(), strict=True):
+    for axis, (name, table) in zip(axes, series.items(), strict=True):
         axis.plot([0, top], [0, top], color="0.6", lw=0.8)
         axis.scatter(table.observed, table.forecast, s=6, alpha=0.5, color=style(name)["color"])
         axis.set(
             title=say("scores.picture.of_model", model=label(name), ahead=_ahead(ahead)),
             xlabel=say("scores.picture.observed", unit=plot(unit)),
         )
-    axes[0, 0].set_ylabel(say("scores.picture.forecast", unit=plot(unit)))
+    axes[0].set_ylabel(say("scores.picture.forecast", unit=plot(unit)))
     _save(figure, path)
 
 
@@ -212,7 +216,7 @@ def scatter(path: Path, series: Mapping[str, pd.DataFrame], unit: str, ahead: fl
 def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
     """MAE of the target VD against what it takes, a point per run."""
     what = ("parameters", "seconds", "flops_per_window", "latency_ms")
-    figure, axes = plt.subplots(1, len(what), figsize=(11, 3), sharey=True, layout="constrained")
+    figure, (axes,) = panels(1, len(what), figsize=(11, 3), sharey=True)
     for (mode, it), marker in zip(modes.items(), itertools.cycle(MARKERS)):
         if isinstance(it, NoComparison):
             continue
@@ -237,7 +241,7 @@ def cost(path: Path, modes: Mapping[str, Comparison | NoComparison]) -> None:
 @legible
 def best_so_far(path: Path, curves: Mapping[str, list[tuple[float, float]]]) -> None:
     """The lowest error of the trials of a search against the CPU seconds that they took, a curve per model."""
-    figure, axis = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    figure, ((axis,),) = panels(figsize=(6, 3.2))
     for name, points in curves.items():
         axis.plot(*np.array(points or np.empty((0, 2))).T, drawstyle="steps-post", marker=".", **style(name))
     axis.set(
@@ -249,7 +253,7 @@ def best_so_far(path: Path, curves: Mapping[str, list[tuple[float, float]]]) -> 
     _save(figure, path)
 
 
-def _few_labels(axis: plt.Axes) -> None:
+def _few_labels(axis: Axes) -> None:
     """Of a logarithmic x axis: by itself it labels minor ticks where it spans less than a decade, one on the other."""
     low, high = axis.get_xlim()
     subs = (1, 2, 5) if high < 100 * low else (1,)
@@ -259,6 +263,5 @@ def _few_labels(axis: plt.Axes) -> None:
     axis.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _save(figure: plt.Figure, path: Path) -> None:
+def _save(figure: Figure, path: Path) -> None:
     figure.savefig(path)
-    plt.close(figure)

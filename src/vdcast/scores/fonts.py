@@ -5,8 +5,7 @@ import sys
 from collections.abc import Callable
 from functools import cache
 
-import matplotlib.pyplot as plt
-from matplotlib import font_manager
+from matplotlib import font_manager, rc_context
 
 from vdcast.language import Language, say, speaking, spoken
 
@@ -24,7 +23,7 @@ def legible(draw: Callable[..., None]) -> Callable[..., None]:
         language = spoken()
         font = installed(language) if language in FONTS else None
         if font:
-            with plt.rc_context({"font.family": [font]}):
+            with rc_context({"font.family": [font]}):
                 draw(*given, **named)
         else:
             with speaking("en"):
